@@ -1,0 +1,13 @@
+//! Licences, banned crates, double versions and unknown sources, by cargo-deny and `deny.toml`.
+
+use crate::Outcome;
+use crate::command::{cargo, run, succeeds};
+
+/// Checks everything that needs no network. Security advisories come from a database on the internet and
+/// are a step of the release: `cargo deny check advisories`.
+pub(crate) fn check() -> Outcome {
+    if !succeeds(cargo().args(["deny", "--version"])) {
+        run(cargo().args(["install", "--locked", "cargo-deny@^0.20"]))?;
+    }
+    run(cargo().args(["deny", "--locked", "--all-features", "check", "bans", "licenses", "sources"]))
+}
