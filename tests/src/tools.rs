@@ -1,0 +1,102 @@
+//! Programs from elsewhere (keytool, openssl), temporary folders, and the files under `tests/data`.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+/// Runs a tool to its end and answers with what it printed.
+///
+/// # Panics
+///
+/// If it is missing, with the remedy, or fails, with what it said.
+pub fn tool(name: &str, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Vec<u8> {
+    let output = Command::new(name)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("{}", missing(name, &error)));
+    let said = || {
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        format!("{out}{err}")
+    };
+    assert!(output.status.success(), "{name} ended with {}: {}", output.status, said());
+    output.stdout
+}
+
+/// What a test says where a program of the machine is missing: it never skips itself.
+pub(crate) fn missing(name: &str, error: &std::io::Error) -> String {
+    format!("{name} cannot be started ({error}): run cargo xtask test, which installs it")
+}
+
+/// The SHA-256 of a file, in lower-case hex, by openssl: to compare with [`crate::Request::body_sha256`].
+///
+/// # Panics
+///
+/// If openssl is missing or the file is.
+#[must_use]
+pub fn openssl_sha256(file: &Path) -> String {
+    let printed =
+        tool("openssl", [OsStr::new("dgst"), OsStr::new("-sha256"), OsStr::new("-r"), file.as_os_str()]);
+    String::from_utf8_lossy(&printed).split(' ').next().unwrap_or_default().to_owned()
+}
+
+/// A folder that is gone when the guard is.
+///
+/// # Panics
+///
+/// If the machine has no place for it.
+#[must_use]
+pub fn temp_dir() -> TempDir {
+    TempDir::with_prefix("portcullis-test-").expect("a temporary folder can be made")
+}
+
+/// Writes a file, with the folders above it, and answers with its path.
+///
+/// # Panics
+///
+/// If it cannot be written.
+pub fn write(folder: impl AsRef<Path>, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
+    let path = folder.as_ref().join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, contents).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    path
+}
+
+/// The path of a file under `tests/data`.
+///
+/// # Panics
+///
+/// If there is no such file.
+#[must_use]
+pub fn data(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(name);
+    assert!(path.exists(), "there is no {}", path.display());
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_written_and_hashed() {
+        let folder = temp_dir();
+        let file = write(&folder, "a/b.txt", "abc");
+        assert_eq!(openssl_sha256(&file), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    #[should_panic(expected = "run cargo xtask test, which installs it")]
+    fn a_missing_tool_says_how_to_get_it() {
+        tool("portcullis-no-such-tool", [""]);
+    }
+
+    #[test]
+    #[should_panic(expected = "openssl ended with exit status: 1")]
+    fn a_tool_that_fails_is_a_failure() {
+        tool("openssl", ["x509", "-in", "no-such-file"]);
+    }
+}
