@@ -1,0 +1,1 @@
+//! Everything of portcullis that names axum: router, extractors, HTTPS listener.

@@ -1,0 +1,289 @@
+//! A guarded service: its elements, its resources, its limits.
+
+mod builder;
+mod call;
+
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+
+use http::{HeaderMap, Method};
+
+pub use self::{
+    builder::AuthBuilder,
+    call::{authenticate_header, authorize},
+};
+use crate::{
+    BuildError, Clock, Contact, Decision, Explanation, Override, Policy, Rejection, RejectionKind, Resource,
+    Step, chain,
+    policy::{Choice, Compiled, Resources, decode, pattern},
+};
+
+/// Who may call what in one service. Cheap to clone; a clone shares everything.
+///
+/// Built in code with [`Auth::builder`], or from Config.toml by the `portcullis` crate.
+#[derive(Clone)]
+pub struct Auth(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    /// The base path, `/` where none was given.
+    path: Box<str>,
+    realm: Box<str>,
+    policy: Policy,
+    resources: Resources,
+    max_credential_bytes: usize,
+    decision_timeout: Duration,
+    forward_credential: bool,
+    clock: Arc<dyn Clock>,
+}
+
+/// What a decision needs to know of a request.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct RequestHead<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The path as the client sent it, percent-encoded, without query.
+    pub path: &'a str,
+    /// The pattern of the route that a router chose, in axum's syntax, where one did.
+    pub route: Option<&'a str>,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// The caller's address, where it is known.
+    pub client: Option<IpAddr>,
+}
+
+impl<'a> RequestHead<'a> {
+    /// A request of which no router has chosen a route, from an unknown address.
+    #[must_use]
+    pub const fn new(method: &'a Method, path: &'a str, headers: &'a HeaderMap) -> Self {
+        Self { method, path, route: None, headers, client: None }
+    }
+
+    /// The same with the pattern of the route that a router chose.
+    #[must_use]
+    pub const fn with_route(mut self, route: Option<&'a str>) -> Self {
+        self.route = route;
+        self
+    }
+
+    /// The same with the caller's address.
+    #[must_use]
+    pub const fn with_client(mut self, client: Option<IpAddr>) -> Self {
+        self.client = client;
+        self
+    }
+}
+
+/// A configured resource, for routers that settle at build time which route it speaks for.
+#[derive(Clone, Copy, Debug)]
+pub struct ResourceView<'a>(&'a Compiled);
+
+impl<'a> ResourceView<'a> {
+    /// Its method; `None` for all.
+    #[must_use]
+    pub const fn method(&self) -> Option<&'a Method> {
+        self.0.method.as_ref()
+    }
+
+    /// Its whole path, that of the service included.
+    #[must_use]
+    pub fn pattern(&self) -> &'a str {
+        &self.0.pattern
+    }
+
+    /// What guards it.
+    #[must_use]
+    pub const fn policy(&self) -> &'a Policy {
+        &self.0.policy
+    }
+
+    /// Whether it ends in `{*rest}` and so covers a whole subtree.
+    #[must_use]
+    pub fn is_subtree(&self) -> bool {
+        pattern::is_subtree(self.pattern())
+    }
+
+    /// Whether it has the route's pattern, parameter names aside.
+    #[must_use]
+    pub fn equals_route(&self, route: &str) -> bool {
+        pattern::same_shape(self.pattern(), route)
+    }
+
+    /// Whether it is a subtree that holds every path of the route.
+    #[must_use]
+    pub fn holds_route(&self, route: &str) -> bool {
+        self.is_subtree() && pattern::covers(self.pattern(), route)
+    }
+}
+
+impl Auth {
+    /// Starts a service without elements.
+    pub fn builder() -> AuthBuilder {
+        AuthBuilder::new()
+    }
+
+    /// Decides on a request: chooses the resource that covers it and walks its elements.
+    ///
+    /// A refusal is logged. Awaiting [`Step::Wait`] takes no longer than the service's decision time-out.
+    #[must_use]
+    pub fn decide(&self, request: &RequestHead<'_>) -> Step {
+        match self.policy_for(request) {
+            Ok(policy) => self.decide_by(policy, request),
+            Err(rejection) => {
+                chain::log_rejected(&self.0.policy, &rejection, request.client);
+                Step::Ready(Err(rejection))
+            }
+        }
+    }
+
+    /// Decides on a request by a policy that was settled before, for instance when a router was built.
+    #[must_use]
+    pub fn decide_by(&self, policy: &Policy, request: &RequestHead<'_>) -> Step {
+        chain::decide(
+            policy,
+            chain::Subject {
+                headers: request.headers,
+                client: request.client,
+                max_credential_bytes: self.0.max_credential_bytes,
+                timeout: self.0.decision_timeout,
+                clock: &self.0.clock,
+            },
+        )
+    }
+
+    /// Decides on a request and waits for the elements that have to be waited for.
+    ///
+    /// # Errors
+    ///
+    /// When the request is not let in.
+    pub async fn decided(&self, request: &RequestHead<'_>) -> Decision {
+        match self.decide(request) {
+            Step::Ready(decision) => decision,
+            Step::Wait(deciding) => deciding.await,
+        }
+    }
+
+    /// Tells how a decision comes about, element by element. It writes no cache and no log; it asks servers
+    /// only where `contact` allows it.
+    pub async fn explain(&self, request: &RequestHead<'_>, contact: Contact) -> Explanation {
+        let policy = match self.policy_for(request) {
+            Ok(policy) => policy,
+            Err(rejection) => {
+                return Explanation::of(self.0.policy.label().to_owned(), Err(rejection), "not looked at");
+            }
+        };
+        let inner = &*self.0;
+        chain::explain(
+            policy,
+            request.headers,
+            inner.max_credential_bytes,
+            request.client,
+            &inner.clock,
+            contact,
+        )
+        .await
+    }
+
+    /// The policy that covers a request.
+    ///
+    /// # Errors
+    ///
+    /// [`RejectionKind::NotMounted`] for a path outside the service, and [`RejectionKind::AmbiguousPath`].
+    pub fn policy_for(&self, request: &RequestHead<'_>) -> Result<&Policy, Rejection> {
+        let inner = &*self.0;
+        // Without resources the path decides nothing, and need not be read.
+        if inner.resources.is_empty() {
+            return Ok(&inner.policy);
+        }
+        // A request without a path (`OPTIONS *`, plain CONNECT) meets no resource and lies outside nothing.
+        if request.path.starts_with('/') && !pattern::is_within(&inner.path, &decode(request.path)) {
+            return Err(Rejection::without_challenge(RejectionKind::NotMounted));
+        }
+        match inner.resources.choose(request.method, request.path, request.route) {
+            Choice::Resource(resource) => Ok(&resource.policy),
+            Choice::Service => Ok(&inner.policy),
+            Choice::Ambiguous => Err(Rejection::without_challenge(RejectionKind::AmbiguousPath)),
+        }
+    }
+
+    /// The service's own policy, which applies where no resource does.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.0.policy
+    }
+
+    /// The service's policy with an override, for a route named `label` in logs.
+    ///
+    /// # Errors
+    ///
+    /// When the override contradicts itself or would admit nobody.
+    pub fn policy_with(&self, over: Override, label: impl Into<String>) -> Result<Policy, BuildError> {
+        self.0.policy_with(over, label.into())
+    }
+
+    /// The service with one more resource.
+    ///
+    /// # Errors
+    ///
+    /// When its path cannot be used, its override contradicts itself, or another resource covers the same.
+    pub fn with_resource(&self, resource: Resource) -> Result<Self, BuildError> {
+        let mut inner = Inner::clone(&self.0);
+        let mut all: Vec<Compiled> = inner.resources.iter().cloned().collect();
+        all.push(inner.compile(resource)?);
+        inner.resources = Resources::new(all)?;
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// The configured resources, the most specific first.
+    pub fn resources(&self) -> impl Iterator<Item = ResourceView<'_>> {
+        self.0.resources.iter().map(ResourceView)
+    }
+
+    /// The service's base path; `/` where it has none.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.0.path
+    }
+
+    /// Whether the handler gets to see the `Authorization` header.
+    #[must_use]
+    pub fn forwards_credential(&self) -> bool {
+        self.0.forward_credential
+    }
+
+    /// The clock of the service.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+}
+
+impl Inner {
+    fn policy_with(&self, over: Override, label: String) -> Result<Policy, BuildError> {
+        let described = |error: BuildError| BuildError::new(format!("{label}: {error}"));
+        let applied = over.apply(self.policy.elements(), self.policy.is_optional()).map_err(described)?;
+        Ok(match applied {
+            None => Policy::public(label),
+            Some((elements, optional)) => Policy::guarded(label, elements, optional, &self.realm),
+        })
+    }
+
+    fn compile(&self, resource: Resource) -> Result<Compiled, BuildError> {
+        let pattern = pattern::join(&self.path, &resource.path);
+        let method = resource.method.as_ref().map_or("", Method::as_str);
+        let label = format!("resource {method}{}{pattern}", if method.is_empty() { "" } else { " " });
+        pattern::check(&pattern)?;
+        let policy = self.policy_with(resource.over, label)?;
+        Ok(Compiled { method: resource.method, pattern, policy })
+    }
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth")
+            .field("path", &self.0.path)
+            .field("policy", &self.0.policy)
+            .field("resources", &self.0.resources)
+            .finish_non_exhaustive()
+    }
+}

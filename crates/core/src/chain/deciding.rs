@@ -1,0 +1,150 @@
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    net::IpAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{self, Poll},
+    time::Duration,
+};
+
+use http::HeaderMap;
+
+use super::{
+    log, verdict,
+    walk::{Stand, Walk},
+};
+use crate::{
+    Admission, BoxFuture, Clock, Context, Credential, CredentialError, CredentialErrorKind, Policy,
+    Rejection, RejectionKind, Unavailable, credential, policy::Guard,
+};
+
+/// How a request was let in, or why it was not.
+pub type Decision = Result<Admission, Rejection>;
+
+/// A decision, or the future of one where an element has to be waited for.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a decision is made or it is not")]
+pub enum Step {
+    /// Decided without waiting and without allocating a future.
+    Ready(Decision),
+    /// An element has to be waited for.
+    Wait(Deciding),
+}
+
+/// The future of a decision. It owns all it needs: the request may go on elsewhere meanwhile.
+#[must_use = "a decision that is not awaited is not made"]
+pub struct Deciding(BoxFuture<'static, Decision>);
+
+impl Future for Deciding {
+    type Output = Decision;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Decision> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Deciding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Deciding")
+    }
+}
+
+/// What a decision is about, beyond the policy.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) client: Option<IpAddr>,
+    pub(crate) max_credential_bytes: usize,
+    pub(crate) timeout: Duration,
+    pub(crate) clock: &'a Arc<dyn Clock>,
+}
+
+/// Decides by `policy`, as far as that needs no waiting.
+pub(crate) fn decide(policy: &Policy, subject: Subject<'_>) -> Step {
+    let Some(guard) = policy.guard() else { return Step::Ready(Ok(Admission::public())) };
+    let credential = match credential::from_headers(subject.headers, subject.max_credential_bytes) {
+        Ok(Some(credential)) => credential,
+        Ok(None) if guard.optional => {
+            return Step::Ready(Ok(Admission::anonymous(guard.no_credential.clone())));
+        }
+        Ok(None) => {
+            let rejection = guard.no_credential.clone();
+            log::rejected_unasked(policy, &rejection, subject.client);
+            return Step::Ready(Err(rejection));
+        }
+        Err(error) => {
+            let rejection = malformed(guard, error);
+            log::rejected_unasked(policy, &rejection, subject.client);
+            return Step::Ready(Err(rejection));
+        }
+    };
+    let mut walk = Walk::default();
+    let cx = Context::new(subject.clock).with_client(subject.client);
+    match walk.advance(guard, &credential, &cx) {
+        Stand::Admitted(principal) => Step::Ready(Ok(Admission::authenticated(principal))),
+        Stand::Exhausted => {
+            let rejection = verdict::reject(guard, &walk.reports, credential.scheme());
+            log::rejected(policy, &rejection, &walk.reports, subject.client);
+            Step::Ready(Err(rejection))
+        }
+        Stand::Waiting(_) => {
+            let (policy, clock) = (policy.clone(), Arc::clone(subject.clock));
+            let (credential, client, timeout) = (credential.into_owned(), subject.client, subject.timeout);
+            Step::Wait(Deciding(Box::pin(async move {
+                let decision = within(timeout, &clock, &policy, &mut walk, &credential, client).await;
+                if let Err(rejection) = &decision {
+                    log::rejected(&policy, rejection, &walk.reports, client);
+                }
+                decision
+            })))
+        }
+    }
+}
+
+pub(super) fn malformed(guard: &Guard, error: CredentialError) -> Rejection {
+    let kind = match error.kind() {
+        CredentialErrorKind::UnsupportedScheme => RejectionKind::NotLookedAt,
+        kind => RejectionKind::Malformed(kind),
+    };
+    Rejection::unauthorized(kind, &guard.challenges, error.scheme())
+}
+
+/// Walks on to the end, or until `timeout` is over: the element that was being waited for then counts as
+/// unavailable, whatever the others said.
+async fn within(
+    timeout: Duration,
+    clock: &Arc<dyn Clock>,
+    policy: &Policy,
+    walk: &mut Walk,
+    credential: &Credential<'_>,
+    client: Option<IpAddr>,
+) -> Decision {
+    let Some(guard) = policy.guard() else { return Ok(Admission::public()) };
+    let cx = Context::new(clock).with_client(client);
+    let mut alarm = clock.sleep(timeout);
+    loop {
+        let element = match walk.advance(guard, credential, &cx) {
+            Stand::Admitted(principal) => return Ok(Admission::authenticated(principal)),
+            Stand::Exhausted => return Err(verdict::reject(guard, &walk.reports, credential.scheme())),
+            Stand::Waiting(element) => element,
+        };
+        let mut answer = element.provider().authenticate(credential, &cx);
+        let outcome = poll_fn(|task| match answer.as_mut().poll(task) {
+            Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+            Poll::Pending => alarm.as_mut().poll(task).map(|()| None),
+        });
+        match outcome.await {
+            Some(outcome) => {
+                if let Some(principal) = walk.take(element, outcome) {
+                    return Ok(Admission::authenticated(principal));
+                }
+            }
+            None => {
+                let late = Unavailable::new("no answer within decisionTimeout");
+                walk.take(element, late.into());
+                return Err(verdict::reject(guard, &walk.reports, credential.scheme()));
+            }
+        }
+    }
+}

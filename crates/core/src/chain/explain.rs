@@ -1,0 +1,171 @@
+use std::{fmt, net::IpAddr, sync::Arc};
+
+use http::{HeaderMap, StatusCode};
+
+use super::{
+    deciding::malformed,
+    log::OneLine,
+    verdict,
+    walk::{Walk, principal},
+};
+use crate::{
+    Admission, Clock, Contact, Context, Outcome, Policy, Principal, Rejection, Scheme, credential,
+    policy::Guard,
+};
+
+/// A decision and how it came about. Nothing was remembered for it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// The service or resource that covers the request.
+    pub policy: String,
+    /// The decision.
+    pub decision: super::Decision,
+    /// What was read of the credential: its scheme, or what is wrong with it.
+    pub credential: String,
+    /// What each element said, in order. Empty where the policy is public or there is no readable credential.
+    pub elements: Vec<ElementReport>,
+}
+
+/// What one element said.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ElementReport {
+    /// The element's name.
+    pub name: String,
+    /// The scheme that it looks at.
+    pub scheme: Scheme,
+    /// The scopes of which the caller needs any one; empty where anyone is admitted.
+    pub scopes: Vec<String>,
+    /// Whether it looked at the credential, and what came of it.
+    pub looked: Looked,
+    /// Why, in a sentence. Without secrets and on one line.
+    pub reason: String,
+}
+
+/// What came of an element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Looked {
+    /// An earlier element let the request in.
+    NotReached,
+    /// The credential is of a scheme that it does not look at.
+    OtherScheme,
+    /// It authenticates and authorizes the caller.
+    Admitted,
+    /// It authenticates the caller, who holds none of its scopes.
+    NotAuthorized,
+    /// It refuses the credential.
+    Refused,
+    /// It cannot tell now.
+    Unavailable,
+}
+
+impl Looked {
+    /// A short name for tables.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotReached => "not reached",
+            Self::OtherScheme => "not looked at",
+            Self::Admitted => "admitted",
+            Self::NotAuthorized => "not authorized",
+            Self::Refused => "refused",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl fmt::Display for Looked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Explanation {
+    pub(crate) fn of(policy: String, decision: super::Decision, credential: impl Into<String>) -> Self {
+        Self { policy, decision, credential: credential.into(), elements: Vec::new() }
+    }
+
+    /// The status of the answer; 200 stands for whatever the handler answers.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.decision.as_ref().map_or_else(Rejection::status, |_| StatusCode::OK)
+    }
+}
+
+/// Decides by `policy` and tells how, leaving no trace in caches and logs.
+pub(crate) async fn explain(
+    policy: &Policy,
+    headers: &HeaderMap,
+    max_credential_bytes: usize,
+    client: Option<IpAddr>,
+    clock: &Arc<dyn Clock>,
+    contact: Contact,
+) -> Explanation {
+    let label = policy.label().to_owned();
+    let Some(guard) = policy.guard() else {
+        return Explanation::of(label, Ok(Admission::public()), "not looked at: the resource is public");
+    };
+    let credential = match credential::from_headers(headers, max_credential_bytes) {
+        Ok(Some(credential)) => credential,
+        Ok(None) if guard.optional => {
+            let admission = Admission::anonymous(guard.no_credential.clone());
+            return Explanation::of(label, Ok(admission), "none, and none is needed");
+        }
+        Ok(None) => return Explanation::of(label, Err(guard.no_credential.clone()), "none"),
+        Err(error) => return Explanation::of(label, Err(malformed(guard, error)), error.to_string()),
+    };
+    let cx = Context::new(clock).with_client(client).explaining(contact);
+    let mut walk = Walk::default();
+    let mut admitted: Option<Principal> = None;
+    let mut elements = Vec::new();
+    for (position, element) in guard.elements.iter().enumerate() {
+        let (looked, reason) = if admitted.is_some() {
+            (Looked::NotReached, "an earlier element let the request in".to_owned())
+        } else if element.scheme() != credential.scheme() {
+            (Looked::OtherScheme, format!("it looks at {} credentials", element.scheme()))
+        } else {
+            walk.next = position;
+            let outcome = element.provider().authenticate(&credential, &cx).await;
+            let told = told(guard, position, &outcome);
+            admitted = walk.take(element, outcome);
+            told
+        };
+        elements.push(ElementReport {
+            name: element.name().to_owned(),
+            scheme: element.scheme(),
+            scopes: element.scopes().iter().map(str::to_owned).collect(),
+            looked,
+            reason: OneLine(reason).to_string(),
+        });
+    }
+    let decision = match admitted {
+        Some(principal) => Ok(Admission::authenticated(principal)),
+        None => Err(verdict::reject(guard, &walk.reports, credential.scheme())),
+    };
+    Explanation { policy: label, decision, credential: credential.scheme().to_string(), elements }
+}
+
+fn told(guard: &Guard, position: usize, outcome: &Outcome) -> (Looked, String) {
+    match outcome {
+        Outcome::Refused(refusal) => (Looked::Refused, refusal.to_string()),
+        Outcome::Unavailable(unavailable) => (Looked::Unavailable, format!("{unavailable:?}")),
+        Outcome::Known(identity) => {
+            let Some(element) = guard.elements.get(position) else {
+                return (Looked::NotReached, String::new());
+            };
+            let who = principal(element, Arc::clone(identity));
+            let subject = who.subject().unwrap_or("a caller without a subject");
+            let held: Vec<&str> = who.scopes().iter().collect();
+            if element.scopes().satisfied_by(identity.scopes()) {
+                (Looked::Admitted, format!("{subject} holds {held:?}"))
+            } else {
+                (
+                    Looked::NotAuthorized,
+                    format!("{subject} holds {held:?} and needs any one of {:?}", element.scopes()),
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Every refusal is one event, so that no 401 is a riddle.
+
+use std::{
+    fmt::{self, Write},
+    net::IpAddr,
+};
+
+use tracing::{Level, event};
+
+use super::walk::{Report, Said};
+use crate::{Policy, Rejection, RejectionKind};
+
+/// Logs a rejection that no element had a say in.
+pub(crate) fn rejected_unasked(policy: &Policy, rejection: &Rejection, client: Option<IpAddr>) {
+    rejected(policy, rejection, &[], client);
+}
+
+/// Logs why a request was not let in, at the level of whose fault it is.
+pub(super) fn rejected(policy: &Policy, rejection: &Rejection, reports: &[Report], client: Option<IpAddr>) {
+    let kind = rejection.kind();
+    let status = rejection.status().as_u16();
+    let cause = match kind {
+        RejectionKind::Malformed(form) => Some(tracing::field::debug(form)),
+        _ => None,
+    };
+    let client = client.map(tracing::field::display);
+    let elements = (!reports.is_empty()).then(|| tracing::field::display(Elements(policy, reports)));
+    macro_rules! log {
+        ($level:expr) => {
+            event!(
+                target: "portcullis",
+                $level,
+                kind = kind.as_str(),
+                status,
+                resource = policy.label(),
+                cause,
+                elements,
+                client,
+                remedy = kind.remedy(),
+                "request not let in"
+            )
+        };
+    }
+    match kind {
+        RejectionKind::Unavailable => log!(Level::WARN),
+        RejectionKind::NotMounted => log!(Level::ERROR),
+        _ => log!(Level::INFO),
+    }
+}
+
+/// `#0 file: wrong password (wrong-password); #1 …`
+struct Elements<'a>(&'a Policy, &'a [Report]);
+
+impl fmt::Display for Elements<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, report) in self.1.iter().enumerate() {
+            if position > 0 {
+                f.write_str("; ")?;
+            }
+            let name = self.0.elements().get(report.element).map_or("", |element| element.name());
+            write!(f, "#{} {name}: {}", report.element, OneLine(&report.said))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::NotAuthorized => {
+                f.write_str("the caller is known and holds none of the scopes (insufficient-scope)")
+            }
+            Self::Unavailable(unavailable) => write!(f, "{unavailable:?} (unavailable)"),
+        }
+    }
+}
+
+/// Text that cannot start a new line or colour a terminal, whatever a provider put into it.
+pub(super) struct OneLine<T>(pub(super) T);
+
+impl<T: fmt::Display> fmt::Display for OneLine<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        struct Escaping<'a, 'f>(&'a mut fmt::Formatter<'f>);
+        impl Write for Escaping<'_, '_> {
+            fn write_str(&mut self, text: &str) -> fmt::Result {
+                text.chars().try_for_each(|character| {
+                    if character.is_control() || is_bidi(character) {
+                        write!(self.0, "{}", character.escape_unicode())
+                    } else {
+                        self.0.write_char(character)
+                    }
+                })
+            }
+        }
+        write!(Escaping(f), "{}", self.0)
+    }
+}
+
+/// Characters that reorder the text around them.
+const fn is_bidi(character: char) -> bool {
+    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}

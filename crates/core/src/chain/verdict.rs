@@ -1,0 +1,25 @@
+use super::walk::{Report, Said};
+use crate::{Rejection, RejectionKind, Scheme, policy::Guard};
+
+/// The answer where no element let the request in: unavailable before forbidden before unauthorized.
+pub(super) fn reject(guard: &Guard, reports: &[Report], sent: Scheme) -> Rejection {
+    let unavailable = reports.iter().filter_map(|report| match &report.said {
+        Said::Unavailable(unavailable) => Some(unavailable),
+        Said::Refused(_) | Said::NotAuthorized => None,
+    });
+    if unavailable.clone().next().is_some() {
+        // Any of them may let the request in, so the earliest is worth trying.
+        return Rejection::unavailable(unavailable.filter_map(crate::Unavailable::retry_after).min());
+    }
+    let authenticated = reports.iter().filter(|report| matches!(report.said, Said::NotAuthorized));
+    if authenticated.clone().next().is_some() {
+        let elements = authenticated.filter_map(|report| guard.elements.get(report.element));
+        return Rejection::forbidden(
+            &guard.challenges,
+            sent,
+            elements.flat_map(|element| element.scopes().iter()),
+        );
+    }
+    let kind = if reports.is_empty() { RejectionKind::NotLookedAt } else { RejectionKind::Refused };
+    Rejection::unauthorized(kind, &guard.challenges, Some(sent))
+}

@@ -1,0 +1,126 @@
+use std::{
+    cell::RefCell,
+    fmt, io,
+    path::{Path, PathBuf},
+};
+
+use super::{Location, Problem, Section, Table, Warning};
+use crate::Secret;
+
+/// Where secrets that a configuration only names come from.
+pub trait Source: fmt::Debug {
+    /// The value of an environment variable; `None` where it is not set or not UTF-8.
+    fn variable(&self, name: &str) -> Option<String>;
+
+    /// The content of a file.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    fn file(&self, path: &Path) -> io::Result<Vec<u8>>;
+}
+
+/// The process's environment and the machine's files.
+#[derive(Clone, Copy, Debug)]
+struct System;
+
+impl Source for System {
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+}
+
+/// The state of reading one configuration: what is wrong so far, and where paths and secrets come from.
+#[derive(Debug)]
+pub struct Reader {
+    base: PathBuf,
+    source: Box<dyn Source>,
+    problems: RefCell<Vec<Problem>>,
+    warnings: RefCell<Vec<Warning>>,
+}
+
+impl Reader {
+    /// A reader that resolves relative paths against `base`, and takes secrets from the process's environment
+    /// and the machine's files.
+    #[must_use]
+    pub fn new(base: impl Into<PathBuf>) -> Self {
+        Self::with_source(base, System)
+    }
+
+    /// The same with secrets from elsewhere.
+    #[must_use]
+    pub fn with_source(base: impl Into<PathBuf>, source: impl Source + 'static) -> Self {
+        Self {
+            base: base.into(),
+            source: Box::new(source),
+            problems: RefCell::default(),
+            warnings: RefCell::default(),
+        }
+    }
+
+    /// Opens a table that stands at the dotted path `path`.
+    #[must_use]
+    pub fn section<'r>(&'r self, table: &'r Table, path: impl Into<String>) -> Section<'r> {
+        Section::new(self, table, path.into())
+    }
+
+    /// Notes a mistake.
+    pub fn problem(&self, path: impl Into<String>, at: Option<Location>, message: impl Into<String>) {
+        self.problems.borrow_mut().push(Problem::new(path, at, message));
+    }
+
+    /// Notes something that works and should be known.
+    pub fn warn(&self, path: impl Into<String>, at: Option<Location>, message: impl Into<String>) {
+        self.warnings.borrow_mut().push(Problem::new(path, at, message));
+    }
+
+    /// How many mistakes were noted so far: whoever reads a part compares it before and after.
+    #[must_use]
+    pub fn problem_count(&self) -> usize {
+        self.problems.borrow().len()
+    }
+
+    /// What was noted that works and should be known.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.warnings.borrow().clone()
+    }
+
+    /// All mistakes, in the order of the file.
+    #[must_use]
+    pub fn into_problems(self) -> Vec<Problem> {
+        let mut problems = self.problems.into_inner();
+        problems.sort_by_key(Problem::at);
+        problems
+    }
+
+    /// A path of the configuration as one that can be opened.
+    #[must_use]
+    pub fn resolve(&self, path: &str) -> PathBuf {
+        self.base.join(path)
+    }
+
+    pub(super) fn secret_from_variable(&self, name: &str) -> Result<Secret, String> {
+        self.source.variable(name).map(Secret::new).ok_or_else(|| {
+            format!("the environment variable {name} is not set, or not UTF-8: set it, or write the secret another way")
+        })
+    }
+
+    pub(super) fn secret_from_file(&self, path: &str) -> Result<Secret, String> {
+        let whole = self.resolve(path);
+        let bytes =
+            self.source.file(&whole).map_err(|error| format!("cannot read {}: {error}", whole.display()))?;
+        let mut text = String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8", whole.display()))?;
+        if text.ends_with('\n') {
+            text.pop();
+            if text.ends_with('\r') {
+                text.pop();
+            }
+        }
+        Ok(Secret::new(text))
+    }
+}

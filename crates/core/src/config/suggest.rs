@@ -1,0 +1,65 @@
+//! "Did you mean".
+
+/// The known key that `unknown` most likely stands for.
+pub(super) fn nearest<'k>(unknown: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let folded = fold(unknown);
+    known
+        .map(|key| (distance(&folded, &fold(key)), key))
+        .filter(|(distance, key)| *distance <= (key.len().min(unknown.len()) / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, key)| key)
+}
+
+/// `scope_key`, `scope-key` and `ScopeKey` are all meant to be `scopeKey`.
+fn fold(key: &str) -> Vec<char> {
+    key.chars()
+        .filter(|character| !matches!(character, '_' | '-'))
+        .flat_map(char::to_lowercase)
+        .take(64)
+        .collect()
+}
+
+/// How many letters have to be added, removed, replaced or swapped with their neighbour.
+fn distance(one: &[char], other: &[char]) -> usize {
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=other.len()).collect();
+    for (row, a) in one.iter().enumerate() {
+        let mut current = vec![row + 1];
+        for (column, b) in other.iter().enumerate() {
+            let at = |line: &[usize], column: usize| line.get(column).copied().unwrap_or(usize::MAX - 1);
+            let mut best = (at(&last, column) + usize::from(a != b))
+                .min(at(&last, column + 1) + 1)
+                .min(at(&current, column) + 1);
+            let swapped =
+                column > 0 && row > 0 && one.get(row - 1) == Some(b) && other.get(column - 1) == Some(a);
+            if swapped {
+                best = best.min(at(&before_last, column - 1) + 1);
+            }
+            current.push(best);
+        }
+        before_last = std::mem::replace(&mut last, current);
+    }
+    last.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_keys_are_suggested_and_far_ones_are_not() {
+        let known = || ["scopes", "scopeKey", "issuer", "audience", "jwtValidatorConfig"].into_iter();
+        for (unknown, expected) in [
+            ("scope", Some("scopes")),
+            ("scpoes", Some("scopes")),
+            ("scope_key", Some("scopeKey")),
+            ("ISSUER", Some("issuer")),
+            ("jwtValidator", None),
+            ("jwtValidatorConfg", Some("jwtValidatorConfig")),
+            ("realm", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(unknown, known()), expected, "{unknown}");
+        }
+    }
+}

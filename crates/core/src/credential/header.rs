@@ -1,0 +1,154 @@
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+
+use super::{Basic, Bearer, Credential, CredentialError, CredentialErrorKind as Kind, Scheme};
+
+/// Reads the credential from the one `Authorization` header; `None` where there is none.
+///
+/// # Errors
+///
+/// When there are two such headers, or the one is longer than `max_bytes` or not of the form
+/// `scheme 1*SP token68`.
+pub fn from_headers(
+    headers: &HeaderMap,
+    max_bytes: usize,
+) -> Result<Option<Credential<'_>>, CredentialError> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(CredentialError::new(Kind::Repeated, None));
+    }
+    from_header_value(value, max_bytes).map(Some)
+}
+
+/// Reads the credential from the value of an `Authorization` header.
+///
+/// # Errors
+///
+/// When the value is longer than `max_bytes` or not of the form `scheme 1*SP token68`.
+pub fn from_header_value(value: &HeaderValue, max_bytes: usize) -> Result<Credential<'_>, CredentialError> {
+    if value.len() > max_bytes {
+        return Err(CredentialError::new(Kind::TooLong, None));
+    }
+    let Ok(text) = value.to_str() else { return Err(CredentialError::new(Kind::ForbiddenByte, None)) };
+    if text.contains('\t') {
+        return Err(CredentialError::new(Kind::ForbiddenByte, None));
+    }
+    let (name, rest) = text.split_once(' ').unwrap_or((text, ""));
+    if name.is_empty() {
+        return Err(CredentialError::new(Kind::Empty, None));
+    }
+    // RFC 9110 §11.1: "case-insensitive token to identify the authentication scheme"
+    let scheme = if name.eq_ignore_ascii_case("Bearer") {
+        Scheme::Bearer
+    } else if name.eq_ignore_ascii_case("Basic") {
+        Scheme::Basic
+    } else {
+        return Err(CredentialError::new(Kind::UnsupportedScheme, None));
+    };
+    let credential = rest.trim_start_matches(' ');
+    let read = || match scheme {
+        Scheme::Bearer => {
+            token68(credential)?;
+            Ok(Credential::Bearer(Bearer(credential.into())))
+        }
+        Scheme::Basic => match token68(credential) {
+            Ok(()) | Err(Kind::NotToken68) => Basic::from_base64(credential).map(Credential::Basic),
+            Err(kind) => Err(kind),
+        },
+    };
+    read().map_err(|kind| CredentialError::new(kind, Some(scheme)))
+}
+
+/// RFC 9110 §11.2: `token68 = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
+pub(super) fn token68(text: &str) -> Result<(), Kind> {
+    if text.is_empty() {
+        return Err(Kind::Empty);
+    }
+    let body = text.trim_end_matches('=');
+    if !body.is_empty()
+        && body
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/'))
+    {
+        return Ok(());
+    }
+    Err(if text.bytes().any(|b| matches!(b, b' ' | b',')) { Kind::TrailingWords } else { Kind::NotToken68 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAX: usize = super::super::DEFAULT_MAX_CREDENTIAL_BYTES;
+
+    fn read(value: &[u8]) -> Result<(Scheme, String), Kind> {
+        match from_header_value(&HeaderValue::from_bytes(value).unwrap(), MAX) {
+            Ok(Credential::Basic(basic)) => Ok((Scheme::Basic, basic.pair().to_owned())),
+            Ok(Credential::Bearer(bearer)) => Ok((Scheme::Bearer, bearer.token().to_owned())),
+            Err(error) => Err(error.kind()),
+        }
+    }
+
+    #[test]
+    fn schemes_are_case_insensitive_and_followed_by_any_number_of_spaces() {
+        for value in ["Bearer a.b-c_d~e+f/g==", "bearer a.b-c_d~e+f/g==", "BEARER    a.b-c_d~e+f/g=="] {
+            assert_eq!(read(value.as_bytes()), Ok((Scheme::Bearer, "a.b-c_d~e+f/g==".into())), "{value}");
+        }
+        for value in ["Basic YWxpY2U6MTIz", "basic YWxpY2U6MTIz", "bAsIc  YWxpY2U6MTIz"] {
+            assert_eq!(read(value.as_bytes()), Ok((Scheme::Basic, "alice:123".into())), "{value}");
+        }
+    }
+
+    #[test]
+    fn every_other_form_is_refused_for_its_own_reason() {
+        for (value, kind) in [
+            (&b""[..], Kind::Empty),
+            (b" Bearer abc", Kind::Empty),
+            (b"Bearer", Kind::Empty),
+            (b"Bearer ", Kind::Empty),
+            (b"Basic", Kind::Empty),
+            (b"Bearer abc def", Kind::TrailingWords),
+            (b"Bearer abc,def", Kind::TrailingWords),
+            (b"Bearer abc, Bearer def", Kind::TrailingWords),
+            (b"Basic YWxpY2U6MTIz, Bearer abc", Kind::TrailingWords),
+            (b"Basic YWxpY2U6MTIz trailing", Kind::TrailingWords),
+            (b"Bearer abc ", Kind::TrailingWords),
+            (b"Bearer\tabc", Kind::ForbiddenByte),
+            (b"Bearer a\tb", Kind::ForbiddenByte),
+            (b"Bearer a\xffb", Kind::ForbiddenByte),
+            (b"Bearer x&client_id=evil", Kind::NotToken68),
+            (b"Bearer a%26b", Kind::NotToken68),
+            (b"Bearer =", Kind::NotToken68),
+            (b"Bearer a=b", Kind::NotToken68),
+            (b"Basic !nval!d", Kind::NotBase64),
+            (b"Digest username=\"x\"", Kind::UnsupportedScheme),
+            (b"invalidtokenstring", Kind::UnsupportedScheme),
+            (b"Bearerabc", Kind::UnsupportedScheme),
+        ] {
+            assert_eq!(read(value), Err(kind), "{:?}", String::from_utf8_lossy(value));
+        }
+    }
+
+    #[test]
+    fn a_value_over_the_bound_is_refused_and_one_at_the_bound_is_read() {
+        let value = HeaderValue::from_str(&format!("Bearer {}", "a".repeat(93))).unwrap();
+        assert!(from_header_value(&value, 100).is_ok());
+        assert_eq!(from_header_value(&value, 99).unwrap_err().kind(), Kind::TooLong);
+    }
+
+    #[test]
+    fn no_header_is_no_credential_and_two_headers_are_refused() {
+        let mut headers = HeaderMap::new();
+        assert!(from_headers(&headers, MAX).unwrap().is_none());
+        headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer abc"));
+        assert!(from_headers(&headers, MAX).unwrap().is_some());
+        headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer abc"));
+        assert_eq!(from_headers(&headers, MAX).unwrap_err().kind(), Kind::Repeated);
+    }
+
+    #[test]
+    fn the_scheme_is_known_even_where_the_credential_is_malformed() {
+        let error = from_header_value(&HeaderValue::from_static("Bearer a b"), MAX).unwrap_err();
+        assert_eq!(error.scheme(), Some(Scheme::Bearer));
+    }
+}

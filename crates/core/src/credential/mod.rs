@@ -1,0 +1,111 @@
+//! What a caller presents: read once from the request, strictly, and handed to the elements.
+//!
+//! There is one way to write a credential: one `Authorization` line, a scheme in any case, one or more
+//! spaces, one `token68` (RFC 9110 §11.4). Everything else is refused rather than guessed at, because two
+//! parties that guess differently disagree about who is calling.
+
+mod basic;
+mod error;
+mod header;
+
+use std::{borrow::Cow, fmt};
+
+pub use self::{
+    basic::Basic,
+    error::{CredentialError, CredentialErrorKind},
+    header::{from_header_value, from_headers},
+};
+
+/// The longest `Authorization` value that is looked at, unless a service says otherwise: 16 KiB.
+pub const DEFAULT_MAX_CREDENTIAL_BYTES: usize = 16 * 1024;
+
+/// An authentication scheme that elements look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Scheme {
+    /// User name and password (RFC 7617).
+    Basic,
+    /// A token (RFC 6750).
+    Bearer,
+}
+
+impl Scheme {
+    /// The scheme's registered spelling.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Basic => "Basic",
+            Self::Bearer => "Bearer",
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A well-formed credential. Nothing is said yet about whether it is right.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Credential<'a> {
+    /// User name and password.
+    Basic(Basic),
+    /// A token.
+    Bearer(Bearer<'a>),
+}
+
+impl Credential<'_> {
+    /// The scheme it was sent under.
+    #[must_use]
+    pub const fn scheme(&self) -> Scheme {
+        match self {
+            Self::Basic(_) => Scheme::Basic,
+            Self::Bearer(_) => Scheme::Bearer,
+        }
+    }
+
+    /// The same credential, borrowing nothing: for work that outlives the request's headers.
+    #[must_use]
+    pub fn into_owned(self) -> Credential<'static> {
+        match self {
+            Self::Basic(basic) => Credential::Basic(basic),
+            Self::Bearer(Bearer(token)) => Credential::Bearer(Bearer(Cow::Owned(token.into_owned()))),
+        }
+    }
+}
+
+/// A bearer token: one or more `token68` characters (RFC 6750 §2.1). Redacted in `Debug`.
+#[derive(Clone)]
+pub struct Bearer<'a>(Cow<'a, str>);
+
+impl<'a> Bearer<'a> {
+    /// Takes `token` as a bearer token.
+    ///
+    /// # Errors
+    ///
+    /// When it is empty or holds anything but `token68` characters.
+    pub fn new(token: &'a str) -> Result<Self, CredentialError> {
+        match header::token68(token) {
+            Ok(()) => Ok(Self(Cow::Borrowed(token))),
+            Err(kind) => Err(CredentialError::new(kind, Some(Scheme::Bearer))),
+        }
+    }
+
+    /// The token itself.
+    ///
+    /// # Security
+    ///
+    /// Never pass it to a log or an error.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Bearer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bearer([redacted])")
+    }
+}

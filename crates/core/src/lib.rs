@@ -1,0 +1,51 @@
+//! The vocabulary of portcullis: credentials, providers, scopes, the chain, and the proof of who is calling.
+//!
+//! Depend on this crate alone to bring a provider of your own. Services use the `portcullis` crate, which
+//! re-exports what they need.
+//!
+//! - [`Credential`]: what a caller presents, read strictly.
+//! - [`Provider`]: tells whether a credential is right. Answers an [`Outcome`].
+//! - [`Element`], [`Resource`], [`Policy`]: who may call what.
+//! - [`Auth`]: a guarded service. Decides, explains.
+//! - [`Principal`]: the proof that a caller went through the chain; [`Rejection`]: why one did not.
+//! - [`config`]: how a provider reads its section of a configuration file.
+//!
+//! Nothing here does I/O.
+
+mod admission;
+mod auth;
+mod chain;
+mod clock;
+pub mod config;
+pub mod credential;
+mod error;
+mod identity;
+mod policy;
+mod principal;
+mod provider;
+mod rejection;
+mod scopes;
+mod secret;
+
+use std::{future::Future, pin::Pin};
+
+pub use self::{
+    admission::Admission,
+    auth::{Auth, AuthBuilder, RequestHead, ResourceView, authenticate_header, authorize},
+    chain::{Deciding, Decision, ElementReport, Explanation, Looked, Step},
+    clock::{Clock, SystemClock, UnixTime},
+    credential::{
+        Basic, Bearer, Credential, CredentialError, CredentialErrorKind, DEFAULT_MAX_CREDENTIAL_BYTES, Scheme,
+    },
+    error::BuildError,
+    identity::Identity,
+    policy::{Element, Override, Policy, Resource},
+    principal::Principal,
+    provider::{Contact, Context, IntoProvider, Outcome, Provider, Refusal, Unavailable},
+    rejection::{Rejection, RejectionKind},
+    scopes::{RequiredScopes, Scopes},
+    secret::Secret,
+};
+
+/// A boxed future, for traits whose implementations are known at run time only.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

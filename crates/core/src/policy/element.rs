@@ -1,0 +1,78 @@
+use std::{fmt, sync::Arc};
+
+use crate::{BuildError, IntoProvider, Provider, RequiredScopes, Scheme};
+
+/// One entry of `auth`: a provider, and the scopes of which a caller needs any one.
+#[derive(Clone)]
+pub struct Element {
+    provider: Arc<dyn Provider>,
+    name: Arc<str>,
+    scopes: RequiredScopes,
+}
+
+impl Element {
+    /// An element named after its provider's kind.
+    ///
+    /// # Errors
+    ///
+    /// When the provider cannot be built, or when `scopes` would admit nobody.
+    pub fn new(provider: impl IntoProvider, scopes: impl Into<RequiredScopes>) -> Result<Self, BuildError> {
+        let provider = provider.into_provider()?;
+        let name = provider.kind().into();
+        Self { provider, name, scopes: RequiredScopes::anyone() }.with_scopes(scopes.into())
+    }
+
+    /// The same under a name of its own, which logs and the principal show.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The same with other scopes.
+    pub(crate) fn with_scopes(mut self, scopes: RequiredScopes) -> Result<Self, BuildError> {
+        if let Some(problem) = scopes.problem() {
+            return Err(BuildError::new(problem));
+        }
+        self.scopes = scopes;
+        Ok(self)
+    }
+
+    /// The element's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) const fn shared_name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The element's provider.
+    #[must_use]
+    pub const fn provider(&self) -> &Arc<dyn Provider> {
+        &self.provider
+    }
+
+    /// The scheme its provider looks at.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.provider.scheme()
+    }
+
+    /// The scopes of which a caller needs any one.
+    #[must_use]
+    pub const fn scopes(&self) -> &RequiredScopes {
+        &self.scopes
+    }
+}
+
+impl fmt::Debug for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Element")
+            .field("name", &self.name)
+            .field("kind", &self.provider.kind())
+            .field("scopes", &self.scopes)
+            .finish()
+    }
+}

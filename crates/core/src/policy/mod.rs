@@ -1,0 +1,97 @@
+//! What guards a request: elements, resources that override their service, and which of them applies.
+
+mod choose;
+mod element;
+pub(crate) mod pattern;
+mod resource;
+
+use std::{fmt, sync::Arc};
+
+pub(crate) use self::choose::{Choice, Compiled, Resources, decode};
+pub use self::{
+    element::Element,
+    resource::{Override, Resource},
+};
+use crate::{Rejection, Scheme, rejection::Challenges};
+
+/// What guards one request: the outcome of service, resource and route together. Cheap to clone.
+#[derive(Clone)]
+pub struct Policy(Arc<Inner>);
+
+struct Inner {
+    /// What it belongs to, for logs: `service /foo`, `resource GET /foo/admin`.
+    label: Box<str>,
+    guard: Option<Guard>,
+}
+
+pub(crate) struct Guard {
+    pub(crate) elements: Box<[Element]>,
+    pub(crate) optional: bool,
+    pub(crate) challenges: Challenges,
+    /// Made once, since crawlers and browsers ask without credentials all the time.
+    pub(crate) no_credential: Rejection,
+}
+
+impl Policy {
+    /// Everybody is let in.
+    pub(crate) fn public(label: String) -> Self {
+        Self(Arc::new(Inner { label: label.into(), guard: None }))
+    }
+
+    /// One of `elements` has to let the caller in. Without elements nobody is.
+    pub(crate) fn guarded(label: String, elements: Vec<Element>, optional: bool, realm: &str) -> Self {
+        let challenges = Challenges::new(realm, elements.iter().map(Element::scheme));
+        let no_credential = Rejection::no_credential(&challenges);
+        let guard = Guard { elements: elements.into(), optional, challenges, no_credential };
+        Self(Arc::new(Inner { label: label.into(), guard: Some(guard) }))
+    }
+
+    pub(crate) fn guard(&self) -> Option<&Guard> {
+        self.0.guard.as_ref()
+    }
+
+    /// What it belongs to, for logs.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.0.label
+    }
+
+    /// Whether everybody is let in, with the credential not looked at.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.0.guard.is_none()
+    }
+
+    /// Whether a request without credentials is let in.
+    #[must_use]
+    pub fn is_optional(&self) -> bool {
+        self.guard().is_some_and(|guard| guard.optional)
+    }
+
+    /// The elements, in order; empty where it is public.
+    #[must_use]
+    pub fn elements(&self) -> &[Element] {
+        self.guard().map_or(&[], |guard| &guard.elements)
+    }
+
+    /// The schemes of the elements, each once, in order.
+    pub fn schemes(&self) -> impl Iterator<Item = Scheme> + '_ {
+        let elements = self.elements();
+        elements.iter().enumerate().filter_map(move |(at, element)| {
+            let scheme = element.scheme();
+            elements.iter().take(at).all(|before| before.scheme() != scheme).then_some(scheme)
+        })
+    }
+}
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Policy");
+        debug.field("label", &self.label());
+        match self.guard() {
+            None => debug.field("public", &true),
+            Some(guard) => debug.field("elements", &guard.elements).field("optional", &guard.optional),
+        };
+        debug.finish()
+    }
+}

@@ -1,0 +1,77 @@
+//! The proof that a caller went through the chain.
+
+use std::{fmt, ops::Deref, sync::Arc};
+
+use http::Extensions;
+
+use crate::{Admission, Identity, Scheme};
+
+/// Who the caller turned out to be.
+///
+/// Only the chain makes one, from the answer of an element that authenticated the caller: holding a
+/// `Principal` proves that it did. (To audit that, look for `Principal::assertion`.) Cheap to clone.
+///
+/// It dereferences to the [`Identity`] that the element's provider gave.
+#[derive(Clone)]
+pub struct Principal {
+    identity: Arc<Identity>,
+    provider: Arc<str>,
+    scheme: Scheme,
+}
+
+impl Principal {
+    /// States that an element's provider vouched for `identity`. The chain alone may say so.
+    pub(crate) const fn assertion(identity: Arc<Identity>, provider: Arc<str>, scheme: Scheme) -> Self {
+        Self { identity, provider, scheme }
+    }
+
+    /// The principal of the request that carries `extensions`, where a layer put it there.
+    ///
+    /// For handlers that see a request's extensions and no axum extractor, such as tonic's. `None` on a public
+    /// route, where `optional` admitted a request without credentials, and where no layer ran.
+    #[must_use]
+    pub fn of(extensions: &Extensions) -> Option<&Self> {
+        Admission::of(extensions)?.principal()
+    }
+
+    /// The name of the element's provider: `file`, `jwt`, or the name given in the configuration.
+    #[must_use]
+    pub fn provider(&self) -> &str {
+        &self.provider
+    }
+
+    /// The scheme of the credential.
+    #[must_use]
+    pub const fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Whether `scope` is among the principal's scopes.
+    #[must_use]
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.identity.scopes().contains(scope)
+    }
+
+    /// What the provider found out.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+}
+
+impl Deref for Principal {
+    type Target = Identity;
+
+    fn deref(&self) -> &Identity {
+        &self.identity
+    }
+}
+
+impl fmt::Debug for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Principal")
+            .field("provider", &self.provider)
+            .field("scheme", &self.scheme)
+            .field("identity", &self.identity)
+            .finish()
+    }
+}

@@ -1,0 +1,271 @@
+//! What every provider implements, and how it answers.
+
+use std::{borrow::Cow, error::Error, fmt, net::IpAddr, sync::Arc, time::Duration};
+
+use crate::{BoxFuture, BuildError, Clock, Credential, Identity, Scheme};
+
+/// Tells whether a credential is right, and whose it is.
+///
+/// Implement it to bring a source of users or tokens of your own; `portcullis-core` is all you need to depend
+/// on. A provider authenticates. It never authorizes: scopes are compared by the chain, on every request,
+/// after the provider and after any cache of its.
+///
+/// # Contract
+///
+/// - Answer [`Outcome::Refused`] when the credential is wrong and [`Outcome::Unavailable`] when you cannot
+///   tell. An outage that looks like a wrong password makes clients throw good credentials away, and one that
+///   looks like a right password lets everybody in.
+/// - Work for an unknown user as long as for a known one.
+/// - When [`Context::may_remember`] is false, write no cache and do not answer from one; when
+///   [`Context::may_contact`] is false, ask no server: answer [`Outcome::Unavailable`].
+/// - Do not block: move computation of more than some tens of microseconds off the async threads.
+/// - No secret in any text that you return.
+pub trait Provider: fmt::Debug + Send + Sync + 'static {
+    /// What kind of provider this is, for logs and [`Principal::provider`](crate::Principal::provider), for
+    /// instance `jwt`.
+    fn kind(&self) -> &'static str;
+
+    /// The scheme of the credentials that it looks at.
+    fn scheme(&self) -> Scheme;
+
+    /// Answers at once, or says with `None` that it has to wait: [`Provider::authenticate`] is asked then.
+    ///
+    /// This is the path of every request. It must not block, and should not allocate where it can be helped.
+    fn try_authenticate(&self, credential: &Credential<'_>, cx: &Context<'_>) -> Option<Outcome>;
+
+    /// Answers after waiting for whatever it needs.
+    fn authenticate<'a>(
+        &'a self,
+        credential: &'a Credential<'a>,
+        cx: &'a Context<'a>,
+    ) -> BoxFuture<'a, Outcome>;
+}
+
+/// What becomes a provider when an element is built, with the errors that come to light then.
+///
+/// Every [`Provider`] is one already; types such as the file user store use it to check their users.
+pub trait IntoProvider {
+    /// Builds the provider.
+    ///
+    /// # Errors
+    ///
+    /// When its configuration cannot work.
+    fn into_provider(self) -> Result<Arc<dyn Provider>, BuildError>;
+}
+
+impl<P: Provider> IntoProvider for P {
+    fn into_provider(self) -> Result<Arc<dyn Provider>, BuildError> {
+        Ok(Arc::new(self))
+    }
+}
+
+impl IntoProvider for Arc<dyn Provider> {
+    fn into_provider(self) -> Result<Arc<dyn Provider>, BuildError> {
+        Ok(self)
+    }
+}
+
+/// What a provider may know of the request beyond the credential, and what it may do.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    clock: &'a Arc<dyn Clock>,
+    client: Option<IpAddr>,
+    explain: Option<Contact>,
+}
+
+/// Whether an explanation may ask servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Contact {
+    /// Servers are asked, as for a real request.
+    Allowed,
+    /// No server is asked; an element that would have to is reported as unavailable.
+    Forbidden,
+}
+
+impl<'a> Context<'a> {
+    /// A context for calling a provider directly.
+    #[must_use]
+    pub const fn new(clock: &'a Arc<dyn Clock>) -> Self {
+        Self { clock, client: None, explain: None }
+    }
+
+    /// The same with the caller's address.
+    #[must_use]
+    pub const fn with_client(mut self, client: Option<IpAddr>) -> Self {
+        self.client = client;
+        self
+    }
+
+    /// The same for an explanation, which leaves no trace in any cache.
+    #[must_use]
+    pub const fn explaining(mut self, contact: Contact) -> Self {
+        self.explain = Some(contact);
+        self
+    }
+
+    /// The clock of the service.
+    #[must_use]
+    pub const fn clock(&self) -> &'a Arc<dyn Clock> {
+        self.clock
+    }
+
+    /// The caller's address, where it is known: the socket's peer, or what trusted proxies said.
+    #[must_use]
+    pub const fn client(&self) -> Option<IpAddr> {
+        self.client
+    }
+
+    /// Whether caches may be read and written. False while a decision is being explained.
+    #[must_use]
+    pub const fn may_remember(&self) -> bool {
+        self.explain.is_none()
+    }
+
+    /// Whether servers may be asked.
+    #[must_use]
+    pub const fn may_contact(&self) -> bool {
+        !matches!(self.explain, Some(Contact::Forbidden))
+    }
+}
+
+/// A provider's answer.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the three answers are the design: a fourth would change every decision"
+)]
+pub enum Outcome {
+    /// The credential is right; this is whose it is.
+    Known(Arc<Identity>),
+    /// The credential is wrong.
+    Refused(Refusal),
+    /// It cannot be told now.
+    Unavailable(Unavailable),
+}
+
+impl Outcome {
+    /// [`Outcome::Known`] for an identity that is not shared yet.
+    #[must_use]
+    pub fn known(identity: Identity) -> Self {
+        Self::Known(Arc::new(identity))
+    }
+
+    /// [`Outcome::Refused`] with a code and a text, see [`Refusal::new`].
+    #[must_use]
+    pub fn refused(code: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Refused(Refusal::new(code, reason))
+    }
+}
+
+/// Why a credential is wrong. For logs and explanations; the caller never sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    code: &'static str,
+    reason: Cow<'static, str>,
+}
+
+impl Refusal {
+    /// A refusal with a short code that dashboards can count (`expired`, `wrong-password`) and a sentence for
+    /// whoever reads the log. Neither holds a secret.
+    #[must_use]
+    pub fn new(code: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, reason: reason.into() }
+    }
+
+    /// The short code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The sentence.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.reason, self.code)
+    }
+}
+
+/// Why a provider cannot tell now.
+#[derive(Clone)]
+pub struct Unavailable {
+    reason: Cow<'static, str>,
+    retry_after: Option<Duration>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl Unavailable {
+    /// Unavailable for `reason`, a sentence for whoever reads the log, without a secret.
+    #[must_use]
+    pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason: reason.into(), retry_after: None, source: None }
+    }
+
+    /// The span after which asking again makes sense; sent as `Retry-After`, in whole seconds, rounded up.
+    #[must_use]
+    pub const fn with_retry_after(mut self, span: Duration) -> Self {
+        self.retry_after = Some(span);
+        self
+    }
+
+    /// What caused it. Its texts are logged: it must hold no secret.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// The sentence.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// The span after which asking again makes sense.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+impl From<Unavailable> for Outcome {
+    fn from(unavailable: Unavailable) -> Self {
+        Self::Unavailable(unavailable)
+    }
+}
+
+impl From<Refusal> for Outcome {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl fmt::Debug for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)?;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl Error for Unavailable {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(|source| &**source as &(dyn Error + 'static))
+    }
+}

@@ -1,0 +1,11 @@
+//! Test helpers for services guarded by portcullis.
+//!
+//! - [`ManualClock`]: time that a test moves.
+//! - [`contract`]: the checks that every [`Provider`](portcullis_core::Provider) passes; run them against yours.
+
+#![expect(clippy::panic, reason = "a test helper fails the test it helps by panicking")]
+
+mod clock;
+pub mod contract;
+
+pub use self::clock::ManualClock;
