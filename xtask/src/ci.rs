@@ -25,8 +25,9 @@ const STEPS: &[Step] = &[
         )
     }),
     ("deny", deny::check),
-    ("test", || test::run(None)),
     ("examples", examples::check_each),
+    // Last, so that the number of tests stands at the end of the log.
+    ("test", || test::run(None)),
 ];
 
 /// Names the steps.

@@ -14,7 +14,9 @@ pub(crate) fn check_each() -> Outcome {
         let locked = manifest.with_file_name("Cargo.lock").is_file();
         let cargo_for = |task: &[&str]| {
             let mut command = cargo();
-            command.args(task).arg("--manifest-path").arg(&manifest).env("CARGO_TARGET_DIR", &target);
+            command.args(task).arg("--manifest-path").arg(&manifest);
+            // The workspace's profile, which their own manifests need not repeat: without it nothing is shared.
+            command.env("CARGO_TARGET_DIR", &target).env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only");
             if locked {
                 command.arg("--locked");
             }
