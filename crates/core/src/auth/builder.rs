@@ -25,6 +25,7 @@ pub struct AuthBuilder {
     resources: Vec<Resource>,
     public: bool,
     optional: bool,
+    refuse_uncovered: bool,
     max_credential_bytes: usize,
     decision_timeout: Duration,
     forward_credential: bool,
@@ -41,6 +42,7 @@ impl AuthBuilder {
             resources: Vec::new(),
             public: false,
             optional: false,
+            refuse_uncovered: false,
             max_credential_bytes: DEFAULT_MAX_CREDENTIAL_BYTES,
             decision_timeout: DEFAULT_DECISION_TIMEOUT,
             forward_credential: true,
@@ -89,6 +91,13 @@ impl AuthBuilder {
     /// Admits requests without credentials, without a principal; bad credentials are refused. Default false.
     pub fn optional(mut self, optional: bool) -> Self {
         self.optional = optional;
+        self
+    }
+
+    /// Says that the service has no elements on purpose: its resources bring their own, and what none of them
+    /// covers is refused with 401.
+    pub fn refuse_uncovered(mut self) -> Self {
+        self.refuse_uncovered = true;
         self
     }
 
@@ -150,7 +159,8 @@ impl AuthBuilder {
         if self.public && (!self.elements.is_empty() || self.optional) {
             problem("`public` beside `auth` or `optional` is a contradiction: keep one of them".to_owned());
         }
-        let guards_nothing = self.elements.is_empty() && self.resources.is_empty() && !self.public;
+        let covers_nothing = self.elements.is_empty() && self.resources.is_empty();
+        let guards_nothing = covers_nothing && !self.public && !self.refuse_uncovered;
         if guards_nothing && problems.is_empty() {
             problems.push(BuildError::new(
                 "a service without `auth` would refuse everybody: add an element, give resources their own, or say `public`",
