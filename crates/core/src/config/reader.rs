@@ -20,6 +20,16 @@ pub trait Source: fmt::Debug {
     fn file(&self, path: &Path) -> io::Result<Vec<u8>>;
 }
 
+impl<S: Source + ?Sized> Source for Box<S> {
+    fn variable(&self, name: &str) -> Option<String> {
+        (**self).variable(name)
+    }
+
+    fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        (**self).file(path)
+    }
+}
+
 /// The process's environment and the machine's files.
 #[derive(Clone, Copy, Debug)]
 struct System;
@@ -78,10 +88,13 @@ impl Reader {
         self.warnings.borrow_mut().push(Problem::new(path, at, message));
     }
 
-    /// How many mistakes were noted so far: whoever reads a part compares it before and after.
-    #[must_use]
-    pub fn problem_count(&self) -> usize {
-        self.problems.borrow().len()
+    /// Whether a mistake was noted at the dotted path `path` or below it.
+    pub(super) fn has_problem_within(&self, path: &str) -> bool {
+        let within = |problem: &Problem| match problem.path().strip_prefix(path) {
+            Some(rest) => path.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']),
+            None => false,
+        };
+        self.problems.borrow().iter().any(within)
     }
 
     /// What was noted that works and should be known.

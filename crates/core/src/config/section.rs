@@ -15,19 +15,11 @@ pub struct Section<'r> {
     asked: RefCell<Vec<String>>,
     /// Keys that belong elsewhere, and where. Children inherit them.
     misplaced: RefCell<Vec<(String, String)>>,
-    problems_before: usize,
 }
 
 impl<'r> Section<'r> {
     pub(super) fn new(reader: &'r Reader, table: &'r Table, path: String) -> Self {
-        Self {
-            reader,
-            table,
-            path,
-            asked: RefCell::default(),
-            misplaced: RefCell::default(),
-            problems_before: reader.problem_count(),
-        }
+        Self { reader, table, path, asked: RefCell::default(), misplaced: RefCell::default() }
     }
 
     // --- what it is ------------------------------------------------------------------------------------------
@@ -61,10 +53,10 @@ impl<'r> Section<'r> {
         self.table.get(key).is_some()
     }
 
-    /// Whether a mistake was noted since the section was opened, in it or elsewhere.
+    /// Whether a mistake was noted in it so far.
     #[must_use]
     pub fn failed(&self) -> bool {
-        self.reader.problem_count() > self.problems_before
+        self.reader.has_problem_within(&self.path)
     }
 
     // --- noting ----------------------------------------------------------------------------------------------
@@ -415,6 +407,7 @@ impl Drop for Section<'_> {
                 .misplaced
                 .borrow()
                 .iter()
+                .rev()
                 .find(|(name, _)| name == key)
                 .map(|(_, where_to)| where_to.clone());
             let message = match misplaced {

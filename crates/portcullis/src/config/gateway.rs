@@ -1,0 +1,198 @@
+//! The keys of a service that only the gateway looks at.
+
+use std::sync::Arc;
+
+use portcullis_core::config::Section;
+
+use super::secure_socket;
+
+/// What the gateway does with a request that was let in.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct GatewayConfig {
+    /// Where the answer comes from; `None` where Rust code serves the service.
+    pub answer: Option<Answer>,
+    /// Whether other spellings of a resource's path are 404 (`strict`, the default) or go by what they are.
+    pub path_matching: PathMatching,
+    /// Whether the credential is forwarded; `None` for the gateway's own rule.
+    pub forward_credential: Option<bool>,
+    /// Which origins' scripts may read the answers.
+    pub cors: Option<CorsConfig>,
+}
+
+/// Where the gateway's answer comes from.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Answer {
+    /// This text.
+    Respond(String),
+    /// A server.
+    Upstream(Upstream),
+}
+
+/// A server that the gateway stands in front of.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Upstream {
+    /// `http(s)://host:port[/base]`.
+    pub url: http::Uri,
+    /// How an https server is verified, and how the gateway shows itself to it; `None` for http.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+/// How exactly a request has to spell a resource's path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PathMatching {
+    /// A path that meets a resource only in lower case or without a trailing slash is 404.
+    #[default]
+    Strict,
+    /// Every spelling goes by what it is.
+    Exact,
+}
+
+/// Which origins' scripts may read the answers: Ballerina's keys.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct CorsConfig {
+    /// Origins, or `*`.
+    pub allow_origins: Vec<String>,
+    /// Methods, or `*`.
+    pub allow_methods: Vec<String>,
+    /// Request headers, or `*`.
+    pub allow_headers: Vec<String>,
+    /// Whether credentials may be sent.
+    pub allow_credentials: bool,
+    /// Response headers that scripts may read.
+    pub expose_headers: Vec<String>,
+    /// How long a browser may remember a preflight's answer.
+    pub max_age: Option<std::time::Duration>,
+}
+
+impl GatewayConfig {
+    pub(super) fn read(section: &Section<'_>, forward_credential: Option<bool>) -> Self {
+        let path_matching = match section.choice("pathMatching", &["strict", "exact"]) {
+            Some("exact") => PathMatching::Exact,
+            _ => PathMatching::Strict,
+        };
+        let cors = section.section("cors").map(|cors| read_cors(&cors));
+        Self { answer: read_answer(section), path_matching, forward_credential, cors }
+    }
+}
+
+fn read_answer(section: &Section<'_>) -> Option<Answer> {
+    let tls_section = section.section("upstreamSecureSocket");
+    match section.at_most_one(&["respond", "upstream"]) {
+        Some("respond") => {
+            if tls_section.is_some() {
+                section.problem("upstreamSecureSocket", "needs `upstream`");
+            }
+            section.string("respond").map(Answer::Respond)
+        }
+        Some(_) => {
+            let url = upstream_url(section);
+            let tls = match (&url, &tls_section) {
+                (Some(url), None) if url.scheme_str() == Some("http") => None,
+                (Some(url), Some(_)) if url.scheme_str() == Some("http") => {
+                    section.problem("upstreamSecureSocket", "needs an https `upstream`");
+                    None
+                }
+                _ => Some(read_tls(section, tls_section.as_ref())?),
+            };
+            Some(Answer::Upstream(Upstream { url: url?, tls }))
+        }
+        None => {
+            if tls_section.is_some() && !section.has("respond") {
+                section.problem("upstreamSecureSocket", "needs `upstream`");
+            }
+            None
+        }
+    }
+}
+
+fn upstream_url(section: &Section<'_>) -> Option<http::Uri> {
+    let text = section.required_string("upstream")?;
+    let url = text.parse::<http::Uri>().ok().filter(|url| {
+        let scheme = matches!(url.scheme_str(), Some("http" | "https"));
+        let plain = url.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+        scheme && plain && url.query().is_none()
+    });
+    if url.is_none() {
+        section.problem(
+            "upstream",
+            "not an address of the form http://host:port or https://host:port/base, without user and query",
+        );
+    }
+    url
+}
+
+fn read_tls(section: &Section<'_>, inner: Option<&Section<'_>>) -> Option<Arc<rustls::ClientConfig>> {
+    let tls = secure_socket::read_client(inner);
+    if tls.is_none() && inner.is_none() {
+        section.problem(
+            "upstream",
+            "the system has no trusted certificates: name the server's in `upstreamSecureSocket.cert`",
+        );
+    }
+    match tls?.build() {
+        Ok(config) => Some(Arc::new(config)),
+        Err(error) => {
+            section.problem("upstreamSecureSocket", format!("{error:?}"));
+            None
+        }
+    }
+}
+
+fn read_cors(section: &Section<'_>) -> CorsConfig {
+    let list = |key| section.strings(key).unwrap_or_default();
+    let cors = CorsConfig {
+        allow_origins: list("allowOrigins"),
+        allow_methods: list("allowMethods"),
+        allow_headers: list("allowHeaders"),
+        allow_credentials: section.boolean("allowCredentials", false),
+        expose_headers: list("exposeHeaders"),
+        max_age: section.duration("maxAge"),
+    };
+    let star = |list: &[String]| list.iter().any(|item| item == "*");
+    if cors.allow_origins.is_empty() {
+        section.problem(
+            "allowOrigins",
+            "names no origin: list origins such as \"https://app.example.org\", or \"*\"",
+        );
+    }
+    if cors.allow_credentials {
+        // Fetch standard, "CORS protocol and credentials": with credentials `*` stands for itself only.
+        for (key, list) in [
+            ("allowOrigins", &cors.allow_origins),
+            ("allowMethods", &cors.allow_methods),
+            ("allowHeaders", &cors.allow_headers),
+            ("exposeHeaders", &cors.expose_headers),
+        ] {
+            if star(list) {
+                section.problem(key, "\"*\" does not work with `allowCredentials`: list them");
+            }
+        }
+    }
+    for (key, list) in [("allowHeaders", &cors.allow_headers), ("exposeHeaders", &cors.expose_headers)] {
+        if list.iter().any(|name| name != "*" && name.parse::<http::HeaderName>().is_err()) {
+            section.problem(key, "holds something that is not a header name");
+        }
+    }
+    if cors.allow_methods.iter().any(|name| name != "*" && name.parse::<http::Method>().is_err()) {
+        section.problem("allowMethods", "holds something that is not a method");
+    }
+    if cors.allow_origins.iter().any(|origin| origin != "*" && !is_origin(origin)) {
+        section.problem(
+            "allowOrigins",
+            "holds something that is not an origin: an origin is scheme://host[:port], without a path",
+        );
+    }
+    cors
+}
+
+fn is_origin(text: &str) -> bool {
+    text == "null"
+        || text.parse::<http::Uri>().is_ok_and(|uri| {
+            uri.scheme().is_some() && uri.authority().is_some() && !text.ends_with('/') && uri.path() == "/"
+        })
+}

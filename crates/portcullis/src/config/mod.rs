@@ -1,0 +1,319 @@
+//! Config.toml: who may call what, in one place.
+//!
+//! A configuration is read whole: every mistake in it is reported at once, with its dotted path, its line and
+//! the remedy ([`ConfigError`]). Nothing half-right comes out.
+//!
+//! ```
+//! use portcullis::Config;
+//!
+//! let config = Config::parse(
+//!     r#"
+//!     [[auth.users]]
+//!     username = "alice"
+//!     password = "password1"
+//!     scopes = ["hello"]
+//!
+//!     [services."/foo"]
+//!     auth = [{ scopes = "hello", fileUserStoreConfig = {} }]
+//!     resources."/health" = { public = true }
+//!     "#,
+//!     ".",
+//! )?;
+//! let foo = config.service("/foo")?;
+//! assert_eq!(foo.path(), "/foo");
+//!
+//! let error = Config::parse("[services.\"/foo\"]\npublik = true", ".").unwrap_err();
+//! assert!(error.to_string().contains("did you mean `public`?"));
+//! # Ok::<(), portcullis::ConfigError>(())
+//! ```
+
+mod error;
+mod gateway;
+mod parse;
+mod providers;
+mod secure_socket;
+mod service;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use portcullis_core::{
+    BuildError, Clock, IntoProvider, Provider, SystemClock,
+    config::{Problem, Reader, Section, Source, Value, Warning},
+};
+
+use self::providers::{Factories, Providers};
+pub use self::{
+    error::ConfigError,
+    gateway::{Answer, CorsConfig, GatewayConfig, PathMatching, Upstream},
+    service::ServiceConfig,
+};
+
+/// A configuration without mistakes.
+#[derive(Debug)]
+pub struct Config {
+    file: Option<PathBuf>,
+    services: Vec<ServiceConfig>,
+    #[cfg(feature = "axum")]
+    listener: portcullis_axum::serve::ListenerConfig,
+    warnings: Vec<Warning>,
+}
+
+impl Config {
+    /// Reads a file. Paths in it are relative to its folder.
+    ///
+    /// # Errors
+    ///
+    /// With everything that is wrong: TOML syntax, unknown keys, wrong types, alternatives that exclude each
+    /// other, key files that cannot be read.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        Self::builder().load(path)
+    }
+
+    /// Reads a text. Paths in it are relative to `base`.
+    ///
+    /// # Errors
+    ///
+    /// With everything that is wrong.
+    pub fn parse(text: &str, base: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        Self::builder().parse(text, base)
+    }
+
+    /// Starts reading with providers, a clock or a source of secrets of your own.
+    pub fn builder() -> ConfigBuilder {
+        ConfigBuilder::default()
+    }
+
+    /// The service at `path`.
+    ///
+    /// # Errors
+    ///
+    /// When the configuration has no such service.
+    pub fn service(&self, path: &str) -> Result<&ServiceConfig, ConfigError> {
+        self.services.iter().find(|service| service.path() == path).ok_or_else(|| {
+            let known: Vec<String> =
+                self.services.iter().map(|service| format!("{:?}", service.path())).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let message = format!("there is no service {path:?}; the configuration has {known}");
+            ConfigError::new(self.file.as_deref(), vec![Problem::new("services", None, message)])
+        })
+    }
+
+    /// The services in the order of the file.
+    #[must_use]
+    pub fn services(&self) -> &[ServiceConfig] {
+        &self.services
+    }
+
+    /// The listener.
+    #[cfg(feature = "axum")]
+    #[must_use]
+    pub const fn listener(&self) -> &portcullis_axum::serve::ListenerConfig {
+        &self.listener
+    }
+
+    /// What works and should be known, such as clear-text passwords. Logged once when it is read.
+    #[must_use]
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+}
+
+/// Reads a configuration with providers, a clock or a source of secrets of your own.
+#[derive(Default)]
+#[must_use]
+pub struct ConfigBuilder {
+    factories: Factories,
+    clock: Option<Arc<dyn Clock>>,
+    source: Option<Box<dyn Source>>,
+}
+
+impl ConfigBuilder {
+    /// Gives a provider of yours a key: an element or a named provider may then hold a record under `key`, and
+    /// `factory` makes the provider from it.
+    ///
+    /// Ask the section for all keys before giving up: keys that nobody asked for are unknown keys, and every
+    /// mistake is to be reported at once.
+    pub fn provider<P, F>(mut self, key: impl Into<String>, factory: F) -> Self
+    where
+        P: IntoProvider,
+        F: Fn(&Section<'_>) -> Result<P, BuildError> + Send + Sync + 'static,
+    {
+        self.factories.add(key, factory);
+        self
+    }
+
+    /// Another clock than the machine's.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Secrets that the configuration only names come from `source` instead of the process's environment and
+    /// the machine's files.
+    pub fn source(mut self, source: impl Source + 'static) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    /// Reads a file. Paths in it are relative to its folder.
+    ///
+    /// # Errors
+    ///
+    /// With everything that is wrong.
+    pub fn load(self, path: impl AsRef<Path>) -> Result<Config, ConfigError> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let message = format!("cannot read the configuration: {error}");
+            ConfigError::new(Some(path), vec![Problem::new("", None, message)])
+        })?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        self.read(&text, base, Some(path))
+    }
+
+    /// Reads a text. Paths in it are relative to `base`.
+    ///
+    /// # Errors
+    ///
+    /// With everything that is wrong.
+    pub fn parse(self, text: &str, base: impl AsRef<Path>) -> Result<Config, ConfigError> {
+        self.read(text, base.as_ref(), None)
+    }
+
+    fn read(self, text: &str, base: &Path, file: Option<&Path>) -> Result<Config, ConfigError> {
+        let (table, syntax) = parse::parse(text);
+        if !syntax.is_empty() {
+            // What stands after a syntax error was guessed at; judging it would mislead.
+            return Err(ConfigError::new(file, syntax));
+        }
+        let reader = match self.source {
+            Some(source) => Reader::with_source(base, source),
+            None => Reader::new(base),
+        };
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let root = reader.section(&table, "");
+        root.belongs_elsewhere(
+            "scopes",
+            "`scopes` is a key of an element of `auth`, of a resource, or of a user",
+        );
+        let (users, users_failed) = read_users(&root);
+        let mut providers = Providers::new(&self.factories, users, users_failed);
+        if let Some(named) = root.section("providers") {
+            providers.read_named(&named);
+        }
+        let services = read_services(&root, &providers, &clock);
+        if root.node("clients").is_some() {
+            root.problem("clients", "clients are not available in this version");
+        }
+        #[cfg(feature = "axum")]
+        let listener = portcullis_axum::serve::ListenerConfig::read(root.section("listener").as_ref());
+        #[cfg(not(feature = "axum"))]
+        if root.node("listener").is_some() {
+            root.problem(
+                "listener",
+                "this build lacks the feature `axum`: add it to portcullis' features in Cargo.toml",
+            );
+        }
+        drop(root);
+        let warnings = reader.warnings();
+        let problems = reader.into_problems();
+        #[cfg(feature = "axum")]
+        let Some(listener) = listener.filter(|_| problems.is_empty()) else {
+            return Err(ConfigError::new(file, problems));
+        };
+        if !problems.is_empty() {
+            return Err(ConfigError::new(file, problems));
+        }
+        for warning in &warnings {
+            tracing::warn!(target: "portcullis", "{warning}");
+        }
+        Ok(Config {
+            file: file.map(Path::to_path_buf),
+            services,
+            #[cfg(feature = "axum")]
+            listener,
+            warnings,
+        })
+    }
+}
+
+/// The users of the seeds' two tables, as one store.
+fn read_users(root: &Section<'_>) -> (Option<Arc<dyn Provider>>, bool) {
+    let ballerina = root.section("ballerina");
+    let inner = ballerina.as_ref().and_then(|section| section.section("auth"));
+    let own = root.section("auth");
+    let mut sections = Vec::new();
+    for table in [&own, &inner].into_iter().flatten() {
+        sections.extend(table.sections("users").unwrap_or_default());
+    }
+    if sections.is_empty() {
+        return (None, root.failed());
+    }
+    #[cfg(feature = "file")]
+    {
+        let store = portcullis_file::FileUserStore::new(portcullis_file::read_users(sections));
+        if root.failed() {
+            return (None, true);
+        }
+        match store.into_provider() {
+            Ok(store) => (Some(store), false),
+            Err(error) => {
+                root.problem("auth", format!("{error:?}"));
+                (None, true)
+            }
+        }
+    }
+    #[cfg(not(feature = "file"))]
+    {
+        root.problem(
+            "auth",
+            "this build lacks the feature `file`: add it to portcullis' features in Cargo.toml",
+        );
+        (None, true)
+    }
+}
+
+fn read_services(
+    root: &Section<'_>,
+    providers: &Providers<'_>,
+    clock: &Arc<dyn Clock>,
+) -> Vec<ServiceConfig> {
+    let Some(node) = root.node("services") else { return Vec::new() };
+    let sections: Vec<(Option<&str>, Section<'_>)> = match node.value() {
+        Value::Array(_) => {
+            root.sections("services").unwrap_or_default().into_iter().map(|section| (None, section)).collect()
+        }
+        _ => match root.section("services") {
+            Some(section) => {
+                section.entries().into_iter().map(|(key, section)| (Some(key), section)).collect()
+            }
+            None => Vec::new(),
+        },
+    };
+    let mut services: Vec<ServiceConfig> = Vec::new();
+    for (key, section) in &sections {
+        let Some(service) = service::read(section, *key, providers, clock) else { continue };
+        let same = |other: &ServiceConfig| {
+            other.path().trim_end_matches('/') == service.path().trim_end_matches('/')
+        };
+        if services.iter().any(same) {
+            section.problem_here(format!(
+                "the service {:?} is configured twice: keep one of them",
+                service.path()
+            ));
+        }
+        services.push(service);
+    }
+    services
+}
+
+impl fmt::Debug for ConfigBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConfigBuilder").field("providers", &self.factories).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,150 @@
+//! The records that an element may hold, and what each becomes.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use portcullis_core::{BuildError, IntoProvider, Provider, config::Section};
+
+/// Makes a provider from its section.
+type Factory = dyn Fn(&Section<'_>) -> Result<Arc<dyn Provider>, BuildError> + Send + Sync;
+
+/// The records that are known, by key.
+#[derive(Clone, Default)]
+pub(super) struct Factories(BTreeMap<String, Arc<Factory>>);
+
+impl Factories {
+    pub(super) fn add<P, F>(&mut self, key: impl Into<String>, factory: F)
+    where
+        P: IntoProvider,
+        F: Fn(&Section<'_>) -> Result<P, BuildError> + Send + Sync + 'static,
+    {
+        self.0.insert(key.into(), Arc::new(move |section| factory(section)?.into_provider()));
+    }
+}
+
+impl fmt::Debug for Factories {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Records of the seeds that a build may lack, and why.
+const ABSENT: &[(&str, &str)] = &[
+    #[cfg(not(feature = "file"))]
+    (
+        "fileUserStoreConfig",
+        "this build lacks the feature `file`: add it to portcullis' features in Cargo.toml",
+    ),
+    #[cfg(not(feature = "jwt"))]
+    (
+        "jwtValidatorConfig",
+        "this build lacks the feature `jwt`: add it to portcullis' features in Cargo.toml",
+    ),
+    ("ldapUserStoreConfig", "the LDAP user store is not available in this version"),
+    ("oauth2IntrospectionConfig", "OAuth2 introspection is not available in this version"),
+];
+
+/// What every element of one configuration shares.
+pub(super) struct Providers<'f> {
+    factories: &'f Factories,
+    /// `None` where no user is configured; they were reported then if anything was wrong.
+    pub(super) users: Option<Arc<dyn Provider>>,
+    pub(super) users_failed: bool,
+    named: BTreeMap<String, Option<Arc<dyn Provider>>>,
+}
+
+impl<'f> Providers<'f> {
+    pub(super) const fn new(
+        factories: &'f Factories,
+        users: Option<Arc<dyn Provider>>,
+        users_failed: bool,
+    ) -> Self {
+        Self { factories, users, users_failed, named: BTreeMap::new() }
+    }
+
+    /// Reads `[providers]`: each is built once and used by name.
+    pub(super) fn read_named(&mut self, section: &Section<'_>) {
+        for (name, entry) in section.entries() {
+            let provider = self.record_key(&entry, &[]).and_then(|key| self.read_record(&entry, key));
+            self.named.insert(name.to_owned(), provider);
+        }
+    }
+
+    /// The provider called `name`, for an element that uses it.
+    pub(super) fn named(&self, section: &Section<'_>, name: &str) -> Option<Arc<dyn Provider>> {
+        if let Some(provider) = self.named.get(name) {
+            // Where it could not be read that was reported at its own place.
+            return provider.clone();
+        }
+        let known: Vec<&str> = self.named.keys().map(String::as_str).collect();
+        section.problem(
+            "use",
+            match known.as_slice() {
+                [] => "no provider of this name: there is no [providers] table".to_owned(),
+                known => format!("no provider of this name: there is {}", known.join(", ")),
+            },
+        );
+        None
+    }
+
+    /// The key of the one record that a table holds, or of the one of `others`, which exclude the records.
+    pub(super) fn record_key<'k>(&'k self, section: &Section<'_>, others: &[&'k str]) -> Option<&'k str> {
+        let mut keys: Vec<&str> = ABSENT.iter().map(|(key, _)| *key).collect();
+        #[cfg(feature = "file")]
+        keys.push("fileUserStoreConfig");
+        #[cfg(feature = "jwt")]
+        keys.push("jwtValidatorConfig");
+        keys.extend(self.factories.0.keys().map(String::as_str));
+        keys.extend(others);
+        section.exactly_one(&keys)
+    }
+
+    /// Reads the record that a table holds under `key`.
+    pub(super) fn read_record(&self, section: &Section<'_>, key: &str) -> Option<Arc<dyn Provider>> {
+        if let Some((_, why)) = ABSENT.iter().find(|(absent, _)| *absent == key) {
+            section.node(key);
+            section.problem(key, *why);
+            return None;
+        }
+        let record = section.section(key)?;
+        match key {
+            #[cfg(feature = "file")]
+            "fileUserStoreConfig" => {
+                if self.users.is_none() && !self.users_failed {
+                    section.problem(key, "there are no users: add at least one [[auth.users]]");
+                }
+                self.users.clone()
+            }
+            #[cfg(feature = "jwt")]
+            "jwtValidatorConfig" => {
+                let config = portcullis_jwt::JwtValidatorConfig::read(&record)?;
+                self.built(
+                    &record,
+                    portcullis_jwt::JwtValidator::new(config).and_then(IntoProvider::into_provider),
+                )
+            }
+            key => {
+                let factory = self.factories.0.get(key)?;
+                self.built(&record, factory(&record))
+            }
+        }
+    }
+
+    /// Reports why a provider could not be built, unless the reading of its record has said it.
+    #[expect(clippy::unused_self, reason = "reads as a step of reading a record")]
+    fn built(
+        &self,
+        record: &Section<'_>,
+        provider: Result<Arc<dyn Provider>, BuildError>,
+    ) -> Option<Arc<dyn Provider>> {
+        match provider {
+            Ok(provider) if !record.failed() => Some(provider),
+            Ok(_) => None,
+            Err(error) => {
+                if !record.failed() {
+                    record.problem_here(format!("{error:?}"));
+                }
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! `[services]`: who may call what.
+
+use std::{sync::Arc, time::Duration};
+
+use http::Method;
+use portcullis_core::{
+    Auth, BuildError, Clock, Element, Override, RequiredScopes, Resource,
+    config::{Section, Value},
+};
+
+use super::{gateway::GatewayConfig, providers::Providers};
+
+/// A service of the configuration.
+#[derive(Clone, Debug)]
+pub struct ServiceConfig {
+    pub(super) auth: Auth,
+    pub(super) gateway: GatewayConfig,
+}
+
+impl ServiceConfig {
+    /// The service's base path.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.auth.path()
+    }
+
+    /// What only the gateway needs to know of it.
+    #[must_use]
+    pub const fn gateway(&self) -> &GatewayConfig {
+        &self.gateway
+    }
+
+    /// Makes the service ready: servers are contacted where the configuration asks for it.
+    ///
+    /// # Errors
+    ///
+    /// When a server that has to be there is not.
+    #[expect(clippy::unused_async, reason = "providers with `preload` contact their servers here")]
+    pub async fn build(&self) -> Result<Auth, BuildError> {
+        Ok(self.auth.clone())
+    }
+}
+
+/// Reads one service. `path` is the key where the services are keyed by path.
+pub(super) fn read(
+    section: &Section<'_>,
+    path: Option<&str>,
+    providers: &Providers<'_>,
+    clock: &Arc<dyn Clock>,
+) -> Option<ServiceConfig> {
+    let path = match path {
+        Some(path) => Some(path.to_owned()),
+        None => section.required_string("path"),
+    };
+    let mut builder = Auth::builder().clock(Arc::clone(clock));
+    if let Some(path) = &path {
+        builder = builder.path(path);
+    }
+    if let Some(realm) = section.string("realm") {
+        builder = builder.realm(realm);
+    }
+    if let Some(bytes) = section.size("maxCredentialBytes", 1..=1024 * 1024) {
+        builder = builder.max_credential_bytes(bytes);
+    }
+    if let Some(span) = section.duration("decisionTimeout") {
+        if span < Duration::from_millis(1) {
+            section.problem(
+                "decisionTimeout",
+                "at least a millisecond: less would refuse whatever has to be waited for",
+            );
+        }
+        builder = builder.decision_timeout(span);
+    }
+    let forward = section.optional_boolean("forwardCredential");
+    builder = builder.forward_credential(forward.unwrap_or(true));
+    not_yet(section);
+
+    let public = section.boolean("public", false);
+    let optional = section.optional_boolean("optional");
+    let elements = elements(section, providers);
+    if public && section.has("auth") {
+        section.problem("public", "`public` beside `auth` is a contradiction: keep one of them");
+    } else if public && optional == Some(true) {
+        section.problem("public", "`public` beside `optional` is a contradiction: keep one of them");
+    }
+    if public {
+        builder = builder.public();
+    }
+    let has_resources = section.has("resources");
+    if !section.has("auth") && !has_resources && !public {
+        section.problem_here("the service has no `auth` and would refuse everybody: add `auth`, give its resources their own, or say `public = true`");
+    }
+    if !section.has("auth") && optional == Some(true) {
+        section.problem("optional", "`optional` without `auth` has nothing to look at a credential with");
+    }
+    // What could not be read was reported; the rest of the service is still checked.
+    builder = builder
+        .optional(optional.unwrap_or(false) && !elements.is_empty())
+        .elements(elements)
+        .refuse_uncovered();
+    let gateway = GatewayConfig::read(section, forward);
+    let auth = match builder.build() {
+        Ok(auth) => Some(auth),
+        Err(error) => {
+            if !section.failed() {
+                section.problem_here(format!("{error:?}"));
+            }
+            None
+        }
+    };
+    let auth = resources(section, auth, providers);
+    Some(ServiceConfig { auth: auth?, gateway })
+}
+
+/// Keys of services that this version knows and does not have yet.
+fn not_yet(section: &Section<'_>) {
+    if let Some(sources) = section.strings("credentialSources") {
+        if sources != ["header"] {
+            section.problem("credentialSources", "only [\"header\"] is available in this version");
+        }
+    }
+    if section.choice("protocol", &["http", "grpc"]) == Some("grpc") {
+        section.problem("protocol", "\"grpc\" is not available in this version");
+    }
+    for key in ["revalidateInterval", "throttle", "allowedOrigins", "publicOrigin"] {
+        if section.node(key).is_some() {
+            section.problem(key, "not available in this version");
+        }
+    }
+}
+
+/// The elements of `auth`.
+fn elements(section: &Section<'_>, providers: &Providers<'_>) -> Vec<Element> {
+    let Some(sections) = section.sections("auth") else { return Vec::new() };
+    if sections.is_empty() {
+        section.problem("auth", "an empty `auth` would refuse everybody: name at least one element");
+    }
+    sections.iter().filter_map(|element| read_element(element, providers)).collect()
+}
+
+fn read_element(section: &Section<'_>, providers: &Providers<'_>) -> Option<Element> {
+    let path = section.path();
+    section.belongs_elsewhere(
+        "scopes",
+        format!("`scopes` is a key of the element: move it to {path}, before the record's table"),
+    );
+    let scopes = scopes(section);
+    let (name, provider) = match providers.record_key(section, &["use"]) {
+        Some("use") => {
+            let name = section.required_string("use");
+            let provider = name.as_deref().and_then(|name| providers.named(section, name));
+            (name, provider)
+        }
+        Some(key) => (None, providers.read_record(section, key)),
+        None => (None, None),
+    };
+    if scopes.is_none() && !section.has("scopes") {
+        section.reader().warn(
+            path,
+            None,
+            "no `scopes`: every caller whom the element authenticates is admitted",
+        );
+    }
+    let element = Element::new(provider?, scopes.unwrap_or(RequiredScopes::anyone())).ok()?;
+    Some(match name {
+        Some(name) => element.named(name),
+        None => element,
+    })
+}
+
+/// `scopes`, checked.
+fn scopes(section: &Section<'_>) -> Option<RequiredScopes> {
+    let scopes = RequiredScopes::any_of(section.strings("scopes")?);
+    if let Some(problem) = scopes.problem() {
+        section.problem("scopes", problem);
+        return None;
+    }
+    Some(scopes)
+}
+
+/// Adds the resources to a service, each checked at its own place.
+fn resources(section: &Section<'_>, auth: Option<Auth>, providers: &Providers<'_>) -> Option<Auth> {
+    let Some(node) = section.node("resources") else { return auth };
+    let list: Vec<(Option<&str>, Section<'_>)> = match node.value() {
+        Value::Array(_) => {
+            section.sections("resources")?.into_iter().map(|section| (None, section)).collect()
+        }
+        _ => section
+            .section("resources")?
+            .entries()
+            .into_iter()
+            .map(|(key, section)| (Some(key), section))
+            .collect(),
+    };
+    let mut auth = auth;
+    for (key, entry) in &list {
+        let resource = read_resource(entry, *key, providers);
+        if let (Some(resource), Some(so_far)) = (resource, &auth) {
+            match so_far.with_resource(resource) {
+                Ok(next) => auth = Some(next),
+                Err(_) if entry.failed() => {}
+                Err(error) => entry.problem_here(format!("{error:?}")),
+            }
+        }
+    }
+    auth
+}
+
+fn read_resource(section: &Section<'_>, key: Option<&str>, providers: &Providers<'_>) -> Option<Resource> {
+    let (method, path) = match key {
+        Some(key) => match key.trim().split_once(' ') {
+            Some((method, path)) => (Some(method.to_owned()), Some(path.trim().to_owned())),
+            None => (None, Some(key.to_owned())),
+        },
+        None => (section.string("method"), section.required_string("path")),
+    };
+    let over = read_override(section, providers);
+    let method = match method {
+        Some(text) => Some(method_of(section, &text)?),
+        None => None,
+    };
+    let mut resource = Resource::new(path?).with(over?);
+    if let Some(method) = method {
+        resource = resource.method(method);
+    }
+    Some(resource)
+}
+
+fn method_of(section: &Section<'_>, text: &str) -> Option<Method> {
+    let method = Method::from_bytes(text.as_bytes()).ok();
+    if method.is_none() || text.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        section
+            .problem_here(format!("{text:?} is not a method: methods are written in capitals, such as GET"));
+        return None;
+    }
+    method
+}
+
+fn read_override(section: &Section<'_>, providers: &Providers<'_>) -> Option<Override> {
+    let public = section.boolean("public", false);
+    let optional = section.optional_boolean("optional");
+    let auth_is_table = matches!(section.node("auth").map(|node| node.value()), Some(Value::Table(_)));
+    let over = match section.at_most_one(&["auth", "scopes"]) {
+        Some("auth") if auth_is_table => {
+            // As in Ballerina: `auth = { scopes = … }` keeps the service's elements.
+            let inner = section.section("auth")?;
+            if inner.has("scopes") {
+                Override::scopes(scopes(&inner)?)
+            } else {
+                inner.problem_here("`auth` is an array of elements, or a table with `scopes` alone");
+                return None;
+            }
+        }
+        Some("auth") => Override::elements(elements(section, providers)),
+        Some(_) => Override::scopes(scopes(section)?),
+        None if section.has("auth") => return None,
+        None if public => Override::public(),
+        None if optional.is_some() => Override::default(),
+        None => {
+            section.problem_here("says nothing: give it `auth`, `scopes` or `public = true`");
+            return None;
+        }
+    };
+    if public && (section.has("auth") || section.has("scopes") || optional.is_some()) {
+        section.problem(
+            "public",
+            "`public` beside `auth`, `scopes` or `optional` is a contradiction: keep one of them",
+        );
+        return None;
+    }
+    Some(match optional {
+        Some(optional) => over.optional(optional),
+        None => over,
+    })
+}

@@ -1,0 +1,330 @@
+use portcullis_core::{
+    BoxFuture, BuildError, Context, Credential, Identity, Outcome, Provider, Scheme, config::Section,
+};
+
+use super::*;
+
+/// Knows the bearer token it is configured with.
+#[derive(Debug)]
+struct Fixed {
+    token: portcullis_core::Secret,
+    scopes: Vec<String>,
+}
+
+impl Fixed {
+    fn read(section: &Section<'_>) -> Result<Self, BuildError> {
+        let token = section.required_secret("token");
+        let scopes = section.strings("grants").unwrap_or_default();
+        Ok(Self { token: token.ok_or_else(|| BuildError::new("no token"))?, scopes })
+    }
+}
+
+impl Provider for Fixed {
+    fn kind(&self) -> &'static str {
+        "fixed"
+    }
+
+    fn scheme(&self) -> Scheme {
+        Scheme::Bearer
+    }
+
+    fn try_authenticate(&self, credential: &Credential<'_>, _: &Context<'_>) -> Option<Outcome> {
+        Some(match credential {
+            Credential::Bearer(bearer) if bearer.token() == self.token.expose() => {
+                Outcome::known(Identity::new("fixed").with_scopes(self.scopes.clone()))
+            }
+            _ => Outcome::refused("wrong", "another token"),
+        })
+    }
+
+    fn authenticate<'a>(
+        &'a self,
+        credential: &'a Credential<'a>,
+        cx: &'a Context<'a>,
+    ) -> BoxFuture<'a, Outcome> {
+        let outcome = self.try_authenticate(credential, cx);
+        Box::pin(async move { outcome.unwrap_or_else(|| Outcome::refused("wrong", "unreachable")) })
+    }
+}
+
+fn read(text: &str) -> Result<Config, ConfigError> {
+    Config::builder().provider("fixedConfig", Fixed::read).parse(text, "/base")
+}
+
+#[track_caller]
+fn mistakes(text: &str) -> Vec<String> {
+    read(text).expect_err("a mistake").problems().iter().map(ToString::to_string).collect()
+}
+
+/// The decision on a request, as a status and the principal's provider.
+async fn ask(
+    config: &Config,
+    service: &str,
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+) -> (u16, Option<String>) {
+    let auth = config.service(service).unwrap().build().await.unwrap();
+    let mut headers = http::HeaderMap::new();
+    if let Some(token) = token {
+        headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
+    }
+    let method = method.parse().unwrap();
+    match auth.decided(&portcullis_core::RequestHead::new(&method, path, &headers)).await {
+        Ok(admission) => (200, admission.principal().map(|principal| principal.provider().to_owned())),
+        Err(rejection) => (rejection.status().as_u16(), None),
+    }
+}
+
+const WHOLE: &str = r#"
+    [providers.wso2.fixedConfig]
+    token = "t1"
+    grants = ["hello"]
+
+    [services."/foo"]
+    realm = "foo"
+    auth = [
+      { scopes = ["admin"], fixedConfig = { token = "t2", grants = "hello" } },
+      { scopes = "hello", use = "wso2" },
+      { scopes = "*", fixedConfig = {
+          token = "t3",
+      } },
+    ]
+    resources."GET /admin" = { scopes = "root" }
+    resources."/health" = { public = true }
+    resources."/maybe" = { optional = true }
+    resources."POST /own" = { auth = [{ scopes = "x", fixedConfig = { token = "t4", grants = "x" } }] }
+    resources."/as-in-ballerina" = { auth = { scopes = "hello" } }
+
+    [services."/bar".resources."/baz"]
+    auth = [{ use = "wso2" }]
+"#;
+
+#[tokio::test]
+async fn elements_resources_and_named_providers_decide_as_written() {
+    let config = read(WHOLE).unwrap();
+    let fixed = || Some("fixed".to_owned());
+    for (service, method, path, token, status, provider) in [
+        ("/foo", "GET", "/foo/x", None, 401, None),
+        ("/foo", "GET", "/foo/x", Some("t1"), 200, Some("wso2".to_owned())),
+        ("/foo", "GET", "/foo/x", Some("t2"), 403, None),
+        ("/foo", "GET", "/foo/x", Some("t3"), 200, fixed()),
+        ("/foo", "GET", "/foo/x", Some("t4"), 401, None),
+        ("/foo", "GET", "/foo/admin", Some("t1"), 403, None),
+        ("/foo", "HEAD", "/foo/admin", Some("t1"), 403, None),
+        ("/foo", "POST", "/foo/admin", Some("t1"), 200, Some("wso2".to_owned())),
+        ("/foo", "GET", "/foo/health", None, 200, None),
+        ("/foo", "GET", "/foo/health", Some("bad"), 200, None),
+        ("/foo", "GET", "/foo/maybe", None, 200, None),
+        ("/foo", "GET", "/foo/maybe", Some("bad"), 401, None),
+        ("/foo", "POST", "/foo/own", Some("t4"), 200, fixed()),
+        ("/foo", "POST", "/foo/own", Some("t1"), 401, None),
+        ("/foo", "GET", "/foo/own", Some("t1"), 200, Some("wso2".to_owned())),
+        ("/foo", "GET", "/foo/as-in-ballerina", Some("t2"), 200, fixed()),
+        ("/foo", "GET", "/foo/as-in-ballerina", Some("t3"), 403, None),
+        ("/bar", "GET", "/bar/baz", Some("t1"), 200, Some("wso2".to_owned())),
+        ("/bar", "GET", "/bar/baz", None, 401, None),
+        ("/bar", "GET", "/bar/other", Some("t1"), 401, None),
+        ("/foo", "GET", "/elsewhere", Some("t1"), 500, None),
+    ] {
+        assert_eq!(
+            ask(&config, service, method, path, token).await,
+            (status, provider),
+            "{method} {path} {token:?}"
+        );
+    }
+}
+
+#[test]
+fn arrays_and_keyed_tables_mean_the_same() {
+    let config = read(
+        r#"
+        [[services]]
+        path = "/foo"
+        auth = [{ scopes = "a", fixedConfig = { token = "t" } }]
+        [[services.resources]]
+        method = "GET"
+        path = "/admin"
+        scopes = "b"
+        [[services]]
+        path = "/bar"
+        public = true
+        "#,
+    )
+    .unwrap();
+    let paths: Vec<&str> = config.services().iter().map(ServiceConfig::path).collect();
+    assert_eq!(paths, ["/foo", "/bar"]);
+    assert!(config.service("/bar").unwrap().auth.policy().is_public());
+    assert_eq!(config.service("/foo").unwrap().auth.resources().count(), 1);
+    let error = config.service("/nope").unwrap_err().to_string();
+    assert_eq!(error, "services: there is no service \"/nope\"; the configuration has \"/foo\", \"/bar\"");
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_each_at_its_place() {
+    let found = mistakes(
+        r#"[services."/foo"]
+realn = "x"
+auth = [
+  { scopes = [], fixedConfig = { token = "t" } },
+  { use = "nobody" },
+  { scopes = "a" },
+  { scopes = "a", fixedConfig = { token = "", grnats = ["x"] } },
+  { fixedConfig = { token = "t" }, use = "nobody" },
+]
+resources."/x" = { scopes = "a", public = true }
+resources."/y" = {}
+resources."get /z" = { public = true }
+resources."/w" = { auth = {} }
+resources."/%41" = { public = true }
+[services."bar"]
+public = true
+[services."/baz"]
+[service]
+"#,
+    );
+    let expected = [
+        "2:1: services.\"/foo\".realn: unknown key; did you mean `realm`?",
+        "4:5: services.\"/foo\".auth[0].scopes: an empty list of scopes would admit nobody: name at least one scope, or leave `scopes` out",
+        "5:5: services.\"/foo\".auth[1].use: no provider of this name: there is no [providers] table",
+        "6:3: services.\"/foo\".auth[2]: needs exactly one of ",
+        "7:35: services.\"/foo\".auth[3].fixedConfig.token: an empty secret protects nothing: set it",
+        "7:47: services.\"/foo\".auth[3].fixedConfig.grnats: unknown key; did you mean `grants`?",
+        "8:36: services.\"/foo\".auth[4].use: `fixedConfig` and `use` exclude each other: keep one of them",
+        "10:34: services.\"/foo\".resources.\"/x\".public: `public` beside `auth`, `scopes` or `optional` is a contradiction: keep one of them",
+        "11:18: services.\"/foo\".resources.\"/y\": says nothing: give it `auth`, `scopes` or `public = true`",
+        "12:22: services.\"/foo\".resources.\"get /z\": \"get\" is not a method: methods are written in capitals, such as GET",
+        "13:27: services.\"/foo\".resources.\"/w\".auth: `auth` is an array of elements, or a table with `scopes` alone",
+        "15:1: services.bar: the path \"bar\" cannot be used: a path starts with `/`",
+        "17:1: services.\"/baz\": the service has no `auth` and would refuse everybody",
+        "18:2: service: unknown key; did you mean `services`?",
+    ];
+    for expected in expected {
+        assert!(found.iter().any(|text| text.starts_with(expected)), "{expected}\n in\n{}", found.join("\n"));
+    }
+    assert!(found.len() <= expected.len() + 1, "{}", found.join("\n"));
+}
+
+#[test]
+fn a_scopes_line_that_slipped_into_an_inner_table_is_told_where_it_belongs() {
+    let found = mistakes(
+        r#"
+[[services]]
+path = "/foo"
+[[services.auth]]
+[services.auth.fixedConfig]
+token = "t"
+scopes = "admin"
+"#,
+    );
+    assert_eq!(
+        found,
+        [
+            "7:1: services[0].auth[0].fixedConfig.scopes: does not belong here: `scopes` is a key of the element: \
+          move it to services[0].auth[0], before the record's table"
+        ]
+    );
+}
+
+#[test]
+fn a_file_that_fails_open_in_ballerina_is_a_mistake() {
+    // d-cfg-01
+    let found = mistakes("[services.\"/foo\"]\nauth = []");
+    assert_eq!(
+        found,
+        ["2:1: services.\"/foo\".auth: an empty `auth` would refuse everybody: name at least one element"]
+    );
+    // d-cfg-02
+    let found = mistakes("[services.\"/foo\"]\nresources.\"/x\" = { scopes = \"a\" }");
+    assert_eq!(found.len(), 1);
+    assert!(found[0].contains("`scopes` without `auth` guards nothing"), "{found:?}");
+    // Public beside auth.
+    let found = mistakes("[services.\"/foo\"]\npublic = true\nauth = [{ fixedConfig = { token = \"t\" } }]");
+    assert_eq!(
+        found,
+        ["2:1: services.\"/foo\".public: `public` beside `auth` is a contradiction: keep one of them"]
+    );
+}
+
+#[test]
+fn what_this_version_lacks_is_said_and_not_ignored() {
+    let found = mistakes(
+        r#"
+clients.orders = {}
+[services."/foo"]
+credentialSources = ["header", "cookie:x"]
+protocol = "grpc"
+throttle = {}
+auth = [{ scopes = "a", ldapUserStoreConfig = {} }, { scopes = "a", oauth2IntrospectionConfig = {} }]
+"#,
+    );
+    assert_eq!(found.len(), 6, "{found:?}");
+    assert!(found.iter().all(|text| text.contains("available in this version")), "{found:?}");
+}
+
+#[test]
+fn two_services_at_one_path_are_a_mistake() {
+    let found =
+        mistakes("[[services]]\npath = \"/a\"\npublic = true\n[[services]]\npath = \"/a\"\npublic = true");
+    assert_eq!(found, ["4:1: services[1]: the service \"/a\" is configured twice: keep one of them"]);
+}
+
+#[test]
+fn gateway_keys_are_read_and_checked() {
+    let config = read(
+        r#"
+        [services."/a"]
+        public = true
+        respond = "hi"
+        pathMatching = "exact"
+        forwardCredential = false
+        cors = { allowOrigins = ["https://x.example"], maxAge = "1h" }
+        [services."/b"]
+        public = true
+        upstream = "http://127.0.0.1:8080/base"
+        "#,
+    )
+    .unwrap();
+    let a = config.service("/a").unwrap().gateway();
+    assert!(matches!(&a.answer, Some(Answer::Respond(text)) if text == "hi"));
+    assert_eq!((a.path_matching, a.forward_credential), (PathMatching::Exact, Some(false)));
+    assert_eq!(a.cors.as_ref().unwrap().max_age.unwrap().as_secs(), 3600);
+    let b = config.service("/b").unwrap().gateway();
+    assert!(
+        matches!(&b.answer, Some(Answer::Upstream(upstream)) if upstream.url == "http://127.0.0.1:8080/base" && upstream.tls.is_none())
+    );
+
+    let found = mistakes(
+        r#"
+        [services."/a"]
+        public = true
+        respond = "hi"
+        upstream = "http://x"
+        pathMatching = "loose"
+        [services."/b"]
+        public = true
+        upstream = "ftp://user:canary-secret@host/x?canary-secret"
+        cors = { allowOrigins = ["*", "nonsense/"], allowCredentials = true }
+        "#,
+    );
+    for expected in [
+        "`respond` and `upstream` exclude each other",
+        "\"loose\" is not one of",
+        "b\".upstream: not an address",
+        "\"*\" does not work with",
+        "not an origin",
+    ] {
+        assert!(found.iter().any(|text| text.contains(expected)), "{expected}: {found:#?}");
+    }
+    assert!(!found.concat().contains("canary"));
+}
+
+#[test]
+fn elements_without_scopes_are_named_once() {
+    let config = read("[services.\"/a\"]\nauth = [{ fixedConfig = { token = \"t\" } }, { scopes = \"*\", fixedConfig = { token = \"t\" } }]").unwrap();
+    let warnings: Vec<String> = config.warnings().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        ["services.\"/a\".auth[0]: no `scopes`: every caller whom the element authenticates is admitted"]
+    );
+}
