@@ -2,6 +2,8 @@
 
 mod builder;
 mod call;
+#[cfg(test)]
+mod tests;
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 

@@ -1,0 +1,203 @@
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header::AUTHORIZATION};
+
+use super::*;
+use crate::{
+    BoxFuture, Context, Credential, Element, Identity, Outcome, Provider, RequiredScopes, Scheme, SystemClock,
+};
+
+/// Knows a bearer token of the form `scope~scope`, and holds these scopes.
+#[derive(Debug)]
+struct ByToken;
+
+impl Provider for ByToken {
+    fn kind(&self) -> &'static str {
+        "by-token"
+    }
+
+    fn scheme(&self) -> Scheme {
+        Scheme::Bearer
+    }
+
+    fn try_authenticate(&self, credential: &Credential<'_>, _: &Context<'_>) -> Option<Outcome> {
+        let Credential::Bearer(bearer) = credential else {
+            return Some(Outcome::refused("other-scheme", "not a token"));
+        };
+        Some(match bearer.token() {
+            "wrong" => Outcome::refused("wrong", "the token is wrong"),
+            scopes => Outcome::known(Identity::new("alice").with_scopes(scopes.split('~'))),
+        })
+    }
+
+    fn authenticate<'a>(
+        &'a self,
+        credential: &'a Credential<'a>,
+        cx: &'a Context<'a>,
+    ) -> BoxFuture<'a, Outcome> {
+        let outcome = self.try_authenticate(credential, cx);
+        Box::pin(async { outcome.unwrap() })
+    }
+}
+
+fn status(auth: &Auth, method: &str, path: &str, token: Option<&str>) -> u16 {
+    let headers: HeaderMap = token
+        .map(|token| (AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).unwrap()))
+        .into_iter()
+        .collect();
+    let method: Method = method.parse().unwrap();
+    match auth.decide(&RequestHead::new(&method, path, &headers)) {
+        Step::Ready(Ok(_)) => 200,
+        Step::Ready(Err(rejection)) => rejection.status().as_u16(),
+        Step::Wait(_) => panic!("nothing to wait for"),
+    }
+}
+
+fn element() -> Element {
+    Element::new(ByToken, "hello").unwrap()
+}
+
+#[test]
+fn resources_override_their_service() {
+    let auth = Auth::builder()
+        .path("/foo")
+        .element(ByToken, "hello")
+        .resource(Resource::new("/admin").scopes("admin"))
+        .resource(Resource::new("/health").public())
+        .resource(
+            Resource::new("/own").method(Method::POST).elements([Element::new(ByToken, "own").unwrap()]),
+        )
+        .resource(Resource::new("/maybe").optional(true))
+        .resource(Resource::new("/"))
+        .build()
+        .unwrap();
+    for (method, path, token, expected) in [
+        ("GET", "/foo/x", Some("hello"), 200),
+        ("GET", "/foo/x", Some("admin"), 403),
+        ("GET", "/foo/x", None, 401),
+        ("GET", "/foo", Some("hello"), 200),
+        ("GET", "/foo/admin", Some("hello"), 403),
+        ("GET", "/foo/admin", Some("admin"), 200),
+        ("GET", "/foo/health", None, 200),
+        ("GET", "/foo/health", Some("wrong"), 200),
+        ("POST", "/foo/own", Some("own"), 200),
+        ("POST", "/foo/own", Some("hello"), 403),
+        ("GET", "/foo/own", Some("hello"), 200),
+        ("GET", "/foo/maybe", None, 200),
+        ("GET", "/foo/maybe", Some("wrong"), 401),
+        ("GET", "/f%6fo/%61dmin", Some("hello"), 403),
+    ] {
+        assert_eq!(status(&auth, method, path, token), expected, "{method} {path} {token:?}");
+    }
+}
+
+#[test]
+fn a_service_with_resources_refuses_to_judge_paths_outside_its_own() {
+    let with = Auth::builder()
+        .path("/foo")
+        .element(ByToken, "hello")
+        .resource(Resource::new("/x").public())
+        .build()
+        .unwrap();
+    assert_eq!(status(&with, "GET", "/api/foo/x", Some("hello")), 500);
+    assert_eq!(status(&with, "GET", "/foobar", Some("hello")), 500);
+    let without = Auth::builder().path("/foo").element(ByToken, "hello").build().unwrap();
+    assert_eq!(status(&without, "GET", "/api/foo/x", Some("hello")), 200);
+}
+
+#[test]
+fn what_no_resource_covers_is_refused_where_the_service_has_no_elements() {
+    let auth = Auth::builder()
+        .path("/foo")
+        .refuse_uncovered()
+        .resource(Resource::new("/own").elements([element()]))
+        .build();
+    let auth = auth.unwrap();
+    assert_eq!(status(&auth, "GET", "/foo/own", Some("hello")), 200);
+    assert_eq!(status(&auth, "GET", "/foo/other", Some("hello")), 401);
+    assert_eq!(status(&auth, "GET", "/foo/other", None), 401);
+}
+
+#[test]
+fn mistakes_are_told_all_at_once() {
+    let error = Auth::builder()
+        .path("foo")
+        .realm("a\nb")
+        .max_credential_bytes(0)
+        .decision_timeout(Duration::ZERO)
+        .element(ByToken, Vec::<String>::new())
+        .public()
+        .optional(true)
+        .build()
+        .unwrap_err();
+    let lines: Vec<String> = error.to_string().lines().map(str::to_owned).collect();
+    for expected in [
+        "path \"foo\" cannot be used",
+        "realm holds",
+        "maxCredentialBytes of 0",
+        "decisionTimeout of 0",
+        "element 0: an empty list",
+        "`public` beside",
+    ] {
+        assert!(lines.iter().any(|line| line.contains(expected)), "{expected}: {lines:?}");
+    }
+    assert_eq!(lines.len(), 6, "{lines:?}");
+}
+
+#[test]
+fn a_door_is_never_open_by_omission() {
+    let refused = |builder: AuthBuilder, expected: &str| {
+        let error = builder.build().unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    refused(Auth::builder(), "a service without `auth` would refuse everybody");
+    refused(
+        Auth::builder().refuse_uncovered().resource(Resource::new("/x").scopes("a")),
+        "`scopes` without `auth` guards nothing",
+    );
+    refused(
+        Auth::builder().refuse_uncovered().resource(Resource::new("/x").optional(true)),
+        "`optional` without `auth`",
+    );
+    refused(
+        Auth::builder().element(ByToken, "a").resource(Resource::new("/x").elements([])),
+        "an empty `auth`",
+    );
+    refused(
+        Auth::builder().element(ByToken, "a").resource(Resource::new("/x").public().scopes("a")),
+        "`public` beside",
+    );
+    refused(
+        Auth::builder().element(ByToken, "a").resource(Resource::new("/x").scopes("a").elements([element()])),
+        "exclude each other",
+    );
+    refused(
+        Auth::builder()
+            .element(ByToken, "a")
+            .resource(Resource::new("/{x}"))
+            .resource(Resource::new("/{y}").public()),
+        "resource /{x} and resource /{y} cover the same requests",
+    );
+}
+
+#[tokio::test]
+async fn the_imperative_way_gives_the_same_answers() {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let provider: Arc<dyn Provider> = Arc::new(ByToken);
+    let principal = authenticate_header(&provider, &HeaderValue::from_static("Bearer write~update"), &clock)
+        .await
+        .unwrap();
+    assert_eq!((principal.subject(), principal.provider()), (Some("alice"), "by-token"));
+    assert!(authorize(&principal, "write").is_ok());
+    assert!(authorize(&principal, ["admin", "update"]).is_ok());
+    assert!(authorize(&principal, RequiredScopes::anyone()).is_ok());
+    let forbidden = authorize(&principal, "admin").unwrap_err();
+    assert_eq!(forbidden.status(), StatusCode::FORBIDDEN);
+    assert_eq!(
+        forbidden.challenges(),
+        ["Bearer realm=\"portcullis\", error=\"insufficient_scope\", scope=\"admin\""]
+    );
+    for value in ["Bearer wrong", "Bearer", "", "Basic YWxpY2U6MTIz", "nonsense"] {
+        let refused =
+            authenticate_header(&provider, &HeaderValue::from_static(value), &clock).await.unwrap_err();
+        assert_eq!(refused.status(), StatusCode::UNAUTHORIZED, "{value}");
+    }
+}
