@@ -105,16 +105,28 @@ impl<'a> ResourceView<'a> {
         pattern::is_subtree(self.pattern())
     }
 
-    /// Whether it has the route's pattern, parameter names aside.
+    /// Whether it has the route's pattern, parameter names and percent-encoding aside.
     #[must_use]
     pub fn equals_route(&self, route: &str) -> bool {
-        pattern::same_shape(self.pattern(), route)
+        pattern::same_shape(self.pattern(), &decode(route))
     }
 
     /// Whether it is a subtree that holds every path of the route.
     #[must_use]
     pub fn holds_route(&self, route: &str) -> bool {
-        self.is_subtree() && pattern::covers(self.pattern(), route)
+        self.is_subtree() && pattern::covers(self.pattern(), &decode(route))
+    }
+
+    /// Whether it lies within the route: every path that it covers is one of the route's.
+    #[must_use]
+    pub fn lies_within_route(&self, route: &str) -> bool {
+        pattern::covers(&decode(route), self.pattern())
+    }
+
+    /// Whether some path is covered by it and by the route.
+    #[must_use]
+    pub fn overlaps_route(&self, route: &str) -> bool {
+        pattern::overlap(self.pattern(), &decode(route))
     }
 }
 
@@ -206,6 +218,15 @@ impl Auth {
             Choice::Service => Ok(&inner.policy),
             Choice::Ambiguous => Err(Rejection::without_challenge(RejectionKind::AmbiguousPath)),
         }
+    }
+
+    /// Refuses a request that lies outside the path where a layer serves the service, and logs it as
+    /// [`RejectionKind::NotMounted`].
+    #[must_use]
+    pub fn refuse_not_mounted(&self, client: Option<IpAddr>) -> Rejection {
+        let rejection = Rejection::without_challenge(RejectionKind::NotMounted);
+        chain::log_rejected(&self.0.policy, &rejection, client);
+        rejection
     }
 
     /// The service's own policy, which applies where no resource does.

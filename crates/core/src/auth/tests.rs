@@ -201,3 +201,30 @@ async fn the_imperative_way_gives_the_same_answers() {
         assert_eq!(refused.status(), StatusCode::UNAUTHORIZED, "{value}");
     }
 }
+
+#[test]
+fn a_resource_tells_how_it_stands_to_a_route() {
+    let auth = Auth::builder()
+        .path("/foo")
+        .element(ByToken, "hello")
+        .resource(Resource::new("/a b/{id}").scopes("admin"))
+        .resource(Resource::new("/admin/{*rest}").scopes("admin"))
+        .build()
+        .unwrap();
+    let [one, subtree]: [ResourceView<'_>; 2] = auth.resources().collect::<Vec<_>>().try_into().unwrap();
+    assert!(one.equals_route("/foo/a%20b/{user}") && !one.equals_route("/foo/a%2520b/{user}"));
+    assert!(one.lies_within_route("/foo/{*path}") && !one.lies_within_route("/foo/{page}"));
+    assert!(subtree.holds_route("/foo/admin/users") && subtree.holds_route("/foo/%61dmin/{id}"));
+    assert!(!subtree.holds_route("/foo/{section}/{page}") && subtree.overlaps_route("/foo/{section}/{page}"));
+    assert!(!subtree.overlaps_route("/foo/users/{page}"));
+}
+
+#[test]
+fn a_layer_can_refuse_what_lies_outside_its_mount() {
+    let auth = Auth::builder().element(ByToken, "hello").build().unwrap();
+    let rejection = auth.refuse_not_mounted(None);
+    assert_eq!(
+        (rejection.kind(), rejection.status()),
+        (RejectionKind::NotMounted, StatusCode::INTERNAL_SERVER_ERROR)
+    );
+}

@@ -99,9 +99,8 @@ impl Resources {
                 BuildError::new(format!("{label} cannot be told from the other resources: {error}"))
             })?;
         }
-        // matchit's `{*rest}` is never empty, but `/admin/` belongs to the subtree of `/admin/{*rest}`.
         for (_, at, shape) in &covering {
-            if let Some(root) = shape.strip_suffix("{*rest}") {
+            if let Some(root) = pattern::subtree_root(shape) {
                 // A conflict means that a resource for exactly this path holds the place already.
                 let _ = router.insert(root, *at);
             }
@@ -122,6 +121,9 @@ impl Resources {
     pub(crate) fn choose(&self, method: &Method, path: &str, route: Option<&str>) -> Choice<'_> {
         let method = effective_method(method, path);
         let decoded = decode(path);
+        // A router compares undecoded: its route for `/a b` reads `/a%20b`.
+        let route = route.map(decode);
+        let route = route.as_deref();
         let found = self.find(method, &decoded, route);
         // An encoded slash is one segment to a router that splits first, and two to a handler that decodes
         // first. Where that makes a difference nobody can say which resource was meant.
@@ -162,7 +164,7 @@ fn applies(resource: &str, route: &str) -> bool {
 fn matches(resource: &str, path: &str) -> bool {
     let shape = pattern::normalised(resource);
     let mut router = matchit::Router::new();
-    shape.strip_suffix("{*rest}") == Some(path) || router.insert(shape, ()).is_ok() && router.at(path).is_ok()
+    pattern::subtree_root(&shape) == Some(path) || router.insert(shape, ()).is_ok() && router.at(path).is_ok()
 }
 
 /// An extended CONNECT (RFC 8441), which alone among CONNECTs has a path, is how a WebSocket is opened over
@@ -234,6 +236,8 @@ mod tests {
             ("/admin/{*rest}", Some("/admin/users/{id}"), "/admin/users/1", true),
             ("/admin/{*rest}", None, "/admin/", true),
             ("/foo$bar@", None, "/foo%24bar%40", true),
+            ("/images/img-7", Some("/images/img-{id}"), "/images/img-7", true),
+            ("/admin panel", Some("/admin%20panel"), "/admin%20panel", true),
             ("/users/{id}", Some("/users/export"), "/users/export", false),
             ("/foo/{id}", Some("/foo/bar/{x}"), "/foo/bar", false),
             ("/admin/{*rest}", None, "/admin", false),

@@ -4,29 +4,48 @@ use std::cmp::Ordering;
 
 use crate::BuildError;
 
-/// One segment of a pattern, from the most specific kind to the least.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// One segment of a pattern. A parameter may have text before it, as in `/images/img-{id}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Segment<'a> {
     Static(&'a str),
-    Parameter,
-    Rest,
+    Parameter(&'a str),
+    Rest(&'a str),
+}
+
+impl<'a> Segment<'a> {
+    fn read(text: &'a str) -> Self {
+        let mut bytes = text.bytes().enumerate().peekable();
+        while let Some((at, byte)) = bytes.next() {
+            // `{{` is the character itself.
+            if byte == b'{' && bytes.next_if(|(_, next)| *next == b'{').is_none() {
+                let (before, parameter) = text.split_at(at);
+                return if parameter.starts_with("{*") {
+                    Self::Rest(before)
+                } else {
+                    Self::Parameter(before)
+                };
+            }
+        }
+        Self::Static(text)
+    }
+
+    /// Orders segments from the most specific to the least, as the router tries them.
+    const fn rank(self) -> (usize, u8) {
+        match self {
+            Self::Static(_) => (0, 0),
+            Self::Parameter(before) => (usize::MAX - before.len(), 0),
+            Self::Rest(before) => (usize::MAX - before.len(), 1),
+        }
+    }
 }
 
 fn segments(pattern: &str) -> impl Iterator<Item = Segment<'_>> {
-    pattern.strip_prefix('/').unwrap_or(pattern).split('/').map(|text| {
-        if text.starts_with("{*") {
-            Segment::Rest
-        } else if text.starts_with('{') && !text.starts_with("{{") {
-            Segment::Parameter
-        } else {
-            Segment::Static(text)
-        }
-    })
+    pattern.strip_prefix('/').unwrap_or(pattern).split('/').map(Segment::read)
 }
 
 /// Whether the pattern ends in `{*rest}`: it then covers a subtree by intent.
 pub(crate) fn is_subtree(pattern: &str) -> bool {
-    segments(pattern).last() == Some(Segment::Rest)
+    matches!(segments(pattern).last(), Some(Segment::Rest(_)))
 }
 
 /// Whether two patterns are the same but for their parameters' names.
@@ -36,33 +55,55 @@ pub(crate) fn same_shape(one: &str, other: &str) -> bool {
 
 /// Whether every path that `narrow` matches is matched by `wide`: `wide` is equal to it or less specific.
 pub(crate) fn covers(wide: &str, narrow: &str) -> bool {
-    let mut narrow = segments(narrow);
+    let mut narrow = segments(narrow).peekable();
     for segment in segments(wide) {
         let Some(other) = narrow.next() else { return false };
         match (segment, other) {
-            (Segment::Rest, _) => return true,
-            (Segment::Parameter, Segment::Rest) => return false,
+            (Segment::Rest(""), _) => return true,
+            (Segment::Rest(before), Segment::Static(text)) => {
+                return text.starts_with(before) && (text.len() > before.len() || narrow.peek().is_some());
+            }
+            (Segment::Rest(before), Segment::Parameter(other) | Segment::Rest(other)) => {
+                return other.starts_with(before);
+            }
             // A parameter is never empty, so `/{x}` does not cover `/`.
-            (Segment::Parameter, Segment::Static("")) => return false,
-            (Segment::Parameter, _) => {}
+            (Segment::Parameter(before), Segment::Static(text))
+                if text.starts_with(before) && text.len() > before.len() => {}
+            (Segment::Parameter(before), Segment::Parameter(other)) if other.starts_with(before) => {}
             (Segment::Static(text), Segment::Static(same)) if text == same => {}
-            (Segment::Static(_), _) => return false,
+            (Segment::Static(_) | Segment::Parameter(_), _) => return false,
         }
     }
     narrow.next().is_none()
 }
 
+/// Whether some path is matched by both.
+pub(crate) fn overlap(one: &str, other: &str) -> bool {
+    let (mut one, mut other) = (segments(one), segments(other));
+    let agree = |one: &str, other: &str| one.starts_with(other) || other.starts_with(one);
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) => return true,
+            (None, Some(_)) | (Some(_), None) => return false,
+            (Some(Segment::Rest(before)), Some(Segment::Static(text)))
+            | (Some(Segment::Static(text)), Some(Segment::Rest(before))) => return text.starts_with(before),
+            (Some(Segment::Rest(before)), Some(Segment::Parameter(other) | Segment::Rest(other)))
+            | (Some(Segment::Parameter(other)), Some(Segment::Rest(before))) => return agree(before, other),
+            (Some(Segment::Static(text)), Some(Segment::Static(same))) if text == same => {}
+            (Some(Segment::Parameter(before)), Some(Segment::Static(text)))
+            | (Some(Segment::Static(text)), Some(Segment::Parameter(before)))
+                if text.starts_with(before) && text.len() > before.len() => {}
+            (Some(Segment::Parameter(before)), Some(Segment::Parameter(other))) if agree(before, other) => {}
+            (Some(Segment::Static(_) | Segment::Parameter(_)), Some(_)) => return false,
+        }
+    }
+}
+
 /// Orders patterns from the most specific to the least, as the router chooses: at the first segment that
-/// differs in kind, text goes before a parameter and a parameter before `{*rest}`.
+/// differs in kind, text goes before a parameter and a parameter before `{*rest}`; more text before them
+/// goes first.
 pub(crate) fn by_specificity(one: &str, other: &str) -> Ordering {
-    let kinds = |pattern| {
-        segments(pattern).map(|segment| match segment {
-            Segment::Static(_) => 0_u8,
-            Segment::Parameter => 1,
-            Segment::Rest => 2,
-        })
-    };
-    kinds(one).cmp(kinds(other))
+    segments(one).map(Segment::rank).cmp(segments(other).map(Segment::rank))
 }
 
 /// The pattern with parameters named by position, so that two spellings of one shape are one entry in a
@@ -73,11 +114,17 @@ pub(crate) fn normalised(pattern: &str) -> String {
         normal.push('/');
         match segment {
             Segment::Static(text) => normal.push_str(text),
-            Segment::Parameter => normal.push_str(&format!("{{p{position}}}")),
-            Segment::Rest => normal.push_str("{*rest}"),
+            Segment::Parameter(before) => normal.push_str(&format!("{before}{{p{position}}}")),
+            Segment::Rest(before) => normal.push_str(&format!("{before}{{*rest}}")),
         }
     }
     normal
+}
+
+/// The path at which a subtree begins: `/admin/` for `/admin/{*rest}`. A router's `{*rest}` is never empty, but
+/// this path belongs to the subtree.
+pub(crate) fn subtree_root(normalised: &str) -> Option<&str> {
+    normalised.strip_suffix("{*rest}").filter(|root| root.ends_with('/'))
 }
 
 /// Whether `path` is `base` or lies below it on a segment boundary.
@@ -121,6 +168,9 @@ mod tests {
     fn shapes_ignore_parameter_names_only() {
         assert!(same_shape("/foo/{id}", "/foo/{user}"));
         assert!(same_shape("/foo/{*rest}", "/foo/{*path}"));
+        assert!(same_shape("/foo/v{major}", "/foo/v{x}"));
+        assert!(!same_shape("/foo/v{major}", "/foo/{major}"));
+        assert!(!same_shape("/foo/{{id}}", "/foo/{id}"));
         for (one, other) in
             [("/foo/{id}", "/foo/id"), ("/foo/{id}", "/foo/{*id}"), ("/foo", "/foo/"), ("/Foo", "/foo")]
         {
@@ -137,6 +187,11 @@ mod tests {
             ("/foo/{*rest}", "/foo/a/{id}"),
             ("/{*rest}", "/foo/{*rest}"),
             ("/foo", "/foo"),
+            ("/images/img-{id}", "/images/img-7"),
+            ("/images/img-{id}", "/images/img-{name}"),
+            ("/images/{id}", "/images/img-{name}"),
+            ("/images/img-{*rest}", "/images/img-/a"),
+            ("/images/img-{*rest}", "/images/img-a/{b}"),
         ] {
             assert!(covers(wide, narrow), "{wide} covers {narrow}");
         }
@@ -149,16 +204,46 @@ mod tests {
             ("/foo/{b}", "/{a}/bar"),
             ("/foo/bar", "/foo"),
             ("/api/foo/admin", "/foo/admin"),
+            ("/images/img-{id}", "/images/img-"),
+            ("/images/img-{id}", "/images/{id}"),
+            ("/images/img-{*rest}", "/images/img-"),
+            ("/{{x}}", "/{x}"),
         ] {
             assert!(!covers(wide, narrow), "{wide} does not cover {narrow}");
         }
     }
 
     #[test]
+    fn patterns_overlap_where_one_path_is_matched_by_both() {
+        for (one, other) in [
+            ("/admin/{*rest}", "/{section}/{page}"),
+            ("/admin/{*rest}", "/{*path}"),
+            ("/admin/{*rest}", "/admin/"),
+            ("/{a}/b", "/a/{b}"),
+            ("/a", "/a"),
+            ("/img-{id}", "/{id}"),
+            ("/img-{id}", "/img-{*rest}"),
+        ] {
+            assert!(overlap(one, other) && overlap(other, one), "{one} overlaps {other}");
+        }
+        for (one, other) in [
+            ("/admin/{*rest}", "/admin"),
+            ("/admin/{*rest}", "/users/{page}"),
+            ("/{a}", "/"),
+            ("/{a}/b", "/a/c"),
+            ("/a/{b}", "/a"),
+            ("/img-{id}", "/pic-{id}"),
+            ("/img-{id}", "/pic-7"),
+        ] {
+            assert!(!overlap(one, other) && !overlap(other, one), "{one} does not overlap {other}");
+        }
+    }
+
+    #[test]
     fn specificity_is_decided_at_the_first_segment_that_differs() {
-        let mut patterns = ["/{*rest}", "/{a}/b", "/a/{*rest}", "/a/{b}", "/a/b"];
+        let mut patterns = ["/{*rest}", "/{a}/b", "/a/{*rest}", "/a/{b}", "/a/v{b}", "/a/v{*b}", "/a/b"];
         patterns.sort_by(|one, other| by_specificity(one, other));
-        assert_eq!(patterns, ["/a/b", "/a/{b}", "/a/{*rest}", "/{a}/b", "/{*rest}"]);
+        assert_eq!(patterns, ["/a/b", "/a/v{b}", "/a/v{*b}", "/a/{b}", "/a/{*rest}", "/{a}/b", "/{*rest}"]);
     }
 
     #[test]
