@@ -2,20 +2,23 @@
 
 use http::Extensions;
 
-use crate::{Principal, Rejection};
+use crate::{Policy, Principal, Rejection, RejectionKind, RequiredScopes, chain};
 
 /// How a request was let in. Only the chain makes one.
 ///
 /// The layer attaches it to the request, where [`Principal::of`] and the extractors look for it. Its absence
 /// means that no layer ran: a wiring mistake, which is answered with 500 and never with 401.
 #[derive(Clone, Debug)]
-pub struct Admission(How);
+pub struct Admission {
+    how: How,
+    policy: Policy,
+}
 
 #[derive(Clone, Debug)]
 enum How {
     Authenticated(Principal),
-    /// `optional` let a request without credentials in; with the answer for a handler that wants a caller.
-    Anonymous(Rejection),
+    /// `optional` let a request without credentials in.
+    Anonymous,
     Public,
 }
 
@@ -24,16 +27,16 @@ enum How {
 struct Attached(Admission);
 
 impl Admission {
-    pub(crate) const fn authenticated(principal: Principal) -> Self {
-        Self(How::Authenticated(principal))
+    pub(crate) fn authenticated(principal: Principal, policy: &Policy) -> Self {
+        Self { how: How::Authenticated(principal), policy: policy.clone() }
     }
 
-    pub(crate) const fn anonymous(rejection: Rejection) -> Self {
-        Self(How::Anonymous(rejection))
+    pub(crate) fn anonymous(policy: &Policy) -> Self {
+        Self { how: How::Anonymous, policy: policy.clone() }
     }
 
-    pub(crate) const fn public() -> Self {
-        Self(How::Public)
+    pub(crate) fn public(policy: &Policy) -> Self {
+        Self { how: How::Public, policy: policy.clone() }
     }
 
     /// The admission of the request that carries `extensions`; `None` where no layer ran.
@@ -52,37 +55,79 @@ impl Admission {
         }
     }
 
+    /// The caller, for a check inside the layer that cannot do without. A refusal is logged, with `asker` as the
+    /// name of the check.
+    ///
+    /// # Errors
+    ///
+    /// 401 where `optional` let a request without credentials in. 500, the operator's fault, where no layer ran
+    /// ([`RejectionKind::LayerMissing`]) and where the route is public ([`RejectionKind::PublicRoute`]).
+    pub fn demand_caller<'e>(extensions: &'e Extensions, asker: &str) -> Result<&'e Principal, Rejection> {
+        Self::demanded(extensions).map(|(principal, _)| principal).inspect_err(|rejection| {
+            let label = Self::of(extensions).map_or("", |admission| admission.policy.label());
+            chain::log_narrowed(label, rejection, asker);
+        })
+    }
+
+    /// The caller, if it holds any one of `scopes`, for a check inside the layer. A refusal is logged, with
+    /// `asker` as the name of the check.
+    ///
+    /// # Errors
+    ///
+    /// As [`Admission::demand_caller`], and 403 for a caller that holds none of the scopes.
+    pub fn demand_scopes<'e>(
+        extensions: &'e Extensions,
+        scopes: &RequiredScopes,
+        asker: &str,
+    ) -> Result<&'e Principal, Rejection> {
+        let principal = Self::demand_caller(extensions, asker)?;
+        if scopes.satisfied_by(principal.scopes()) {
+            return Ok(principal);
+        }
+        let (_, policy) = Self::demanded(extensions)?;
+        let rejection = policy.forbid(principal, scopes);
+        chain::log_narrowed(policy.label(), &rejection, asker);
+        Err(rejection)
+    }
+
+    fn demanded(extensions: &Extensions) -> Result<(&Principal, &Policy), Rejection> {
+        let Some(Self { how, policy }) = Self::of(extensions) else {
+            return Err(Rejection::without_challenge(RejectionKind::LayerMissing));
+        };
+        match how {
+            How::Authenticated(principal) => Ok((principal, policy)),
+            How::Anonymous => Err(policy.without_credential()),
+            How::Public => Err(Rejection::without_challenge(RejectionKind::PublicRoute)),
+        }
+    }
+
+    /// What let the request in: the service, or the resource or route that overrides it.
+    #[must_use]
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// The caller, where there is one.
     #[must_use]
     pub const fn principal(&self) -> Option<&Principal> {
-        match &self.0 {
+        match &self.how {
             How::Authenticated(principal) => Some(principal),
-            How::Anonymous(_) | How::Public => None,
+            How::Anonymous | How::Public => None,
         }
     }
 
     /// The caller, where there is one.
     #[must_use]
     pub fn into_principal(self) -> Option<Principal> {
-        match self.0 {
+        match self.how {
             How::Authenticated(principal) => Some(principal),
-            How::Anonymous(_) | How::Public => None,
+            How::Anonymous | How::Public => None,
         }
     }
 
     /// Whether the route is public: the credential was not looked at.
     #[must_use]
     pub const fn is_public(&self) -> bool {
-        matches!(self.0, How::Public)
-    }
-
-    /// How to answer a request that `optional` let in without credentials, where a handler wants a caller
-    /// after all: 401 with the challenges of the service.
-    #[must_use]
-    pub const fn rejection_without_caller(&self) -> Option<&Rejection> {
-        match &self.0 {
-            How::Anonymous(rejection) => Some(rejection),
-            How::Authenticated(_) | How::Public => None,
-        }
+        matches!(self.how, How::Public)
     }
 }

@@ -6,10 +6,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
+use http::{Extensions, HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
 use portcullis_core::{
-    Auth, BoxFuture, Context, Credential, Identity, Outcome, Provider, RequestHead, Resource, Scheme,
-    Unavailable,
+    Admission, Auth, BoxFuture, Context, Credential, Identity, Outcome, Provider, RequestHead, Resource,
+    Scheme, Step, Unavailable,
 };
 
 /// Answers by what the token is.
@@ -74,6 +74,17 @@ fn log_of(authorization: Option<&'static str>, path: &str) -> Vec<String> {
         .resource(Resource::new("/admin").scopes("admin"))
         .build()
         .unwrap();
+    log_during(|| {
+        let headers: HeaderMap =
+            authorization.map(|value| (AUTHORIZATION, HeaderValue::from_static(value))).into_iter().collect();
+        let request = RequestHead::new(&Method::GET, path, &headers).with_client(Some([192, 0, 2, 1].into()));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let _ = runtime.block_on(auth.decided(&request));
+    })
+}
+
+/// What is logged while `work` is done.
+fn log_during(work: impl FnOnce()) -> Vec<String> {
     let captured = Captured::default();
     let writer = captured.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -81,13 +92,7 @@ fn log_of(authorization: Option<&'static str>, path: &str) -> Vec<String> {
         .without_time()
         .with_writer(move || writer.clone())
         .finish();
-    tracing::subscriber::with_default(subscriber, || {
-        let headers: HeaderMap =
-            authorization.map(|value| (AUTHORIZATION, HeaderValue::from_static(value))).into_iter().collect();
-        let request = RequestHead::new(&Method::GET, path, &headers).with_client(Some([192, 0, 2, 1].into()));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let _ = runtime.block_on(auth.decided(&request));
-    });
+    tracing::subscriber::with_default(subscriber, work);
     let bytes = captured.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
 }
@@ -144,4 +149,37 @@ fn each_refusal_is_one_event_that_says_what_and_why() {
 #[test]
 fn a_request_that_is_let_in_is_not_logged() {
     assert_eq!(log_of(Some("Bearer good"), "/foo/x"), Vec::<String>::new());
+}
+
+#[test]
+fn a_check_inside_the_layer_names_itself_and_whose_fault_it_is() {
+    let lines = log_during(|| {
+        let _ = Admission::demand_caller(&Extensions::new(), "Caller");
+    });
+    let [line] = &lines[..] else { panic!("{lines:?}") };
+    for part in ["ERROR", "kind=\"layer-missing\"", "status=500", "asker=\"Caller\"", "AuthLayer"] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+    let auth = Auth::builder()
+        .path("/foo")
+        .element(ByToken, "hello")
+        .resource(Resource::new("/open").public())
+        .build()
+        .unwrap();
+    let headers = HeaderMap::new();
+    let request = RequestHead::new(&Method::GET, "/foo/open", &headers);
+    let lines = log_during(|| {
+        let mut extensions = Extensions::new();
+        match auth.decide(&request) {
+            Step::Ready(Ok(admission)) => admission.attach(&mut extensions),
+            other => panic!("{other:?}"),
+        }
+        let _ = Admission::demand_scopes(&extensions, &"admin".into(), "RequireScopes");
+    });
+    let [line] = &lines[..] else { panic!("{lines:?}") };
+    for part in
+        ["ERROR", "kind=\"public-route\"", "resource=\"resource /foo/open\"", "asker=\"RequireScopes\""]
+    {
+        assert!(line.contains(part), "{part} in {line}");
+    }
 }

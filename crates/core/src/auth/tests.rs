@@ -1,8 +1,9 @@
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header::AUTHORIZATION};
+use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, header::AUTHORIZATION};
 
 use super::*;
 use crate::{
-    BoxFuture, Context, Credential, Element, Identity, Outcome, Provider, RequiredScopes, Scheme, SystemClock,
+    Admission, BoxFuture, Context, Credential, Element, Identity, Outcome, Provider, RequiredScopes, Scheme,
+    SystemClock,
 };
 
 /// Knows a bearer token of the form `scope~scope`, and holds these scopes.
@@ -227,4 +228,53 @@ fn a_layer_can_refuse_what_lies_outside_its_mount() {
         (rejection.kind(), rejection.status()),
         (RejectionKind::NotMounted, StatusCode::INTERNAL_SERVER_ERROR)
     );
+}
+
+/// The extensions of a request that `auth` let in.
+fn admitted(auth: &Auth, token: Option<&str>) -> Extensions {
+    let headers: HeaderMap = token
+        .map(|token| (AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).unwrap()))
+        .into_iter()
+        .collect();
+    let mut extensions = Extensions::new();
+    match auth.decide(&RequestHead::new(&Method::GET, "/", &headers)) {
+        Step::Ready(Ok(admission)) => admission.attach(&mut extensions),
+        other => panic!("not let in: {other:?}"),
+    }
+    extensions
+}
+
+#[test]
+fn checks_inside_the_layer_narrow_and_never_widen() {
+    let auth = Auth::builder().realm("orders").element(ByToken, RequiredScopes::anyone()).build().unwrap();
+    let extensions = admitted(&auth, Some("read~write"));
+    let demanded = |extensions: &Extensions, scope: &str| {
+        Admission::demand_scopes(extensions, &scope.into(), "test")
+            .map(|principal| principal.has_scope(scope))
+    };
+    assert!(demanded(&extensions, "write").unwrap());
+    let rejection = demanded(&extensions, "admin").unwrap_err();
+    assert_eq!(rejection.status(), StatusCode::FORBIDDEN);
+    assert_eq!(
+        rejection.challenges(),
+        ["Bearer realm=\"orders\", error=\"insufficient_scope\", scope=\"admin\""]
+    );
+
+    let optional = Auth::builder().element(ByToken, "hello").optional(true).build().unwrap();
+    let rejection = demanded(&admitted(&optional, None), "hello").unwrap_err();
+    assert_eq!(rejection.kind(), RejectionKind::NoCredential);
+
+    let public = admitted(&Auth::builder().public().build().unwrap(), Some("hello"));
+    let rejection = demanded(&public, "hello").unwrap_err();
+    assert_eq!(
+        (rejection.kind(), rejection.status()),
+        (RejectionKind::PublicRoute, StatusCode::INTERNAL_SERVER_ERROR)
+    );
+
+    let rejection = demanded(&Extensions::new(), "hello").unwrap_err();
+    assert_eq!(
+        (rejection.kind(), rejection.status()),
+        (RejectionKind::LayerMissing, StatusCode::INTERNAL_SERVER_ERROR)
+    );
+    assert!(rejection.challenges().is_empty());
 }

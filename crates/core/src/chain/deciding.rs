@@ -62,11 +62,11 @@ pub(crate) struct Subject<'a> {
 
 /// Decides by `policy`, as far as that needs no waiting.
 pub(crate) fn decide(policy: &Policy, subject: Subject<'_>) -> Step {
-    let Some(guard) = policy.guard() else { return Step::Ready(Ok(Admission::public())) };
+    let Some(guard) = policy.guard() else { return Step::Ready(Ok(Admission::public(policy))) };
     let credential = match credential::from_headers(subject.headers, subject.max_credential_bytes) {
         Ok(Some(credential)) => credential,
         Ok(None) if guard.optional => {
-            return Step::Ready(Ok(Admission::anonymous(guard.no_credential.clone())));
+            return Step::Ready(Ok(Admission::anonymous(policy)));
         }
         Ok(None) => {
             let rejection = guard.no_credential.clone();
@@ -82,7 +82,7 @@ pub(crate) fn decide(policy: &Policy, subject: Subject<'_>) -> Step {
     let mut walk = Walk::default();
     let cx = Context::new(subject.clock).with_client(subject.client);
     match walk.advance(guard, &credential, &cx) {
-        Stand::Admitted(principal) => Step::Ready(Ok(Admission::authenticated(principal))),
+        Stand::Admitted(principal) => Step::Ready(Ok(Admission::authenticated(principal, policy))),
         Stand::Exhausted => {
             let rejection = verdict::reject(guard, &walk.reports, credential.scheme());
             log::rejected(policy, &rejection, &walk.reports, subject.client);
@@ -120,12 +120,12 @@ async fn within(
     credential: &Credential<'_>,
     client: Option<IpAddr>,
 ) -> Decision {
-    let Some(guard) = policy.guard() else { return Ok(Admission::public()) };
+    let Some(guard) = policy.guard() else { return Ok(Admission::public(policy)) };
     let cx = Context::new(clock).with_client(client);
     let mut alarm = clock.sleep(timeout);
     loop {
         let element = match walk.advance(guard, credential, &cx) {
-            Stand::Admitted(principal) => return Ok(Admission::authenticated(principal)),
+            Stand::Admitted(principal) => return Ok(Admission::authenticated(principal, policy)),
             Stand::Exhausted => return Err(verdict::reject(guard, &walk.reports, credential.scheme())),
             Stand::Waiting(element) => element,
         };
@@ -137,7 +137,7 @@ async fn within(
         match outcome.await {
             Some(outcome) => {
                 if let Some(principal) = walk.take(element, outcome) {
-                    return Ok(Admission::authenticated(principal));
+                    return Ok(Admission::authenticated(principal, policy));
                 }
             }
             None => {

@@ -105,12 +105,16 @@ pub(crate) async fn explain(
 ) -> Explanation {
     let label = policy.label().to_owned();
     let Some(guard) = policy.guard() else {
-        return Explanation::of(label, Ok(Admission::public()), "not looked at: the resource is public");
+        return Explanation::of(
+            label,
+            Ok(Admission::public(policy)),
+            "not looked at: the resource is public",
+        );
     };
     let credential = match credential::from_headers(headers, max_credential_bytes) {
         Ok(Some(credential)) => credential,
         Ok(None) if guard.optional => {
-            let admission = Admission::anonymous(guard.no_credential.clone());
+            let admission = Admission::anonymous(policy);
             return Explanation::of(label, Ok(admission), "none, and none is needed");
         }
         Ok(None) => return Explanation::of(label, Err(guard.no_credential.clone()), "none"),
@@ -141,7 +145,7 @@ pub(crate) async fn explain(
         });
     }
     let decision = match admitted {
-        Some(principal) => Ok(Admission::authenticated(principal)),
+        Some(principal) => Ok(Admission::authenticated(principal, policy)),
         None => Err(verdict::reject(guard, &walk.reports, credential.scheme())),
     };
     Explanation { policy: label, decision, credential: credential.scheme().to_string(), elements }

@@ -15,8 +15,30 @@ pub(crate) fn rejected_unasked(policy: &Policy, rejection: &Rejection, client: O
     rejected(policy, rejection, &[], client);
 }
 
-/// Logs why a request was not let in, at the level of whose fault it is.
+/// Logs why a request was not let in.
 pub(super) fn rejected(policy: &Policy, rejection: &Rejection, reports: &[Report], client: Option<IpAddr>) {
+    emit(
+        rejection,
+        policy.label(),
+        Some(Elements(policy, reports)).filter(|_| !reports.is_empty()),
+        client,
+        None,
+    );
+}
+
+/// Logs why a check inside the layer, named `asker`, did not let a request through.
+pub(crate) fn narrowed(label: &str, rejection: &Rejection, asker: &str) {
+    emit(rejection, label, None, None, Some(asker));
+}
+
+/// At the level of whose fault it is.
+fn emit(
+    rejection: &Rejection,
+    resource: &str,
+    elements: Option<Elements<'_>>,
+    client: Option<IpAddr>,
+    asker: Option<&str>,
+) {
     let kind = rejection.kind();
     let status = rejection.status().as_u16();
     let cause = match kind {
@@ -24,7 +46,7 @@ pub(super) fn rejected(policy: &Policy, rejection: &Rejection, reports: &[Report
         _ => None,
     };
     let client = client.map(tracing::field::display);
-    let elements = (!reports.is_empty()).then(|| tracing::field::display(Elements(policy, reports)));
+    let elements = elements.map(tracing::field::display);
     macro_rules! log {
         ($level:expr) => {
             event!(
@@ -32,7 +54,8 @@ pub(super) fn rejected(policy: &Policy, rejection: &Rejection, reports: &[Report
                 $level,
                 kind = kind.as_str(),
                 status,
-                resource = policy.label(),
+                resource,
+                asker,
                 cause,
                 elements,
                 client,
@@ -43,7 +66,9 @@ pub(super) fn rejected(policy: &Policy, rejection: &Rejection, reports: &[Report
     }
     match kind {
         RejectionKind::Unavailable => log!(Level::WARN),
-        RejectionKind::NotMounted => log!(Level::ERROR),
+        RejectionKind::NotMounted | RejectionKind::LayerMissing | RejectionKind::PublicRoute => {
+            log!(Level::ERROR);
+        }
         _ => log!(Level::INFO),
     }
 }

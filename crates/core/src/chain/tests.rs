@@ -203,7 +203,14 @@ async fn optional_admits_no_credential_and_refuses_a_bad_one() {
     let admission =
         optional(Plan::Admits).decided(&RequestHead::new(&Method::GET, "/", &headers)).await.unwrap();
     assert!(admission.principal().is_none());
-    assert_eq!(admission.rejection_without_caller().unwrap().status(), StatusCode::UNAUTHORIZED);
+    let mut extensions = http::Extensions::new();
+    admission.attach(&mut extensions);
+    let rejection = crate::Admission::demand_caller(&extensions, "test").unwrap_err();
+    assert_eq!(
+        (rejection.kind(), rejection.status()),
+        (RejectionKind::NoCredential, StatusCode::UNAUTHORIZED)
+    );
+    assert_eq!(rejection.challenges().len(), 1);
 }
 
 #[tokio::test]

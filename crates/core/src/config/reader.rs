@@ -1,5 +1,6 @@
 use std::{
     cell::RefCell,
+    collections::BTreeSet,
     fmt, io,
     path::{Path, PathBuf},
 };
@@ -51,6 +52,7 @@ pub struct Reader {
     source: Box<dyn Source>,
     problems: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Warning>>,
+    asked: RefCell<BTreeSet<String>>,
 }
 
 impl Reader {
@@ -69,6 +71,7 @@ impl Reader {
             source: Box::new(source),
             problems: RefCell::default(),
             warnings: RefCell::default(),
+            asked: RefCell::default(),
         }
     }
 
@@ -101,6 +104,17 @@ impl Reader {
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
         self.warnings.borrow().clone()
+    }
+
+    pub(super) fn note_asked(&self, paths: impl IntoIterator<Item = String>) {
+        self.asked.borrow_mut().extend(paths);
+    }
+
+    /// The dotted paths of all keys that were asked for, present or not, in sections that were dropped since:
+    /// what the tables of this configuration may hold.
+    #[must_use]
+    pub fn asked_keys(&self) -> Vec<String> {
+        self.asked.borrow().iter().cloned().collect()
     }
 
     /// All mistakes, in the order of the file.

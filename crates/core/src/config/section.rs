@@ -399,6 +399,7 @@ fn join(path: &str, key: &str) -> String {
 impl Drop for Section<'_> {
     fn drop(&mut self) {
         let asked = self.asked.borrow();
+        self.reader.note_asked(asked.iter().map(|key| self.path_of(key)));
         for key in self.table.keys() {
             if asked.iter().any(|name| name == key) {
                 continue;

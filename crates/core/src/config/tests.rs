@@ -199,3 +199,18 @@ fn alternatives_exclude_each_other() {
         assert_eq!(problems(reader).first().map(String::as_str), problem);
     }
 }
+
+#[test]
+fn every_key_that_was_asked_for_is_known_by_its_path() {
+    let table = table(vec![("name", "x".into()), ("inner", Table::default().into())]);
+    let reader = Reader::new("/etc/x");
+    let section = reader.section(&table, "top");
+    section.string("name");
+    section.string("absent");
+    section.section("inner").unwrap().at_most_one(&["one", "other"]);
+    drop(section);
+    assert_eq!(
+        reader.asked_keys(),
+        ["top.absent", "top.inner", "top.inner.one", "top.inner.other", "top.name"]
+    );
+}

@@ -12,7 +12,7 @@ pub use self::{
     element::Element,
     resource::{Override, Resource},
 };
-use crate::{Rejection, Scheme, rejection::Challenges};
+use crate::{Principal, Rejection, RejectionKind, RequiredScopes, Scheme, rejection::Challenges};
 
 /// What guards one request: the outcome of service, resource and route together. Cheap to clone.
 #[derive(Clone)]
@@ -48,6 +48,22 @@ impl Policy {
 
     pub(crate) fn guard(&self) -> Option<&Guard> {
         self.0.guard.as_ref()
+    }
+
+    /// The answer to a request without credentials.
+    pub(crate) fn without_credential(&self) -> Rejection {
+        self.guard().map_or_else(
+            || Rejection::without_challenge(RejectionKind::PublicRoute),
+            |guard| guard.no_credential.clone(),
+        )
+    }
+
+    /// The answer to a caller that it let in, who holds none of the scopes that a check inside asks for.
+    pub(crate) fn forbid(&self, principal: &Principal, scopes: &RequiredScopes) -> Rejection {
+        self.guard().map_or_else(
+            || Rejection::without_challenge(RejectionKind::PublicRoute),
+            |guard| Rejection::forbidden(&guard.challenges, principal.scheme(), scopes.iter()),
+        )
     }
 
     /// What it belongs to, for logs.

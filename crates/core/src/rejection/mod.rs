@@ -49,6 +49,12 @@ pub enum RejectionKind {
     /// The service is asked for a path outside its own: `mounted_at` is missing or wrong. The operator's
     /// fault. 500.
     NotMounted,
+    /// A handler or an inner layer asks for the caller, and no layer ran that could know it. The operator's
+    /// fault. 500.
+    LayerMissing,
+    /// A handler or an inner layer asks for the caller of a public route, which has none. The operator's fault.
+    /// 500.
+    PublicRoute,
 }
 
 impl RejectionKind {
@@ -62,7 +68,7 @@ impl RejectionKind {
             Self::InsufficientScope => StatusCode::FORBIDDEN,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::AmbiguousPath => StatusCode::BAD_REQUEST,
-            Self::NotMounted => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NotMounted | Self::LayerMissing | Self::PublicRoute => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -78,6 +84,8 @@ impl RejectionKind {
             Self::Unavailable => "unavailable",
             Self::AmbiguousPath => "ambiguous-path",
             Self::NotMounted => "not-mounted",
+            Self::LayerMissing => "layer-missing",
+            Self::PublicRoute => "public-route",
         }
     }
 
@@ -96,6 +104,13 @@ impl RejectionKind {
             Self::Unavailable => "see `elements` for what cannot be reached",
             Self::AmbiguousPath => "the caller has to send the path without an encoded slash",
             Self::NotMounted => "tell the layer where the service is nested: AuthLayer::mounted_at",
+            Self::LayerMissing => {
+                "no AuthLayer ran for this request: put AuthLayer or AuthRouter::guard around the route, and \
+                 add no route after it"
+            }
+            Self::PublicRoute => {
+                "the route is public and so has no caller: make it `optional` or guarded, or do not ask for one"
+            }
         }
     }
 }
