@@ -33,17 +33,19 @@ mod parse;
 mod providers;
 mod secure_socket;
 mod service;
+mod table;
 #[cfg(test)]
 mod tests;
 
 use std::{
+    collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use portcullis_core::{
-    BuildError, Clock, IntoProvider, Provider, SystemClock,
+    BuildError, Clock, Element, IntoProvider, Provider, SystemClock,
     config::{Problem, Reader, Section, Source, Value, Warning},
 };
 
@@ -62,6 +64,9 @@ pub struct Config {
     #[cfg(feature = "axum")]
     listener: portcullis_axum::serve::ListenerConfig,
     warnings: Vec<Warning>,
+    elements: Vec<(String, Element)>,
+    named: BTreeMap<String, Arc<dyn Provider>>,
+    asked: Vec<String>,
 }
 
 impl Config {
@@ -98,7 +103,7 @@ impl Config {
         self.services.iter().find(|service| service.path() == path).ok_or_else(|| {
             let known: Vec<String> =
                 self.services.iter().map(|service| format!("{:?}", service.path())).collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let known = listed(known.iter().map(String::as_str));
             let message = format!("there is no service {path:?}; the configuration has {known}");
             ConfigError::new(self.file.as_deref(), vec![Problem::new("services", None, message)])
         })
@@ -108,6 +113,40 @@ impl Config {
     #[must_use]
     pub fn services(&self) -> &[ServiceConfig] {
         &self.services
+    }
+
+    /// The element at a dotted path of the file, written as mistakes are reported: `services."/foo".auth[1]`.
+    ///
+    /// # Errors
+    ///
+    /// When there is none; the message lists those that there are.
+    pub fn element(&self, path: &str) -> Result<&Element, ConfigError> {
+        self.elements.iter().find(|(known, _)| known == path).map(|(_, element)| element).ok_or_else(|| {
+            let known = self.elements.iter().map(|(path, _)| path.as_str());
+            self.absent(format!("there is no element {path}; the configuration has {}", listed(known)))
+        })
+    }
+
+    /// The provider `[providers.NAME]`, for calling it alone.
+    ///
+    /// # Errors
+    ///
+    /// When there is none; the message lists those that there are.
+    pub fn provider(&self, name: &str) -> Result<&Arc<dyn Provider>, ConfigError> {
+        self.named.get(name).ok_or_else(|| {
+            let known = self.named.keys().map(String::as_str);
+            self.absent(format!("there is no provider {name:?}; the configuration has {}", listed(known)))
+        })
+    }
+
+    fn absent(&self, message: String) -> ConfigError {
+        ConfigError::new(self.file.as_deref(), vec![Problem::new("", None, message)])
+    }
+
+    /// The dotted paths of all keys that were looked for in the file's tables, present or not.
+    #[must_use]
+    pub fn known_keys(&self) -> &[String] {
+        &self.asked
     }
 
     /// The listener.
@@ -168,10 +207,7 @@ impl ConfigBuilder {
     /// With everything that is wrong.
     pub fn load(self, path: impl AsRef<Path>) -> Result<Config, ConfigError> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            let message = format!("cannot read the configuration: {error}");
-            ConfigError::new(Some(path), vec![Problem::new("", None, message)])
-        })?;
+        let text = table::read_text(path)?;
         let base = path.parent().unwrap_or(Path::new(""));
         self.read(&text, base, Some(path))
     }
@@ -207,6 +243,7 @@ impl ConfigBuilder {
             providers.read_named(&named);
         }
         let services = read_services(&root, &providers, &clock);
+        let (named, elements) = providers.into_parts();
         if root.node("clients").is_some() {
             root.problem("clients", "clients are not available in this version");
         }
@@ -220,7 +257,7 @@ impl ConfigBuilder {
             );
         }
         drop(root);
-        let warnings = reader.warnings();
+        let (warnings, asked) = (reader.warnings(), reader.asked_keys());
         let problems = reader.into_problems();
         #[cfg(feature = "axum")]
         let Some(listener) = listener.filter(|_| problems.is_empty()) else {
@@ -238,8 +275,17 @@ impl ConfigBuilder {
             #[cfg(feature = "axum")]
             listener,
             warnings,
+            elements,
+            named,
+            asked,
         })
     }
+}
+
+/// Names for a message.
+fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let names: Vec<&str> = names.collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 /// The users of the seeds' two tables, as one store.

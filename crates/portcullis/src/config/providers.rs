@@ -1,8 +1,8 @@
 //! The records that an element may hold, and what each becomes.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, fmt, sync::Arc};
 
-use portcullis_core::{BuildError, IntoProvider, Provider, config::Section};
+use portcullis_core::{BuildError, Element, IntoProvider, Provider, config::Section};
 
 /// Makes a provider from its section.
 type Factory = dyn Fn(&Section<'_>) -> Result<Arc<dyn Provider>, BuildError> + Send + Sync;
@@ -50,6 +50,8 @@ pub(super) struct Providers<'f> {
     pub(super) users: Option<Arc<dyn Provider>>,
     pub(super) users_failed: bool,
     named: BTreeMap<String, Option<Arc<dyn Provider>>>,
+    /// Every element that was read, with its dotted path.
+    elements: RefCell<Vec<(String, Element)>>,
 }
 
 impl<'f> Providers<'f> {
@@ -58,7 +60,18 @@ impl<'f> Providers<'f> {
         users: Option<Arc<dyn Provider>>,
         users_failed: bool,
     ) -> Self {
-        Self { factories, users, users_failed, named: BTreeMap::new() }
+        Self { factories, users, users_failed, named: BTreeMap::new(), elements: RefCell::new(Vec::new()) }
+    }
+
+    /// Keeps an element for those who ask for it by its path.
+    pub(super) fn note(&self, path: &str, element: &Element) {
+        self.elements.borrow_mut().push((path.to_owned(), element.clone()));
+    }
+
+    /// The named providers and the elements that could be read.
+    pub(super) fn into_parts(self) -> (BTreeMap<String, Arc<dyn Provider>>, Vec<(String, Element)>) {
+        let named = self.named.into_iter().filter_map(|(name, provider)| Some((name, provider?)));
+        (named.collect(), self.elements.into_inner())
     }
 
     /// Reads `[providers]`: each is built once and used by name.

@@ -30,6 +30,13 @@ impl ServiceConfig {
         &self.gateway
     }
 
+    /// Who may call what, as it is written: for those who look at a configuration. Whoever serves requests
+    /// asks for [`ServiceConfig::build`].
+    #[must_use]
+    pub const fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
     /// Makes the service ready: servers are contacted where the configuration asks for it.
     ///
     /// # Errors
@@ -161,11 +168,12 @@ fn read_element(section: &Section<'_>, providers: &Providers<'_>) -> Option<Elem
             "no `scopes`: every caller whom the element authenticates is admitted",
         );
     }
-    let element = Element::new(provider?, scopes.unwrap_or(RequiredScopes::anyone())).ok()?;
-    Some(match name {
-        Some(name) => element.named(name),
-        None => element,
-    })
+    let mut element = Element::new(provider?, scopes.unwrap_or(RequiredScopes::anyone())).ok()?;
+    if let Some(name) = name {
+        element = element.named(name);
+    }
+    providers.note(path, &element);
+    Some(element)
 }
 
 /// `scopes`, checked.

@@ -328,3 +328,31 @@ fn elements_without_scopes_are_named_once() {
         ["services.\"/a\".auth[0]: no `scopes`: every caller whom the element authenticates is admitted"]
     );
 }
+
+#[test]
+fn elements_and_named_providers_are_found_by_the_path_that_messages_show() {
+    let config = read(WHOLE).unwrap();
+    let element = config.element("services.\"/foo\".auth[1]").unwrap();
+    assert_eq!(element.name(), "wso2");
+    assert_eq!(element.scopes().iter().collect::<Vec<_>>(), ["hello"]);
+    assert_eq!(config.element("services.\"/foo\".resources.\"POST /own\".auth[0]").unwrap().name(), "fixed");
+    assert_eq!(config.provider("wso2").unwrap().kind(), "fixed");
+    let absent = config.element("services.\"/foo\".auth[7]").unwrap_err().to_string();
+    assert!(
+        absent.contains(
+            "no element services.\"/foo\".auth[7]; the configuration has services.\"/foo\".auth[0], "
+        ),
+        "{absent}"
+    );
+    let absent = config.provider("wso").unwrap_err().to_string();
+    assert!(absent.ends_with("the configuration has wso2"), "{absent}");
+}
+
+#[test]
+fn all_keys_that_a_file_may_hold_are_known() {
+    let config = read(WHOLE).unwrap();
+    let known = |key: &str| config.known_keys().iter().any(|known| known == key);
+    assert!(known("services.\"/foo\".decisionTimeout"));
+    assert!(known("providers.wso2.fixedConfig.grants"));
+    assert!(!known("services.\"/foo\".publik"));
+}
