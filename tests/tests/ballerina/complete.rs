@@ -1,0 +1,73 @@
+//! Every row has a test named after it, or a line that says why not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use portcullis_tests::data;
+
+const AREAS: [&str; 4] = ["file-store", "jwt", "declarative-merge", "imperative"];
+
+const SOURCES: [&str; 4] = [
+    include_str!("declarative.rs"),
+    include_str!("file_store.rs"),
+    include_str!("imperative.rs"),
+    include_str!("../../../crates/providers/jwt/tests/ballerina.rs"),
+];
+
+const DIFFERENCES: [&str; 2] = [
+    include_str!("differences.toml"),
+    include_str!("../../../crates/providers/jwt/tests/ballerina-differences.toml"),
+];
+
+fn rows() -> BTreeSet<String> {
+    let mut ids = BTreeSet::new();
+    for file in ["ballerina/cases.json", "ballerina/edge-cases.json"] {
+        let text = std::fs::read_to_string(data(file)).unwrap();
+        let rows: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+        for row in rows {
+            if AREAS.contains(&row["area"].as_str().unwrap()) {
+                assert!(ids.insert(row["id"].as_str().unwrap().to_owned()), "an id stands once");
+            }
+        }
+    }
+    ids
+}
+
+/// The test functions of all sources: what follows `fn ` on the line after a test attribute.
+fn tests() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for source in SOURCES {
+        let lines: Vec<&str> = source.lines().map(str::trim).collect();
+        for pair in lines.windows(2) {
+            if pair[0].starts_with("#[test]") || pair[0].starts_with("#[tokio::test") {
+                let name = pair[1].trim_start_matches("async ").trim_start_matches("fn ").split('(').next().unwrap();
+                names.insert(name.to_owned());
+            }
+        }
+    }
+    names
+}
+
+fn differences() -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    for text in DIFFERENCES {
+        for (id, reason) in text.parse::<toml::Table>().unwrap() {
+            let reason = reason.as_str().expect("a reason is a string").to_owned();
+            assert!(reason.len() > 20, "{id}: a reason is a sentence");
+            assert!(all.insert(id.clone(), reason).is_none(), "{id} stands once");
+        }
+    }
+    all
+}
+
+#[test]
+fn every_row_has_a_test_named_after_it_or_a_reason() {
+    let (rows, tests, differences) = (rows(), tests(), differences());
+    assert!(rows.len() > 80, "the rows are there: {}", rows.len());
+    let missing: Vec<&String> =
+        rows.iter().filter(|id| !tests.contains(&id.replace('-', "_")) && !differences.contains_key(*id)).collect();
+    assert!(missing.is_empty(), "neither test nor reason: {missing:?}");
+    let both: Vec<&String> = rows.iter().filter(|id| tests.contains(&id.replace('-', "_")) && differences.contains_key(*id)).collect();
+    assert!(both.is_empty(), "a test and a reason not to have one: {both:?}");
+    let unknown: Vec<&String> = differences.keys().filter(|id| !rows.contains(*id)).collect();
+    assert!(unknown.is_empty(), "reasons for rows that do not exist: {unknown:?}");
+}
