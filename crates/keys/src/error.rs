@@ -46,8 +46,10 @@ pub enum KeyErrorKind {
     Malformed(&'static str),
     /// The key is encrypted and no password was given.
     Encrypted,
-    /// The password does not open the key or the key store.
+    /// The password does not open the key file or the key store.
     WrongPassword,
+    /// The password does not open the private key of this alias, although that of the store opened the store.
+    WrongKeyPassword(String),
     /// The encryption is one that portcullis does not read.
     UnsupportedEncryption(String),
     /// The key's algorithm is one that portcullis does not use.
@@ -194,9 +196,11 @@ impl fmt::Display for KeyErrorKind {
             ),
             Self::Malformed(what) => write!(f, "the file is damaged: {what}"),
             Self::Encrypted => f.write_str("the private key is encrypted: set `keyPassword`"),
-            Self::WrongPassword => f.write_str(
-                "the password is wrong (keytool gives the entries of a PKCS#12 store the store's password, whatever \
-                 `-keypass` says)",
+            Self::WrongPassword => f.write_str("the password is wrong: check `password` and `keyPassword`"),
+            Self::WrongKeyPassword(alias) => write!(
+                f,
+                "the password does not open the private key {alias:?}: check `keyPassword`; keytool gives the keys of a \
+                 PKCS#12 store the store's own password, whatever `-keypass` says"
             ),
             Self::UnsupportedEncryption(algorithm) => write!(
                 f,
@@ -209,7 +213,7 @@ impl fmt::Display for KeyErrorKind {
             ),
             Self::TooExpensive { what, found, limit } => write!(
                 f,
-                "{what} is {found}, and {limit} is the most that is allowed: encrypt the file anew with fewer iterations"
+                "{what} is {found}, and {limit} is the most that is allowed: encrypt the file anew and ask for less"
             ),
             Self::NoPrivateKey(found) => {
                 f.write_str("there is no private key in the file")?;

@@ -37,6 +37,7 @@ fn all() -> Vec<(KeyErrorKind, &'static str)> {
         (KeyErrorKind::Malformed("the certificate cannot be parsed"), "the certificate cannot be parsed"),
         (KeyErrorKind::Encrypted, "set `keyPassword`"),
         (KeyErrorKind::WrongPassword, "password is wrong"),
+        (KeyErrorKind::WrongKeyPassword("a".to_owned()), "private key \"a\": check `keyPassword`"),
         (KeyErrorKind::UnsupportedEncryption("RC4".to_owned()), "RC4"),
         (KeyErrorKind::UnsupportedKey("DSA".to_owned()), "DSA is not supported: use RSA"),
         (

@@ -87,7 +87,7 @@ fn a_store_without_mac_and_encryption_keeps_its_key_to_the_password() {
     let store = open("stores/openssl.nomac.p12", "wrong");
     assert_eq!(store.certificate("server").unwrap(), server());
     for error in [store.private_key(None, None).unwrap_err(), store.identity(None, None).unwrap_err()] {
-        assert_eq!(error.kind(), &KeyErrorKind::WrongPassword);
+        assert_eq!(error.kind(), &KeyErrorKind::WrongKeyPassword("server".to_owned()));
     }
 }
 
@@ -220,7 +220,7 @@ fn a_key_may_have_a_password_of_its_own() {
     let store = store("stores/java.key.p12");
     assert!(store.private_key(None, Some(STORE_PASSWORD)).is_ok());
     let error = store.private_key(None, Some("other")).unwrap_err();
-    assert_eq!(error.kind(), &KeyErrorKind::WrongPassword);
+    assert_eq!(error.kind(), &KeyErrorKind::WrongKeyPassword("server".to_owned()));
 
     // A store that anyone may open, around a key with a password.
     let shrouded = read("keys/encrypted.pbes2-default.der");
@@ -228,7 +228,8 @@ fn a_key_may_have_a_password_of_its_own() {
     let bytes = der::pfx(&[der::data(&der::sequence(&[bag]))], None);
     let store = KeyStore::from_bytes(&bytes, "anything").unwrap();
     assert!(store.private_key(Some("mine"), Some(common::KEY_PASSWORD)).is_ok());
-    assert_eq!(store.private_key(Some("mine"), None).unwrap_err().kind(), &KeyErrorKind::WrongPassword);
+    let error = store.private_key(Some("mine"), None).unwrap_err();
+    assert_eq!(error.kind(), &KeyErrorKind::WrongKeyPassword("mine".to_owned()));
     let error = store.identity(None, Some(common::KEY_PASSWORD)).unwrap_err();
     assert_eq!(error.kind(), &KeyErrorKind::NoCertificateEntry("mine".to_owned()));
     assert_eq!(

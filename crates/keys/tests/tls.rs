@@ -10,205 +10,19 @@
 
 mod common;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use common::path;
+use common::tls::{
+    Authority, Failed, NOW, VERSIONS, anchors, assert_expired, assert_wrong_name, handshake, invalid, now,
+    params, plain_client, plain_server, refused, self_signed,
+};
 use portcullis_keys::{
-    Certificate, ClientTls, Identity, KeyErrorKind, PrivateKey, SelfSigned, ServerTls, TrustAnchors,
-    parse_certificates,
+    ClientTls, Identity, KeyErrorKind, SelfSigned, ServerTls, TrustAnchors, parse_certificates,
 };
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
-};
-use rustls::crypto::aws_lc_rs;
-use rustls::time_provider::TimeProvider;
+use rcgen::{ExtendedKeyUsagePurpose, date_time_ymd};
 use rustls::version::{TLS12, TLS13};
-use rustls::{
-    CertificateError, ClientConfig, ClientConnection, Error, ProtocolVersion, RootCertStore, ServerConfig,
-    ServerConnection, SupportedProtocolVersion,
-};
-use rustls_pki_types::{ServerName, UnixTime};
-
-/// 2027-01-15.
-const NOW: u64 = 1_800_000_000;
-const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
-
-#[derive(Debug)]
-struct At(u64);
-
-impl TimeProvider for At {
-    fn current_time(&self) -> Option<UnixTime> {
-        Some(UnixTime::since_unix_epoch(Duration::from_secs(self.0)))
-    }
-}
-
-fn now() -> Arc<dyn TimeProvider> {
-    Arc::new(At(NOW))
-}
-
-/// An authority, and what it issues.
-struct Authority {
-    certificate: Certificate,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-fn params(names: &[&str]) -> CertificateParams {
-    let mut params =
-        CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
-    params.not_before = date_time_ymd(2026, 1, 1);
-    params.not_after = date_time_ymd(2028, 1, 1);
-    params.distinguished_name.push(DnType::CommonName, names.first().copied().unwrap_or("nobody"));
-    params
-}
-
-impl Authority {
-    fn new(name: &str) -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut params = params(&[]);
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        let certificate = Certificate::from_der(params.self_signed(&key).unwrap().der()).unwrap();
-        Self { certificate, issuer: Issuer::new(params, key) }
-    }
-
-    fn issue(&self, params: &CertificateParams) -> Identity {
-        let key = KeyPair::generate().unwrap();
-        identity(&key, params.signed_by(&key, &self.issuer).unwrap().der())
-    }
-
-    fn server(&self) -> Identity {
-        self.issue(&params(&["localhost"]))
-    }
-
-    fn anchors(&self) -> TrustAnchors {
-        anchors([&self.certificate])
-    }
-}
-
-fn identity(key: &KeyPair, certificate: &[u8]) -> Identity {
-    let key = PrivateKey::from_bytes(key.serialized_der(), None).unwrap();
-    Identity::new(key, vec![Certificate::from_der(certificate).unwrap()]).unwrap()
-}
-
-fn self_signed(params: &CertificateParams) -> Identity {
-    let key = KeyPair::generate().unwrap();
-    identity(&key, params.self_signed(&key).unwrap().der())
-}
-
-fn anchors<'a>(certificates: impl IntoIterator<Item = &'a Certificate>) -> TrustAnchors {
-    TrustAnchors::from_certificates(certificates.into_iter().cloned().collect()).unwrap()
-}
-
-/// A client of one TLS version, made without the crate under test.
-fn plain_client(
-    version: &'static SupportedProtocolVersion,
-    root: &Certificate,
-    identity: Option<&Identity>,
-) -> ClientConfig {
-    let mut roots = RootCertStore::empty();
-    roots.add(root.to_rustls()).unwrap();
-    let builder = ClientConfig::builder_with_details(Arc::new(aws_lc_rs::default_provider()), now())
-        .with_protocol_versions(&[version])
-        .unwrap()
-        .with_root_certificates(roots);
-    match identity {
-        None => builder.with_no_client_auth(),
-        Some(identity) => {
-            let chain = identity.chain().map(Certificate::to_rustls).collect();
-            builder.with_client_auth_cert(chain, identity.key().to_rustls()).unwrap()
-        }
-    }
-}
-
-/// A server of one TLS version, made without the crate under test.
-fn plain_server(version: &'static SupportedProtocolVersion, identity: &Identity) -> Arc<ServerConfig> {
-    let chain = identity.chain().map(Certificate::to_rustls).collect();
-    let config = ServerConfig::builder_with_details(Arc::new(aws_lc_rs::default_provider()), now())
-        .with_protocol_versions(&[version])
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(chain, identity.key().to_rustls())
-        .unwrap();
-    Arc::new(config)
-}
-
-struct Shaken {
-    client: ClientConnection,
-    server: ServerConnection,
-}
-
-#[derive(Debug, PartialEq)]
-enum Failed {
-    Client(Error),
-    Server(Error),
-}
-
-/// Lets the two talk until neither has anything to say.
-fn handshake(client: ClientConfig, server: &Arc<ServerConfig>, name: &str) -> Result<Shaken, Failed> {
-    let name = ServerName::try_from(name.to_owned()).unwrap();
-    let mut client = ClientConnection::new(Arc::new(client), name).unwrap();
-    let mut server = ServerConnection::new(server.clone()).unwrap();
-    loop {
-        let mut sent = Vec::new();
-        while client.wants_write() {
-            client.write_tls(&mut sent).unwrap();
-        }
-        let mut answered = Vec::new();
-        let mut input = sent.as_slice();
-        while !input.is_empty() {
-            server.read_tls(&mut input).unwrap();
-            server.process_new_packets().map_err(Failed::Server)?;
-        }
-        while server.wants_write() {
-            server.write_tls(&mut answered).unwrap();
-        }
-        let mut input = answered.as_slice();
-        while !input.is_empty() {
-            client.read_tls(&mut input).unwrap();
-            client.process_new_packets().map_err(Failed::Client)?;
-        }
-        if sent.is_empty() && answered.is_empty() {
-            assert!(!client.is_handshaking() && !server.is_handshaking());
-            return Ok(Shaken { client, server });
-        }
-    }
-}
-
-#[track_caller]
-fn refused(result: Result<Shaken, Failed>) -> Failed {
-    match result {
-        Ok(_) => panic!("the handshake succeeded"),
-        Err(failed) => failed,
-    }
-}
-
-fn invalid(error: CertificateError) -> Error {
-    Error::InvalidCertificate(error)
-}
-
-#[track_caller]
-fn assert_expired(failed: &Failed) {
-    let (Failed::Client(error) | Failed::Server(error)) = failed;
-    assert!(
-        matches!(
-            error,
-            Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. })
-        ),
-        "{failed:?}"
-    );
-}
-
-#[track_caller]
-fn assert_wrong_name(failed: &Failed) {
-    let Failed::Client(Error::InvalidCertificate(error)) = failed else { panic!("{failed:?}") };
-    assert!(
-        matches!(error, CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }),
-        "{failed:?}"
-    );
-}
+use rustls::{CertificateError, Error, ProtocolVersion};
 
 #[test]
 fn the_server_speaks_both_versions_and_chooses_http2() {
@@ -336,100 +150,6 @@ fn a_client_shows_its_identity_to_a_server_that_asks() {
     assert_eq!(shaken.client.alpn_protocol(), None);
 }
 
-/// What `cert = "server.crt"` means to who writes it, whoever issued the certificate.
-#[test]
-fn the_servers_own_certificate_can_be_what_is_trusted() {
-    let authority = Authority::new("authority");
-    let mut ca_bit = params(&["localhost"]);
-    ca_bit.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let mut no_ca_bit = params(&["localhost"]);
-    no_ca_bit.is_ca = IsCa::ExplicitNoCa;
-    for (what, server) in [
-        ("issued by an authority", authority.server()),
-        ("self-signed", self_signed(&params(&["localhost"]))),
-        ("self-signed and no authority", self_signed(&no_ca_bit)),
-        ("self-signed and an authority, as `openssl req -x509` makes it", self_signed(&ca_bit)),
-    ] {
-        let client = |now| {
-            ClientTls::new(anchors([server.certificate()])).time_provider(Arc::new(At(now))).build().unwrap()
-        };
-        for version in VERSIONS {
-            let config = plain_server(version, &server);
-            handshake(client(NOW), &config, "localhost").unwrap_or_else(|error| panic!("{what}: {error:?}"));
-            assert_wrong_name(&refused(handshake(client(NOW), &config, "example.org")));
-            assert_expired(&refused(handshake(client(NOW * 2), &config, "localhost")));
-            // A new key for the same name is not the certificate that was named.
-            let other = plain_server(version, &self_signed(&params(&["localhost"])));
-            refused(handshake(client(NOW), &other, "localhost"));
-        }
-    }
-}
-
-#[test]
-fn a_pinned_certificate_is_held_to_its_purpose() {
-    let mut for_clients = params(&["localhost"]);
-    for_clients.is_ca = IsCa::ExplicitNoCa;
-    for_clients.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    let server = self_signed(&for_clients);
-    let client = ClientTls::new(anchors([server.certificate()])).time_provider(now()).build().unwrap();
-    let failed = refused(handshake(client, &plain_server(&TLS13, &server), "localhost"));
-    assert_eq!(failed, Failed::Client(invalid(CertificateError::InvalidPurpose)));
-}
-
-/// Who may present a certificate may not issue others with its key.
-#[test]
-fn a_pinned_certificate_is_no_authority() {
-    let key = KeyPair::generate().unwrap();
-    let mut leaf = params(&["localhost"]);
-    leaf.is_ca = IsCa::ExplicitNoCa;
-    let pinned = identity(&key, leaf.self_signed(&key).unwrap().der());
-    let forged = Authority { certificate: pinned.certificate().clone(), issuer: Issuer::new(leaf, key) }
-        .issue(&params(&["example.org"]));
-    let client = ClientTls::new(anchors([pinned.certificate()])).time_provider(now()).build().unwrap();
-    let failed = refused(handshake(client, &plain_server(&TLS13, &forged), "example.org"));
-    assert_eq!(failed, Failed::Client(invalid(CertificateError::UnknownIssuer)));
-}
-
-#[test]
-fn a_clients_own_certificate_can_be_what_is_trusted() {
-    let authority = Authority::new("authority");
-    let mut ca_bit = params(&["someone"]);
-    ca_bit.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    for known in [self_signed(&ca_bit), authority.issue(&params(&["someone"]))] {
-        let server = ServerTls::new(authority.server())
-            .require_client_certificate(anchors([known.certificate()]))
-            .time_provider(now())
-            .build()
-            .unwrap();
-        for version in VERSIONS {
-            let client = |identity: &Identity| plain_client(version, &authority.certificate, Some(identity));
-            handshake(client(&known), &server, "localhost").unwrap();
-            let other = authority.issue(&params(&["someone"]));
-            let failed = refused(handshake(client(&other), &server, "localhost"));
-            assert_eq!(failed, Failed::Server(invalid(CertificateError::UnknownIssuer)));
-        }
-    }
-}
-
-/// Their certificate names `localhost` in its common name only, which no check of names looks at.
-#[test]
-fn the_certificate_of_ballerina_serves_as_a_clients_and_not_as_a_servers() {
-    let ballerina =
-        Identity::from_files(path("ballerina/public.crt"), path("ballerina/private.key"), None).unwrap();
-    let trusted = || TrustAnchors::from_file(path("ballerina/public.crt")).unwrap();
-    let client = ClientTls::new(trusted()).time_provider(now()).build().unwrap();
-    assert_wrong_name(&refused(handshake(client, &plain_server(&TLS13, &ballerina), "localhost")));
-
-    let authority = Authority::new("authority");
-    let server =
-        ServerTls::new(authority.server()).require_client_certificate(trusted()).time_provider(now()).build();
-    let server = server.unwrap();
-    for version in VERSIONS {
-        handshake(plain_client(version, &authority.certificate, Some(&ballerina)), &server, "localhost")
-            .unwrap();
-    }
-}
-
 #[test]
 fn trust_stores_and_files_are_trust_anchors() {
     let store = TrustAnchors::from_key_store(path("ballerina/ballerinaTruststore.p12"), "ballerina").unwrap();
@@ -484,7 +204,7 @@ fn a_self_signed_certificate_serves_localhost_for_a_year() {
     assert_eq!(certificate.subject(), "CN=localhost");
     assert_eq!(certificate.not_before(), i64::try_from(NOW).unwrap() - 3600);
     assert_eq!(certificate.not_after(), i64::try_from(NOW).unwrap() + 365 * 86400);
-    assert_eq!(parse_certificates(made.pem.as_bytes()).unwrap(), [certificate.clone()]);
+    assert_eq!(parse_certificates(made.pem.as_bytes()).unwrap(), std::slice::from_ref(&certificate));
     assert_eq!(made.identity.warnings(Duration::from_secs(NOW)), []);
     let server = ServerTls::new(made.identity).build().unwrap();
     for name in ["localhost", "127.0.0.1", "::1"] {

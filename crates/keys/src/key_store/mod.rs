@@ -145,8 +145,9 @@ impl KeyStore {
     /// # Errors
     ///
     /// Those of [`certificate`](Self::certificate), [`NotAKeyEntry`](KeyErrorKind::NotAKeyEntry),
-    /// [`NoKeyEntry`](KeyErrorKind::NoKeyEntry), [`SeveralKeyEntries`](KeyErrorKind::SeveralKeyEntries), and those of
-    /// [`PrivateKey::from_file`] that speak of the key itself.
+    /// [`NoKeyEntry`](KeyErrorKind::NoKeyEntry), [`SeveralKeyEntries`](KeyErrorKind::SeveralKeyEntries),
+    /// [`WrongKeyPassword`](KeyErrorKind::WrongKeyPassword), and those of [`PrivateKey::from_file`] that speak of the
+    /// key itself.
     pub fn private_key(
         &self,
         alias: Option<&str>,
@@ -237,7 +238,10 @@ impl KeyStore {
             None if self.without_password => Password::absent(),
             None => Password::new(&self.password),
         };
-        PrivateKey::from_shrouded(&entry.bag.der, &password)
+        PrivateKey::from_shrouded(&entry.bag.der, &password).map_err(|error| match error {
+            KeyErrorKind::WrongPassword => KeyErrorKind::WrongKeyPassword(entry.alias.clone()),
+            other => other,
+        })
     }
 
     fn error(&self, kind: KeyErrorKind) -> KeyError {

@@ -1,6 +1,8 @@
 //! What the tests share.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, missing_debug_implementations, reason = "each test file uses its part")]
+
+pub mod tls;
 
 use std::path::PathBuf;
 
