@@ -1,0 +1,184 @@
+use std::{fmt, sync::Arc};
+
+use arc_swap::ArcSwap;
+use portcullis_core::{
+    Basic, BoxFuture, BuildError, Context, Credential, Outcome, Provider, Scheme, Unavailable,
+};
+use subtle::ConstantTimeEq;
+
+use crate::{
+    refusal,
+    snapshot::{Known, Record, Snapshot},
+    user::User,
+    verify::{Digest, Finding, Verifier},
+};
+
+/// How often a verification is done again because the users changed under it.
+const ROUNDS: usize = 3;
+
+/// The file user store as a provider. Cheap to clone: clones are the same store.
+///
+/// Built by [`FileUserStore`](crate::FileUserStore). Keep a clone to change the users while the service runs:
+///
+/// ```
+/// use portcullis_core::Auth;
+/// use portcullis_file::{FileUserStore, User};
+///
+/// let users = FileUserStore::new([User::with_password("alice", "123").scopes(["hello"])]).build()?;
+/// let auth = Auth::builder().element(users.clone(), "hello").build()?;
+/// users.replace([User::with_password("alice", "better").scopes(["hello"])])?;
+/// # let _ = auth;
+/// # Ok::<(), portcullis_core::BuildError>(())
+/// ```
+#[derive(Clone)]
+pub struct FileUsers(Arc<Inner>);
+
+struct Inner {
+    snapshot: ArcSwap<Snapshot>,
+    verifier: Verifier,
+}
+
+impl FileUsers {
+    pub(crate) fn new(users: Vec<User>, verifier: Verifier) -> Result<Self, BuildError> {
+        let snapshot = ArcSwap::from_pointee(read(users, &verifier)?);
+        Ok(Self(Arc::new(Inner { snapshot, verifier })))
+    }
+
+    /// Replaces all users, at once and for every request that is decided from now on. Whoever is removed, or has
+    /// another password, is refused with the old one even if it was remembered, or is being verified at this moment.
+    /// New scopes hold at once. What is remembered of users whose password hash stayed the same stays valid: a
+    /// reload does not make everybody's next request cost a hash.
+    ///
+    /// # Errors
+    ///
+    /// As [`FileUserStore::build`](crate::FileUserStore::build); the users are then left as they are.
+    pub fn replace(&self, users: impl IntoIterator<Item = User>) -> Result<(), BuildError> {
+        let snapshot = read(users.into_iter().collect(), &self.0.verifier)?;
+        self.0.snapshot.store(Arc::new(snapshot));
+        Ok(())
+    }
+}
+
+fn read(users: Vec<User>, verifier: &Verifier) -> Result<Snapshot, BuildError> {
+    let clear = users.iter().filter(|user| user.password.is_clear() && !user.told).count();
+    let snapshot = Snapshot::new(users, verifier.prf())?;
+    if clear > 0 {
+        tracing::warn!(
+            target: "portcullis",
+            users = clear,
+            remedy = "give them password hashes, as `portcullis hash` makes them",
+            "users have clear-text passwords"
+        );
+    }
+    if let kinds @ 4.. = snapshot.equalised().len() {
+        tracing::warn!(
+            target: "portcullis",
+            kinds,
+            remedy = "hash passwords anew with one set of parameters",
+            "every refused password costs one hash of each kind among the users"
+        );
+    }
+    Ok(snapshot)
+}
+
+impl Inner {
+    /// Answers where no hash has to be computed.
+    fn at_once(
+        &self,
+        snapshot: &Snapshot,
+        basic: &Basic,
+        credential: &Digest,
+        cx: &Context<'_>,
+    ) -> Option<Outcome> {
+        let user = snapshot.user(basic.username());
+        let right = match user.map(|user| &user.password) {
+            Some(Known::Clear(expected)) => expected.ct_eq(credential).into(),
+            Some(Known::Hashed(stored)) => self.verifier.remembers(credential, stored, cx),
+            None => false,
+        };
+        match user {
+            Some(user) if right => Some(Outcome::Known(Arc::clone(&user.identity))),
+            // Nothing to hide behind a hash: no password of this store is hashed.
+            user if snapshot.equalised().is_empty() => Some(refused(user, Finding::Wrong)),
+            _ => None,
+        }
+    }
+
+    async fn answer(&self, basic: &Basic, cx: &Context<'_>) -> Outcome {
+        let credential = self.verifier.prf().credential(basic.pair());
+        for _ in 0..ROUNDS {
+            let snapshot = self.snapshot.load_full();
+            if let Some(outcome) = self.at_once(&snapshot, basic, &credential, cx) {
+                return outcome;
+            }
+            let user = snapshot.user(basic.username());
+            let stored = user.and_then(Record::stored);
+            let found = self.verifier.verify(&credential, basic, stored, snapshot.equalised(), cx).await;
+            // What was found out holds for the users of then. Only what holds for those of now is answered.
+            let now = self.snapshot.load();
+            let still = now.user(basic.username());
+            let unchanged = match (user, still) {
+                (Some(then), Some(now)) => then.password == now.password,
+                (None, None) => true,
+                _ => false,
+            };
+            match found {
+                Err(unavailable) => return unavailable.into(),
+                Ok(_) if !unchanged => {}
+                Ok(Finding::Right) => {
+                    let (Some(stored), Some(still)) = (stored, still) else { break };
+                    self.verifier.remember(&credential, stored, cx);
+                    return Outcome::Known(Arc::clone(&still.identity));
+                }
+                Ok(finding) => return refused(user, finding),
+            }
+        }
+        Unavailable::new("the users changed again and again while a password was verified").into()
+    }
+}
+
+fn refused(user: Option<&Record>, finding: Finding) -> Outcome {
+    match user {
+        None => refusal::unknown_user(),
+        Some(_) => refusal::of(finding),
+    }
+    .into()
+}
+
+impl Provider for FileUsers {
+    fn kind(&self) -> &'static str {
+        "file"
+    }
+
+    fn scheme(&self) -> Scheme {
+        Scheme::Basic
+    }
+
+    fn try_authenticate(&self, credential: &Credential<'_>, cx: &Context<'_>) -> Option<Outcome> {
+        let Credential::Basic(basic) = credential else { return Some(refusal::not_basic().into()) };
+        let digest = self.0.verifier.prf().credential(basic.pair());
+        self.0.at_once(&self.0.snapshot.load(), basic, &digest, cx)
+    }
+
+    fn authenticate<'a>(
+        &'a self,
+        credential: &'a Credential<'a>,
+        cx: &'a Context<'a>,
+    ) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            match credential {
+                Credential::Basic(basic) => self.0.answer(basic, cx).await,
+                _ => refusal::not_basic().into(),
+            }
+        })
+    }
+}
+
+impl fmt::Debug for FileUsers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileUsers")
+            .field("snapshot", &self.0.snapshot.load())
+            .field("verifier", &self.0.verifier)
+            .finish()
+    }
+}

@@ -1,0 +1,79 @@
+//! Identical questions that are asked at the same time share one answer.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared, WeakShared},
+};
+use portcullis_core::Unavailable;
+
+use super::{attempt::Finding, prf::Digest};
+
+type Answer = Result<Finding, Unavailable>;
+/// A credential, and the hash that it is held against.
+type Question = (Digest, Option<Digest>);
+type Flight = WeakShared<BoxFuture<'static, Answer>>;
+
+/// Questions whose answers are on their way. A client that sends twenty requests at once, before the first is
+/// answered, costs one hash. The answer is given up when the last of those who wait for it goes away.
+#[derive(Clone, Default)]
+pub(super) struct Flights(Arc<Mutex<Table>>);
+
+#[derive(Default)]
+struct Table {
+    flights: HashMap<Question, (u64, Flight)>,
+    started: u64,
+}
+
+impl Flights {
+    /// The answer that is on its way, or else the one that `start` begins.
+    pub(super) fn join(
+        &self,
+        question: Question,
+        start: impl FnOnce() -> BoxFuture<'static, Answer>,
+    ) -> Shared<BoxFuture<'static, Answer>> {
+        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flight) = table.flights.get(&question).and_then(|(_, flight)| flight.upgrade()) {
+            return flight;
+        }
+        table.started += 1;
+        let number = table.started;
+        let landing = Landing { flights: self.clone(), question, number };
+        let answer = start();
+        let flight = async move {
+            let _landing = landing;
+            answer.await
+        }
+        .boxed()
+        .shared();
+        if let Some(weak) = flight.downgrade() {
+            table.flights.insert(question, (number, weak));
+        }
+        flight
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.lock().unwrap().flights.len()
+    }
+}
+
+/// Forgets a flight when it ends, or is given up.
+struct Landing {
+    flights: Flights,
+    question: Question,
+    number: u64,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        let mut table = self.flights.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if table.flights.get(&self.question).is_some_and(|(number, _)| *number == self.number) {
+            table.flights.remove(&self.question);
+        }
+    }
+}
