@@ -22,7 +22,8 @@
 //! * Private keys are kept as PKCS#8 and zeroised when dropped; passwords are borrowed and appear in no error.
 //! * The only clock is the `now` that the caller passes, as a [`Duration`](std::time::Duration) since the Unix epoch,
 //!   or the [`TimeProvider`](rustls::time_provider::TimeProvider) given to a TLS configuration.
-//! * Reading is blocking and may take a second for an expensive key: call it at start or off the async threads.
+//! * Reading is blocking, and the most expensive file that is allowed takes some three seconds: read at start, or off the
+//!   async threads.
 //!
 //! # Example
 //!
