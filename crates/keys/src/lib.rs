@@ -19,7 +19,7 @@
 //!
 //! * A file is refused before it can cost anything: files over [`MAX_FILE_BYTES`], key derivations over
 //!   [`MAX_ITERATIONS`] and scrypt parameters over [`MAX_SCRYPT_MEMORY`] are errors, and no input panics.
-//! * Private keys are kept as PKCS#8 and zeroised when dropped; passwords are borrowed and appear in no error.
+//! * Private keys are kept as PKCS#8 and zeroised when dropped; passwords appear in no error.
 //! * The only clock is the `now` that the caller passes, as a [`Duration`](std::time::Duration) since the Unix epoch,
 //!   or the [`TimeProvider`](rustls::time_provider::TimeProvider) given to a TLS configuration.
 //! * Reading is blocking, and the most expensive file that is allowed takes some three seconds: read at start, or off the
