@@ -1,0 +1,46 @@
+//! base64url as JWS has it: one spelling for each sequence of bytes.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+/// Decodes a segment.
+///
+/// RFC 7515 §2 leaves padding, line breaks and white space out. What remains besides are the unused bits at the end:
+/// where they are not zero the segment is a second spelling of the same bytes, and refused. So no two tokens differ
+/// in their text only.
+pub(crate) fn decode(segment: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(segment).ok()
+}
+
+pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_one_spelling_and_every_other_is_refused() {
+        assert_eq!(decode("").as_deref(), Some(&b""[..]));
+        assert_eq!(decode("VGVzdA").as_deref(), Some(&b"Test"[..]));
+        assert_eq!(decode("_-8").as_deref(), Some(&b"\xff\xef"[..]));
+        assert_eq!(encode(b"\xff\xef"), "_-8");
+        for segment in [
+            "VGVzdA==",
+            "VGVzdA=",
+            "VGVz dA",
+            " VGVzdA",
+            "VGVzdA\n",
+            "VGVzdB",
+            "VGVzdP",
+            "V",
+            "VGVzd",
+            "/+8",
+            "VGVz.dA",
+            "VGVzdA~",
+            "\u{0430}GVz",
+        ] {
+            assert_eq!(decode(segment), None, "{segment:?}");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The claims of a token: their JSON types, and whether they say what the configuration asks for.
+
+use std::time::Duration;
+
+use portcullis_core::{Refusal, UnixTime};
+use serde_json::{Map, Number, Value};
+
+use super::config::JwtValidatorConfig;
+use crate::refusal::{Refused, code, refuse, shown};
+
+/// When a token is good. Compared with the clock again whenever it is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Times {
+    pub(super) expires_at: Option<UnixTime>,
+    pub(super) not_before: Option<UnixTime>,
+}
+
+impl Times {
+    pub(super) fn read(claims: &Map<String, Value>) -> Refused<Self> {
+        // `iat` says how old a token is, which nothing asks for: clocks differ, and a token from "the future" is no
+        // forgery. Its type is held to all the same.
+        numeric_date(claims, "iat")?;
+        Ok(Self { expires_at: numeric_date(claims, "exp")?, not_before: numeric_date(claims, "nbf")? })
+    }
+
+    pub(super) fn check(&self, now: UnixTime, skew: Duration) -> Refused<()> {
+        // RFC 7519 §4.1.4: "The "exp" (expiration time) claim identifies the expiration time on or after which the JWT
+        // MUST NOT be accepted for processing." On: a token is not good in its last second any more.
+        if let Some(expires_at) = self.expires_at.filter(|expires_at| now >= expires_at.saturating_add(skew))
+        {
+            let (expired, now) = (expires_at.as_secs(), now.as_secs());
+            return refuse(code::EXPIRED, format!("the token expired at {expired} (`exp`), and it is {now}"));
+        }
+        // RFC 7519 §4.1.5: "The "nbf" (not before) claim identifies the time before which the JWT MUST NOT be accepted
+        // for processing."
+        if let Some(not_before) = self.not_before.filter(|not_before| now.saturating_add(skew) < *not_before)
+        {
+            let (good, now) = (not_before.as_secs(), now.as_secs());
+            return refuse(
+                code::NOT_YET_VALID,
+                format!("the token is good from {good} (`nbf`) on, and it is {now}"),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A `NumericDate` (RFC 7519 §2): a JSON number, fractions allowed. One beyond what can be told is the last moment that
+/// can, so that an `exp` of 1e300 never comes and an `nbf` of 1e300 does not either.
+fn numeric_date(claims: &Map<String, Value>, name: &'static str) -> Refused<Option<UnixTime>> {
+    let Some(value) = claims.get(name) else { return Ok(None) };
+    let Value::Number(number) = value else { return wrong_type(name, "a number") };
+    if let Some(seconds) = number.as_u64() {
+        return Ok(Some(UnixTime::from_secs(seconds)));
+    }
+    match number.as_f64() {
+        Some(seconds) if seconds >= 0.0 => {
+            Ok(Some(Duration::try_from_secs_f64(seconds).map_or(UnixTime::MAX, UnixTime::from_duration)))
+        }
+        _ => wrong_type(name, "a number of zero or more"),
+    }
+}
+
+fn text<'c>(claims: &'c Map<String, Value>, name: &'static str) -> Refused<Option<&'c str>> {
+    match claims.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => wrong_type(name, "a string"),
+    }
+}
+
+fn wrong_type<T>(name: &str, expected: &str) -> Refused<T> {
+    refuse(code::MALFORMED_CLAIM, format!("the claim `{name}` is not {expected}"))
+}
+
+/// The claims that every token is read for.
+pub(super) struct Registered<'c> {
+    pub(super) issuer: Option<&'c str>,
+    pub(super) subject: Option<&'c str>,
+    jwt_id: Option<&'c str>,
+    audience: Option<Vec<&'c str>>,
+}
+
+impl<'c> Registered<'c> {
+    /// Reads them. Their types are held to whether or not the configuration asks for their values.
+    pub(super) fn read(claims: &'c Map<String, Value>) -> Refused<Self> {
+        // A token that is bound to a key of its sender (RFC 7800) is good in the hands of whoever proves to have that
+        // key. That is not checked, so in anybody's hands it is worth nothing here.
+        if claims.contains_key("cnf") {
+            return refuse(
+                code::BOUND_TOKEN,
+                "the token is bound to a key of its sender (`cnf`), and such bindings are not checked",
+            );
+        }
+        let audience = match claims.get("aud") {
+            None => None,
+            Some(Value::String(one)) => Some(vec![one.as_str()]),
+            Some(Value::Array(several)) => match several.iter().map(Value::as_str).collect() {
+                Some(several) => Some(several),
+                None => return wrong_type("aud", "an array of strings only"),
+            },
+            Some(_) => return wrong_type("aud", "a string or an array of strings"),
+        };
+        Ok(Self {
+            issuer: text(claims, "iss")?,
+            subject: text(claims, "sub")?,
+            jwt_id: text(claims, "jti")?,
+            audience,
+        })
+    }
+
+    /// Whether they are what the configuration asks for. What it does not ask for is not compared.
+    pub(super) fn check(&self, config: &JwtValidatorConfig) -> Refused<()> {
+        let one = |name, found, expected: &Option<String>, code| match expected {
+            Some(expected) => is(name, found, expected, code),
+            None => Ok(()),
+        };
+        one("iss", self.issuer, &config.issuer, code::WRONG_ISSUER)?;
+        one("sub", self.subject, &config.username, code::WRONG_SUBJECT)?;
+        one("jti", self.jwt_id, &config.jwt_id, code::WRONG_JWT_ID)?;
+        let Some(audience) = &config.audience else { return Ok(()) };
+        let found = self.audience.as_deref().unwrap_or_default();
+        if found.iter().any(|found| audience.iter().any(|wanted| wanted == found)) {
+            return Ok(());
+        }
+        let expected = audience.join(", ");
+        let reason = match found.first() {
+            None => format!("the token is for nobody (`aud`), expected one of: {expected}"),
+            Some(first) => format!("the token is for {} (`aud`), expected one of: {expected}", shown(first)),
+        };
+        refuse(code::WRONG_AUDIENCE, reason)
+    }
+}
+
+/// Whether a claim, or a header parameter, is present and has this value.
+pub(super) fn is(name: &str, found: Option<&str>, expected: &str, code: &'static str) -> Refused<()> {
+    match found {
+        Some(found) if found == expected => Ok(()),
+        Some(found) => refuse(code, format!("`{name}` is {}, expected \"{expected}\"", shown(found))),
+        None => refuse(code, format!("the token has no `{name}`, expected \"{expected}\"")),
+    }
+}
+
+pub(super) fn check_custom(claims: &Map<String, Value>, expected: &Map<String, Value>) -> Refused<()> {
+    for (name, expected) in expected {
+        match claims.get(name) {
+            Some(found) if same(found, expected) => {}
+            Some(_) => return refuse(code::WRONG_CLAIM, format!("the claim `{name}` is not {expected}")),
+            None => {
+                return refuse(
+                    code::WRONG_CLAIM,
+                    format!("the token has no claim `{name}`, expected {expected}"),
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether two values are the same JSON: `5` and `5.0` are one number, and `"5"` is none.
+fn same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => same_number(one, other),
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            one.len() == other.len()
+                && one.iter().all(|(name, one)| other.get(name).is_some_and(|other| same(one, other)))
+        }
+        _ => one == other,
+    }
+}
+
+fn same_number(one: &Number, other: &Number) -> bool {
+    let whole = |number: &Number| number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
+    match (whole(one), whole(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => one.as_f64().is_some() && one.as_f64() == other.as_f64(),
+    }
+}
+
+/// The scopes in the claim that `key` names: a member of the claims, or, where it starts with `/`, what a JSON pointer
+/// (RFC 6901) finds in them.
+///
+/// A token without the claim has no scopes. A claim that is neither a string nor an array of strings refuses the token:
+/// something other than scopes stands there, and guessing would be to authorize by it.
+pub(super) fn scopes<'c>(claims: &'c Value, key: &str) -> Refused<Vec<&'c str>> {
+    let found = if key.starts_with('/') { claims.pointer(key) } else { claims.get(key) };
+    match found {
+        None => Ok(Vec::new()),
+        // RFC 6749 §3.3 separates scopes by one space; more than one, and tabs, add no scope.
+        Some(Value::String(text)) => Ok(text.split_whitespace().collect()),
+        Some(Value::Array(items)) => match items.iter().map(Value::as_str).collect() {
+            Some(items) => Ok(items),
+            None => wrong_type(key, "an array of strings only"),
+        },
+        Some(_) => wrong_type(key, "a string or an array of strings"),
+    }
+}
+
+/// [`code::MISSING_EXPIRATION`].
+pub(super) fn missing_expiration() -> Refusal {
+    Refusal::new(
+        code::MISSING_EXPIRATION,
+        "the token has no `exp` and would be good for ever; requireExpiration = false accepts it",
+    )
+}

@@ -1,0 +1,223 @@
+//! What a token has to be: `jwtValidatorConfig` in code.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::signature::SignatureConfig;
+use crate::{algorithm::Algorithm, keys::KeySet};
+
+/// What a token has to be to be accepted. Made in code, or read from a section of Config.toml.
+///
+/// What is not asked for is not compared: without an `audience` a token for any application is accepted.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct JwtValidatorConfig {
+    pub(super) signature: SignatureConfig,
+    pub(super) issuer: Option<String>,
+    pub(super) username: Option<String>,
+    pub(super) audience: Option<Vec<String>>,
+    pub(super) jwt_id: Option<String>,
+    pub(super) key_id: Option<String>,
+    pub(super) custom_claims: Map<String, Value>,
+    pub(super) clock_skew: Duration,
+    pub(super) scope_key: String,
+    pub(super) algorithms: Option<Vec<Algorithm>>,
+    pub(super) types: Vec<String>,
+    pub(super) require_expiration: bool,
+    pub(super) cache: CacheConfig,
+}
+
+impl JwtValidatorConfig {
+    /// Asks for a signature by the keys of `signature`, for `exp`, and for nothing else.
+    pub fn new(signature: SignatureConfig) -> Self {
+        Self {
+            signature,
+            issuer: None,
+            username: None,
+            audience: None,
+            jwt_id: None,
+            key_id: None,
+            custom_claims: Map::new(),
+            clock_skew: Duration::ZERO,
+            scope_key: "scope".to_owned(),
+            algorithms: None,
+            types: vec!["JWT".to_owned(), "at+jwt".to_owned()],
+            require_expiration: true,
+            cache: CacheConfig::default(),
+        }
+    }
+
+    /// `iss` has to be this.
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into());
+        self
+    }
+
+    /// `sub` has to be this.
+    pub fn username(mut self, username: impl Into<String>) -> Self {
+        self.username = Some(username.into());
+        self
+    }
+
+    /// `aud` has to hold one of these.
+    pub fn audience<S: Into<String>>(mut self, audience: impl IntoIterator<Item = S>) -> Self {
+        self.audience = Some(audience.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// `jti` has to be this.
+    pub fn jwt_id(mut self, jwt_id: impl Into<String>) -> Self {
+        self.jwt_id = Some(jwt_id.into());
+        self
+    }
+
+    /// `kid` in the header has to be this.
+    pub fn key_id(mut self, key_id: impl Into<String>) -> Self {
+        self.key_id = Some(key_id.into());
+        self
+    }
+
+    /// The claim `name` has to be this JSON value.
+    pub fn custom_claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.custom_claims.insert(name.into(), value.into());
+        self
+    }
+
+    /// How far the clocks of issuer and service may differ, for `exp` and `nbf`. Default zero.
+    pub fn clock_skew(mut self, clock_skew: Duration) -> Self {
+        self.clock_skew = clock_skew;
+        self
+    }
+
+    /// The claim that holds the scopes, a string split on white space or an array of strings; where it starts with `/`
+    /// a JSON pointer (RFC 6901), such as `/realm_access/roles`. Default `scope`.
+    ///
+    /// A token without the claim has no scopes; one where it is something else is refused.
+    pub fn scope_key(mut self, scope_key: impl Into<String>) -> Self {
+        self.scope_key = scope_key.into();
+        self
+    }
+
+    /// Of the algorithms that the key allows, only these.
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.algorithms = Some(algorithms.into_iter().collect());
+        self
+    }
+
+    /// What `typ` in the header may be, where it is there. Default `JWT` and `at+jwt`.
+    pub fn types<S: Into<String>>(mut self, types: impl IntoIterator<Item = S>) -> Self {
+        self.types = types.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Whether a token has to have `exp`. Default true: a token without one is good for ever.
+    pub fn require_expiration(mut self, require: bool) -> Self {
+        self.require_expiration = require;
+        self
+    }
+
+    /// How accepted tokens are remembered.
+    pub fn cache(mut self, cache: CacheConfig) -> Self {
+        self.cache = cache;
+        self
+    }
+
+    /// The keys, and all that is wrong, each with the key of the configuration.
+    pub(super) fn resolve(&self) -> (Option<KeySet>, Vec<(String, String)>) {
+        let mut problems: Vec<(String, String)> =
+            self.problems().into_iter().map(|(key, text)| (key.to_owned(), text)).collect();
+        let keys = match self.signature.load() {
+            Ok(read) => read.keys,
+            Err((key, text)) => {
+                problems.push((format!("signatureConfig.{key}"), text));
+                return (None, problems);
+            }
+        };
+        let Some(algorithms) = self.algorithms.as_deref().filter(|algorithms| !algorithms.is_empty()) else {
+            return (Some(keys), problems);
+        };
+        match keys.narrowed(algorithms) {
+            Ok(keys) => (Some(keys), problems),
+            Err(text) => {
+                problems.push(("algorithms".to_owned(), text));
+                (None, problems)
+            }
+        }
+    }
+
+    fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        let mut problem = |key, text: &str| problems.push((key, text.to_owned()));
+        let single = [
+            ("issuer", &self.issuer),
+            ("username", &self.username),
+            ("jwtId", &self.jwt_id),
+            ("keyId", &self.key_id),
+        ];
+        for (key, value) in single {
+            if value.as_deref() == Some("") {
+                problem(key, "must not be empty: name what tokens have to say, or leave it out");
+            }
+        }
+        let lists = [("audience", self.audience.as_deref()), ("types", Some(&*self.types))];
+        for (key, list) in lists {
+            match list {
+                Some([]) => problem(key, "an empty list would refuse every token: name one, or leave it out"),
+                Some(list) if list.iter().any(String::is_empty) => {
+                    problem(key, "holds an empty string: name what tokens have to say");
+                }
+                _ => {}
+            }
+        }
+        if self.algorithms.as_deref() == Some(&[]) {
+            problem("algorithms", "an empty list would refuse every token: name one, or leave it out");
+        }
+        if self.scope_key.is_empty() {
+            problem("scopeKey", "must not be empty: name the claim that holds the scopes");
+        } else if self.scope_key.starts_with('/') && !is_pointer(&self.scope_key) {
+            problem("scopeKey", "is not a JSON pointer: after `~` comes `0` (for `~`) or `1` (for `/`)");
+        }
+        problems
+    }
+}
+
+/// RFC 6901 §3: a tilde is followed by 0 or 1.
+fn is_pointer(text: &str) -> bool {
+    text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']))
+}
+
+/// How accepted tokens are remembered, so that the second request with a token costs no verification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct CacheConfig {
+    pub(super) capacity: usize,
+    pub(super) max_age: Option<Duration>,
+}
+
+impl Default for CacheConfig {
+    /// 10,000 tokens, each until it expires.
+    fn default() -> Self {
+        Self { capacity: 10_000, max_age: None }
+    }
+}
+
+impl CacheConfig {
+    /// Every request is verified anew.
+    pub const fn off() -> Self {
+        Self { capacity: 0, max_age: None }
+    }
+
+    /// How many tokens are remembered at most; with them goes a bound of 8 KiB of memory for each, so that it takes
+    /// fewer large ones. Default 10,000; 0 switches the cache off.
+    pub const fn capacity(mut self, capacity: usize) -> Self {
+        self.capacity = capacity;
+        self
+    }
+
+    /// How long a token is remembered at most. Default: until it expires.
+    pub const fn max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = Some(max_age);
+        self
+    }
+}

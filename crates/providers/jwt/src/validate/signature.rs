@@ -1,0 +1,189 @@
+//! Where the keys come from: `signatureConfig`.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use portcullis_core::{Secret, config::Section};
+
+use crate::keys::{Fault, Key, KeySet, ReadKeys, read_file, read_jwk, read_trust_store};
+
+/// Where the keys come from that tokens are verified with: exactly one place, and never none.
+///
+/// The key decides which algorithms there are:
+///
+/// | key | `alg` |
+/// |---|---|
+/// | RSA of 2048 to 8192 bits | RS256, RS384, RS512, PS256, PS384, PS512 |
+/// | EC on P-256 | ES256 |
+/// | EC on P-384 | ES384 |
+/// | Ed25519 | EdDSA |
+/// | a secret of 32, 48 or 64 bytes and more | HS256; HS384; HS512 |
+/// | a JWK with `alg` | that one only |
+#[derive(Clone)]
+pub struct SignatureConfig(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    CertFile(PathBuf),
+    TrustStore { path: PathBuf, password: Secret, alias: String },
+    Secret { secret: Secret, insecure_short: bool },
+    Jwk(Secret),
+    Read(KeySet),
+}
+
+/// A key of the configuration relative to `signatureConfig`, and what is wrong there.
+type Fails<T> = Result<T, (&'static str, String)>;
+
+impl SignatureConfig {
+    /// A file with a certificate, a public key (PEM or DER), a JWK, or a set of JWKs (RFC 7517).
+    ///
+    /// A certificate outside its validity refuses every token, at the time of use. A JWK of the type `oct` is a shared
+    /// secret and as long as its hash at least.
+    #[must_use]
+    pub fn cert_file(path: impl AsRef<Path>) -> Self {
+        Self(Kind::CertFile(path.as_ref().into()))
+    }
+
+    /// The certificate of an entry of a PKCS#12 trust store or key store.
+    #[must_use]
+    pub fn trust_store(
+        path: impl AsRef<Path>,
+        password: impl Into<Secret>,
+        alias: impl Into<String>,
+    ) -> Self {
+        let (path, password, alias) = (path.as_ref().into(), password.into(), alias.into());
+        Self(Kind::TrustStore { path, password, alias })
+    }
+
+    /// A shared secret, for HS256 of at least 32 bytes, for HS384 of 48 and for HS512 of 64 (RFC 7518 §3.2).
+    #[must_use]
+    pub fn secret(secret: impl Into<Secret>) -> Self {
+        Self(Kind::Secret { secret: secret.into(), insecure_short: false })
+    }
+
+    /// A shared secret of any length but zero. Whoever sees one token can try secrets until one fits; use it only where
+    /// the other side cannot be changed.
+    #[must_use]
+    pub fn insecure_short_secret(secret: impl Into<Secret>) -> Self {
+        Self(Kind::Secret { secret: secret.into(), insecure_short: true })
+    }
+
+    /// The text of a JWK, or of a set of JWKs.
+    #[must_use]
+    pub fn jwk(text: impl Into<Secret>) -> Self {
+        Self(Kind::Jwk(text.into()))
+    }
+
+    /// Reads the keys.
+    pub(super) fn load(&self) -> Fails<ReadKeys> {
+        let all = |keys| ReadKeys { keys, skipped: Vec::new() };
+        match &self.0 {
+            Kind::Read(keys) => Ok(all(keys.clone())),
+            Kind::CertFile(path) => read_file(path).map_err(|why| ("certFile", why)),
+            Kind::TrustStore { path, password, alias } => {
+                let place = |(fault, why)| {
+                    let key = match fault {
+                        Fault::Path => "trustStoreConfig.trustStore.path",
+                        Fault::Password | Fault::KeyPassword => "trustStoreConfig.trustStore.password",
+                        Fault::Alias => "trustStoreConfig.certAlias",
+                    };
+                    (key, why)
+                };
+                read_trust_store(path, password, alias).map(all).map_err(place)
+            }
+            Kind::Secret { secret, insecure_short } => {
+                let too_short = |why| {
+                    (
+                        "secret",
+                        format!(
+                            "the secret {why}; use a longer one, such as `openssl rand -base64 48` prints, or accept the \
+                         risk with insecureShortSecret = true"
+                        ),
+                    )
+                };
+                Key::configured_secret(secret, *insecure_short).map(KeySet::one).map(all).map_err(too_short)
+            }
+            Kind::Jwk(text) => {
+                read_jwk(text.expose().as_bytes()).map_err(|why| ("jwk", format!("the text {why}")))
+            }
+        }
+    }
+
+    /// Reads `signatureConfig`, and the keys with it.
+    pub(super) fn read(section: &Section<'_>) -> Option<Self> {
+        let insecure_short = section.boolean("insecureShortSecret", false);
+        let which = section.exactly_one(&["certFile", "trustStoreConfig", "secret", "jwksConfig"])?;
+        if insecure_short && which != "secret" {
+            section.problem("insecureShortSecret", "is about `secret`, which is not there: remove it");
+        }
+        let kind = match which {
+            "certFile" => Kind::CertFile(section.required_file("certFile")?),
+            "secret" => Kind::Secret { secret: section.required_secret("secret")?, insecure_short },
+            "trustStoreConfig" => {
+                return Self::read_trust_store(&section.required_section("trustStoreConfig")?);
+            }
+            _ => {
+                section.node("jwksConfig");
+                section.problem(
+                    "jwksConfig",
+                    "is not available in this version: save the key set to a file and name it with `certFile`, or use \
+                     `trustStoreConfig` or `secret`",
+                );
+                return None;
+            }
+        };
+        match Self(kind).load() {
+            Ok(read) => {
+                for skipped in read.skipped {
+                    section.warn(which, format!("{skipped}; it is left out"));
+                }
+                if insecure_short {
+                    section.warn(
+                        "insecureShortSecret",
+                        "a short secret can be guessed by whoever sees one token: use a longer one",
+                    );
+                }
+                Some(Self(Kind::Read(read.keys)))
+            }
+            Err((key, why)) => {
+                section.problem(key, why);
+                None
+            }
+        }
+    }
+
+    fn read_trust_store(section: &Section<'_>) -> Option<Self> {
+        let store = section.required_section("trustStore");
+        let alias = section.required_string("certAlias");
+        let store = store?;
+        let (path, password) = (store.required_file("path"), store.required_secret("password"));
+        let keys = match read_trust_store(&path?, &password?, &alias?) {
+            Ok(keys) => keys,
+            Err((fault, why)) => {
+                match fault {
+                    Fault::Path => store.problem("path", why),
+                    Fault::Password | Fault::KeyPassword => store.problem("password", why),
+                    Fault::Alias => section.problem("certAlias", why),
+                }
+                return None;
+            }
+        };
+        Some(Self(Kind::Read(keys)))
+    }
+}
+
+impl fmt::Debug for SignatureConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::CertFile(path) => f.debug_tuple("CertFile").field(path).finish(),
+            Kind::TrustStore { path, alias, .. } => {
+                f.debug_struct("TrustStore").field("path", path).field("alias", alias).finish_non_exhaustive()
+            }
+            Kind::Secret { .. } => f.write_str("Secret([redacted])"),
+            Kind::Jwk(_) => f.write_str("Jwk([redacted])"),
+            Kind::Read(keys) => keys.fmt(f),
+        }
+    }
+}
