@@ -1,0 +1,104 @@
+//! Taking connections, as many as there is room for.
+
+use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
+    task::JoinSet,
+    time::sleep,
+};
+
+use super::{
+    App,
+    connection::{self, Shared},
+    socket::Place,
+};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Where connections come from.
+pub(super) trait Accept: Send {
+    /// A connection.
+    type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// The next one. Nothing is lost when the future is dropped.
+    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Io, SocketAddr)>> + Send;
+}
+
+impl Accept for TcpListener {
+    type Io = TcpStream;
+
+    async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, peer) = Self::accept(self).await?;
+        // Responses are written whole: waiting for more only delays them. A socket that is closed already is no news.
+        let _ = stream.set_nodelay(true);
+        Ok((stream, peer))
+    }
+}
+
+/// Serves what comes until `stop` completes, then finishes what is in flight, within the limit and until `hurry`
+/// completes.
+pub(super) async fn run<A: Accept, S: App>(
+    mut acceptor: A,
+    app: S,
+    shared: Arc<Shared>,
+    stop: impl Future<Output = ()>,
+    hurry: impl Future<Output = ()>,
+) {
+    let slots = Arc::new(Semaphore::new(shared.limits.connections));
+    let (stopped, stopping) = watch::channel(());
+    let mut connections = JoinSet::new();
+    let mut stop = pin!(stop);
+    loop {
+        let next = async {
+            // First the room, then the connection: the system's queue holds those for which there is none.
+            let slot = slots.clone().acquire_owned().await;
+            let accepted = accept(&mut acceptor).await;
+            slot.map(|slot| (slot, accepted))
+        };
+        let (slot, (io, peer)) = tokio::select! {
+            biased;
+            () = &mut stop => break,
+            Ok(next) = next => next,
+        };
+        while connections.try_join_next().is_some() {}
+        let place = Place { _slot: slot, _counted: shared.metrics.connected() };
+        connections.spawn(connection::handle(io, peer, app.clone(), shared.clone(), place, stopping.clone()));
+    }
+    drop((acceptor, stopped));
+    tokio::select! {
+        () = async { while connections.join_next().await.is_some() {} } => {}
+        () = sleep(shared.limits.shutdown) => {
+            tracing::warn!(target: "portcullis::listener", connections = connections.len(), "stopped before all requests were answered");
+        }
+        () = hurry => {}
+    }
+    connections.shutdown().await;
+}
+
+/// A failure to accept never ends the service, and never spins.
+async fn accept<A: Accept>(acceptor: &mut A) -> (A::Io, SocketAddr) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match acceptor.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) if is_of_the_connection(&error) => {
+                tracing::debug!(target: "portcullis::listener", %error, "a connection was gone before it was accepted");
+            }
+            // No more file descriptors, most likely: those of connections that close now are free soon.
+            Err(error) => {
+                tracing::warn!(target: "portcullis::listener", %error, "cannot accept connections; trying again");
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+}
+
+fn is_of_the_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}

@@ -1,0 +1,187 @@
+//! Whose turn it is on a connection, and for how long.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::config::Limits;
+
+/// What happens on one connection, told by its socket, its requests and their bodies.
+#[derive(Debug)]
+pub(super) struct Activity(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    /// Bytes that arrive between requests begin a head in HTTP/1.1; in HTTP/2 they may be anything.
+    http2: bool,
+    /// Requests that are with the service or whose response is being sent.
+    in_flight: usize,
+    /// Since when no request is in flight, and nothing of a response.
+    idle: Instant,
+    /// Since when a head is arriving.
+    head: Option<Instant>,
+    /// Since when the service waits for more of a request's body.
+    body: Option<Instant>,
+    /// Since when the client does not take what is sent.
+    blocked: Option<Instant>,
+    /// Since when the client knows that no more requests are taken.
+    leaving: Option<Instant>,
+    /// A request's body was left unread.
+    unread: bool,
+    /// The client has closed its side.
+    ended: bool,
+    /// The bytes are no longer HTTP.
+    upgraded: bool,
+}
+
+/// Why a connection is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overdue {
+    /// No request for too long.
+    Idle,
+    /// The head of a request takes too long.
+    Header,
+    /// The client neither sends nor takes a body.
+    Stalled,
+    /// The client was told to leave and stays.
+    Leaving,
+}
+
+impl Overdue {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Header => "a request's head takes too long",
+            Self::Stalled => "the client neither sends nor takes a body",
+            Self::Leaving => "the client does not leave",
+        }
+    }
+}
+
+impl Activity {
+    pub(super) fn new() -> Arc<Self> {
+        let now = Instant::now();
+        Arc::new(Self(Mutex::new(State {
+            http2: false,
+            in_flight: 0,
+            idle: now,
+            head: Some(now),
+            body: None,
+            blocked: None,
+            leaving: None,
+            unread: false,
+            ended: false,
+            upgraded: false,
+        })))
+    }
+
+    /// HTTP begins now, and the first request is due.
+    pub(super) fn open(&self, http2: bool) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        state.idle = now;
+        state.http2 = http2;
+        state.head = (!http2).then_some(now);
+        state.blocked = None;
+    }
+
+    pub(super) fn has_read(&self, bytes: usize) {
+        let mut state = self.lock();
+        if bytes == 0 {
+            state.ended = true;
+        } else if state.in_flight == 0 {
+            if !state.http2 && state.head.is_none() {
+                state.head = Some(Instant::now());
+            }
+        } else if state.body.is_some() {
+            state.body = Some(Instant::now());
+        }
+    }
+
+    pub(super) fn has_written(&self, blocked: bool) {
+        let mut state = self.lock();
+        if !blocked {
+            state.blocked = None;
+            // The end of a response is still on its way after its body is done. In HTTP/2 it may be a PING's echo.
+            if state.in_flight == 0 && !state.http2 {
+                state.idle = Instant::now();
+            }
+        } else if state.blocked.is_none() {
+            state.blocked = Some(Instant::now());
+        }
+    }
+
+    pub(super) fn request(self: &Arc<Self>, http2: bool) -> InFlight {
+        let mut state = self.lock();
+        state.http2 |= http2;
+        state.head = None;
+        state.in_flight += 1;
+        InFlight(self.clone())
+    }
+
+    pub(super) fn body_waits(&self) {
+        self.lock().body.get_or_insert_with(Instant::now);
+    }
+
+    pub(super) fn body_moves(&self) {
+        self.lock().body = None;
+    }
+
+    pub(super) fn body_ends(&self, unread: bool) {
+        let mut state = self.lock();
+        state.body = None;
+        state.unread |= unread;
+    }
+
+    pub(super) fn upgrade(&self) {
+        self.lock().upgraded = true;
+    }
+
+    pub(super) fn leave(&self) {
+        self.lock().leaving = Some(Instant::now());
+    }
+
+    /// When the client's turn is over, where it is the client's turn, and what is wrong then.
+    pub(super) fn due(&self, limits: &Limits) -> Option<(Instant, Overdue)> {
+        let state = self.lock();
+        let at = |since: Instant, limit: Duration, why| Some((since + limit, why));
+        let blocked = state.blocked.and_then(|since| at(since, limits.idle, Overdue::Stalled));
+        let turn = if state.in_flight > 0 {
+            state.body.and_then(|since| at(since, limits.idle, Overdue::Stalled))
+        } else if let Some(since) = state.leaving {
+            at(since.max(state.idle), limits.idle, Overdue::Leaving)
+        } else if let Some(since) = state.head {
+            at(since, limits.header, Overdue::Header)
+        } else {
+            at(state.idle, limits.idle, Overdue::Idle)
+        };
+        [blocked, turn].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// Whether the client may still be sending when the connection is closed.
+    pub(super) fn is_sending(&self) -> bool {
+        let state = self.lock();
+        !state.ended && !state.upgraded && (state.unread || state.head.is_some() || state.in_flight > 0)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request that is in flight until this is dropped.
+#[derive(Debug)]
+pub(super) struct InFlight(Arc<Activity>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.in_flight = state.in_flight.saturating_sub(1);
+        if state.in_flight == 0 {
+            state.idle = Instant::now();
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Bodies that tell when they move.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use pin_project_lite::pin_project;
+
+use super::activity::{Activity, InFlight};
+
+/// The body of a request as it arrives.
+#[derive(Debug)]
+pub struct RequestBody {
+    inner: Incoming,
+    /// For HTTP/1.1. In HTTP/2 a client may well be silent while it listens, as gRPC's are.
+    activity: Option<Arc<Activity>>,
+    ended: bool,
+}
+
+impl RequestBody {
+    pub(super) const fn new(inner: Incoming, activity: Option<Arc<Activity>>) -> Self {
+        Self { inner, activity, ended: false }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        if let Some(activity) = &self.activity {
+            if polled.is_pending() { activity.body_waits() } else { activity.body_moves() }
+        }
+        let frame = ready!(polled);
+        self.ended |= frame.is_none();
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        if let Some(activity) = &self.activity {
+            activity.body_ends(!self.ended && !self.inner.is_end_stream());
+        }
+    }
+}
+
+pin_project! {
+    /// A response's body; its request is in flight until it is sent.
+    pub(super) struct ResponseBody<B> {
+        #[pin]
+        inner: Option<B>,
+        in_flight: Option<InFlight>,
+    }
+}
+
+impl<B> ResponseBody<B> {
+    pub(super) const fn new(inner: Option<B>, in_flight: Option<InFlight>) -> Self {
+        Self { inner, in_flight }
+    }
+}
+
+impl<B: Body> Body for ResponseBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        match self.project().inner.as_pin_mut() {
+            Some(inner) => inner.poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}

@@ -1,0 +1,215 @@
+//! One connection, from its handshake to its end.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+};
+
+use axum::BoxError;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulConnection},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::watch,
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{
+    App, ClientCertificate, TrustedProxies,
+    activity::{Activity, Overdue},
+    config::Limits,
+    entry::{Caller, Entry},
+    metrics::Metrics,
+    socket::{Place, Socket},
+};
+
+/// What the connections of a listener have in common.
+pub(super) struct Shared {
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) limits: Limits,
+    pub(super) trusted_proxies: Arc<TrustedProxies>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+/// Serves a connection to its end. Whatever goes wrong on it is the client's affair, and for the log.
+pub(super) async fn handle<I, S>(
+    io: I,
+    peer: SocketAddr,
+    app: S,
+    shared: Arc<Shared>,
+    place: Place,
+    mut stop: watch::Receiver<()>,
+) where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: App,
+{
+    let activity = Activity::new();
+    let socket = Socket::new(io, activity.clone(), place);
+    let mut caller = Caller { peer, certificate: None, trusted_proxies: shared.trusted_proxies.clone() };
+    let ended = match &shared.tls {
+        None => serve(socket, app, caller, &activity, &shared, stop).await,
+        Some(tls) => {
+            let handshake = tokio::select! {
+                handshake = timeout(shared.limits.handshake, tls.accept(socket)) => handshake,
+                _ = stop.changed() => return,
+            };
+            match handshake {
+                Ok(Ok(stream)) => {
+                    let session = stream.get_ref().1;
+                    caller.certificate = ClientCertificate::new(session.peer_certificates());
+                    activity.open(session.alpn_protocol() == Some(b"h2"));
+                    serve(stream, app, caller, &activity, &shared, stop).await
+                }
+                failed => {
+                    shared.metrics.handshake_failed();
+                    let error = failed.map_or_else(
+                        |_| "it takes too long".to_owned(),
+                        |result| result.err().map(|error| error.to_string()).unwrap_or_default(),
+                    );
+                    tracing::info!(target: "portcullis::listener", %peer, error, "a TLS handshake failed");
+                    return;
+                }
+            }
+        }
+    };
+    match ended {
+        Ok(()) => {}
+        Err(error) => {
+            tracing::debug!(target: "portcullis::listener", %peer, error = Chain(&*error).to_string(), "a connection was closed");
+        }
+    }
+}
+
+/// Serves HTTP on a connection whose handshake is done.
+async fn serve<I, S>(
+    io: I,
+    app: S,
+    caller: Caller,
+    activity: &Arc<Activity>,
+    shared: &Shared,
+    stop: watch::Receiver<()>,
+) -> Result<(), BoxError>
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: App,
+{
+    let entry = Entry {
+        app,
+        header_bytes: shared.limits.header_bytes,
+        caller,
+        activity: activity.clone(),
+        metrics: shared.metrics.clone(),
+    };
+    let builder = builder(&shared.limits, activity);
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(io), entry);
+    drive(pin!(connection), activity, &shared.limits, stop).await
+}
+
+fn builder(limits: &Limits, activity: &Arc<Activity>) -> auto::Builder<Executor> {
+    let mut builder = auto::Builder::new(Executor(activity.clone()));
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        // hyper's own would count the time between requests, too: `drive` keeps both.
+        .header_read_timeout(None)
+        // What does not fit into the buffer is a 431.
+        .max_buf_size(limits.header_bytes);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        // A peer that is gone is noticed though it owes nothing.
+        .keep_alive_interval(limits.idle)
+        // WebSockets over HTTP/2 (RFC 8441).
+        .enable_connect_protocol();
+    builder
+}
+
+/// Runs a connection, and ends it when the client's turn takes too long or the service stops.
+async fn drive<C>(
+    mut connection: Pin<&mut C>,
+    activity: &Activity,
+    limits: &Limits,
+    mut stop: watch::Receiver<()>,
+) -> Result<(), BoxError>
+where
+    C: GracefulConnection,
+    C::Error: Into<BoxError>,
+{
+    // It comes or the sender goes: both mean to stop.
+    let mut stop = pin!(async move { drop(stop.changed().await) });
+    let mut timer = pin!(sleep_until(Instant::now() + limits.header));
+    let mut leaving = false;
+    std::future::poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                return Poll::Ready(ended.map_err(Into::into));
+            }
+            if !leaving && stop.as_mut().poll(cx).is_ready() {
+                leaving = true;
+                activity.leave();
+                connection.as_mut().graceful_shutdown();
+                continue;
+            }
+            let now = Instant::now();
+            let next = match activity.due(limits) {
+                Some((at, Overdue::Idle)) if at <= now && !leaving => {
+                    leaving = true;
+                    activity.leave();
+                    connection.as_mut().graceful_shutdown();
+                    continue;
+                }
+                Some((at, why)) if at <= now => return Poll::Ready(Err(why.as_str().into())),
+                Some((at, _)) => at,
+                // Not the client's turn. Who changes that need not wake this task, so it looks again.
+                None => now + limits.idle,
+            };
+            if timer.is_elapsed() || next < timer.deadline() {
+                timer.as_mut().reset(next);
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await
+}
+
+/// Runs the streams of an HTTP/2 connection. A stream is in flight to its end, also when it became a WebSocket.
+#[derive(Clone, Debug)]
+struct Executor(Arc<Activity>);
+
+impl<F> hyper::rt::Executor<F> for Executor
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        let in_flight = self.0.request(true);
+        hyper::rt::Executor::execute(&TokioExecutor::new(), async move {
+            let _in_flight = in_flight;
+            stream.await
+        });
+    }
+}
+
+/// An error with its causes, for the log.
+struct Chain<'e>(&'e (dyn std::error::Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+use std::{fmt, future::pending, io, net::SocketAddr, sync::Arc};
+
+use portcullis_core::BuildError;
+use tokio::{net::TcpListener, sync::oneshot};
+use tokio_rustls::TlsAcceptor;
+
+use super::{
+    App, ListenerConfig, TrustedProxies, accept,
+    admin::{self, Readiness},
+    config::Limits,
+    connection::Shared,
+    metrics::Metrics,
+    shutdown::Signals,
+};
+
+/// A listener whose addresses are taken: connections queue up from now on.
+///
+/// ```no_run
+/// # use portcullis_axum::serve::{Listener, ListenerConfig};
+/// # async fn run(app: axum::Router, stop: tokio::sync::oneshot::Receiver<()>) -> Result<(), portcullis_core::BuildError> {
+/// let listener = Listener::bind(&ListenerConfig::default()).await?;
+/// println!("listening on {}", listener.local_addr());
+/// listener.serve_with_shutdown(app, async { drop(stop.await) }).await
+/// # }
+/// ```
+#[must_use = "nothing is answered before it serves"]
+pub struct Listener {
+    service: TcpListener,
+    address: SocketAddr,
+    admin: Option<(TcpListener, SocketAddr)>,
+    shared: Arc<Shared>,
+}
+
+/// Those who watch a service are few.
+const ADMIN_CONNECTIONS: usize = 64;
+
+impl Listener {
+    /// Takes the addresses.
+    ///
+    /// # Errors
+    ///
+    /// Where one cannot be had, or other machines reach it and it is neither HTTPS nor allowed by name.
+    pub async fn bind(config: &ListenerConfig) -> Result<Self, BuildError> {
+        config.check()?;
+        let (service, address) = bind(config.address).await?;
+        let admin = match config.admin {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        let shared = Arc::new(Shared {
+            tls: config.tls.clone().map(TlsAcceptor::from),
+            limits: config.limits,
+            trusted_proxies: Arc::new(config.trusted_proxies.clone()),
+            metrics: Arc::new(Metrics::default()),
+        });
+        Ok(Self { service, address, admin, shared })
+    }
+
+    /// Where it listens; the port is the real one where 0 was asked for.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where the admin endpoints are, if anywhere.
+    #[must_use]
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(|(_, address)| *address)
+    }
+
+    /// Whether it is HTTPS.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.shared.tls.is_some()
+    }
+
+    /// Serves until the process gets SIGTERM or SIGINT, and then finishes what is in flight. A second signal ends it
+    /// at once.
+    ///
+    /// # Errors
+    ///
+    /// Where the process cannot wait for signals.
+    pub async fn serve(self, app: impl App) -> Result<(), BuildError> {
+        let mut first = Signals::install()?;
+        let mut second = Signals::install()?;
+        let stop = async move { first.next().await };
+        let hurry = async move {
+            // Both get the first.
+            second.next().await;
+            second.next().await;
+        };
+        self.run(app, stop, hurry).await;
+        Ok(())
+    }
+
+    /// Serves until `shutdown` completes. Then it accepts nothing more, tells clients to leave (`Connection: close`,
+    /// GOAWAY), is not ready for its admin endpoint, and returns once all requests in flight are answered or
+    /// [`shutdown_timeout`](ListenerConfig::shutdown_timeout) has passed.
+    ///
+    /// WebSockets are not waited for: they belong to their handlers.
+    pub async fn serve_with_shutdown(self, app: impl App, shutdown: impl Future<Output = ()> + Send) {
+        self.run(app, shutdown, pending()).await;
+    }
+
+    async fn run(self, app: impl App, stop: impl Future<Output = ()>, hurry: impl Future<Output = ()>) {
+        let Self { service, admin, shared, .. } = self;
+        let readiness = Arc::new(Readiness::default());
+        readiness.set(true);
+        let (finished, finish) = oneshot::channel::<()>();
+        let watched = async {
+            let Some((listener, _)) = admin else { return };
+            let router = admin::router(shared.metrics.clone(), readiness.clone());
+            let own = Arc::new(Shared {
+                tls: None,
+                limits: Limits { connections: ADMIN_CONNECTIONS, ..Limits::default() },
+                trusted_proxies: Arc::new(TrustedProxies::default()),
+                metrics: Arc::new(Metrics::default()),
+            });
+            // Nobody waits for a probe.
+            accept::run(listener, router, own, async { drop(finish.await) }, async {}).await;
+        };
+        let served = async {
+            let stop = async {
+                stop.await;
+                readiness.set(false);
+            };
+            accept::run(service, app, shared.clone(), stop, hurry).await;
+            drop(finished);
+        };
+        tokio::join!(served, watched);
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), BuildError> {
+    let bound = match TcpListener::bind(address).await {
+        Ok(listener) => listener.local_addr().map(|address| (listener, address)),
+        Err(error) => Err(error),
+    };
+    bound.map_err(|error| {
+        let remedy = match error.kind() {
+            io::ErrorKind::AddrInUse => "another program listens there; stop it, or choose another port",
+            io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege; choose another port",
+            io::ErrorKind::AddrNotAvailable => "this machine has no such address",
+            _ => "see the cause",
+        };
+        BuildError::new(format!("cannot listen on {address}: {remedy}")).with_source(error)
+    })
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener")
+            .field("address", &self.address)
+            .field("secure", &self.is_secure())
+            .field("admin", &self.admin_addr())
+            .finish_non_exhaustive()
+    }
+}

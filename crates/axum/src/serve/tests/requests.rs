@@ -1,0 +1,163 @@
+//! What a handler finds in a request, and what is counted of the answers.
+
+use std::net::SocketAddr;
+
+use axum::{
+    Extension, Router,
+    body::Body,
+    extract::{ConnectInfo, Request},
+    response::Response,
+    routing::{any, get},
+};
+use http::{
+    HeaderMap, StatusCode,
+    header::{CONNECTION, UPGRADE},
+};
+use hyper_util::rt::TokioIo;
+use portcullis_core::Auth;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    time::{Duration, sleep},
+};
+
+use super::memory::{Server, ok};
+use crate::serve::{ClientAddr, ClientCertificate, ListenerConfig, TrustedProxies};
+
+/// Answers `Upgrade: echo` and CONNECT, and sends back what it gets.
+async fn echo(mut request: Request) -> Response {
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        let mut io = TokioIo::new(upgrade.await.unwrap());
+        let mut space = [0; 64];
+        loop {
+            match io.read(&mut space).await.unwrap() {
+                0 => break,
+                count => io.write_all(&space[..count]).await.unwrap(),
+            }
+        }
+        // The side that writes may be closed while the other is still read.
+        io.write_all(b"bye").await.unwrap();
+        io.shutdown().await.unwrap();
+    });
+    let mut response = Response::new(Body::empty());
+    if request.method() == http::Method::GET {
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        response.headers_mut().insert(CONNECTION, "upgrade".parse().unwrap());
+        response.headers_mut().insert(UPGRADE, "echo".parse().unwrap());
+    }
+    response
+}
+
+fn upgrading() -> Server {
+    Server::start(Router::new().route("/echo", any(echo)), ListenerConfig::default().max_connections(1))
+}
+
+#[tokio::test(start_paused = true)]
+async fn handlers_find_the_peer_and_the_client() {
+    let handler = async |ConnectInfo(peer): ConnectInfo<SocketAddr>,
+                         Extension(ClientAddr(client)): Extension<ClientAddr>,
+                         certificate: Option<Extension<ClientCertificate>>| {
+        assert!(certificate.is_none(), "nobody showed one");
+        format!("{peer} {client}")
+    };
+    let app = Router::new().route("/", get(handler));
+    for (proxies, client) in [
+        (TrustedProxies::default(), "192.0.2.7"),
+        (TrustedProxies::new(["192.0.2.0/24"]).unwrap(), "198.51.100.1"),
+    ] {
+        let server = Server::start(app.clone(), ListenerConfig::default().with_trusted_proxies(proxies));
+        let mut io = server.connect();
+        io.send("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.9, 198.51.100.1\r\n\r\n").await;
+        assert_eq!(io.answer().await, ok(&format!("192.0.2.7:4711 {client}")));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_are_marked_as_sensitive_all_of_them_and_nothing_else() {
+    let handler = async |headers: HeaderMap| {
+        let mut marked: Vec<&str> =
+            headers.iter().filter(|(_, value)| value.is_sensitive()).map(|(name, _)| name.as_str()).collect();
+        marked.sort_unstable();
+        assert!(!format!("{headers:?}").contains("canary"));
+        marked.join(" ")
+    };
+    let server = Server::start(Router::new().route("/", get(handler)), ListenerConfig::default());
+    let mut client = server.connect();
+    client
+        .send("GET / HTTP/1.1\r\nHost: a\r\nAuthorization: canary\r\nauthorization: canary\r\nCookie: canary\r\nProxy-Authorization: canary\r\nX-Other: x\r\n\r\n")
+        .await;
+    assert_eq!(client.answer().await, ok("authorization authorization cookie proxy-authorization"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_and_rejections_are_counted_by_class_and_by_kind() {
+    let auth = Auth::builder().public().build().unwrap();
+    let guarded = async move || {
+        let rejection = auth.refuse_not_mounted(None);
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = rejection.status();
+        response.extensions_mut().insert(rejection);
+        response
+    };
+    let app = Router::new().route("/", get(async || "hello")).route("/guarded", get(guarded));
+    let server = Server::start(app, ListenerConfig::default());
+    let mut client = server.connect();
+    for path in ["/", "/", "/guarded", "/nowhere"] {
+        client.get(path).await;
+    }
+    for (metric, expected) in [
+        ("portcullis_requests_total{status=\"2xx\"}", 2),
+        ("portcullis_requests_total{status=\"4xx\"}", 1),
+        ("portcullis_requests_total{status=\"5xx\"}", 1),
+        ("portcullis_rejections_total{kind=\"not-mounted\"}", 1),
+        ("portcullis_rejections_total{kind=\"refused\"}", 0),
+        ("portcullis_connections_total", 1),
+        ("portcullis_connections_open", 1),
+    ] {
+        assert_eq!(server.metric(metric), expected, "{metric}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgraded_connection_is_the_handlers_and_keeps_its_place() {
+    let server = upgrading();
+    let mut client = server.connect();
+    client.send("GET /echo HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n").await;
+    assert!(client.head().await.starts_with("HTTP/1.1 101 "));
+    let mut next = server.connect();
+    for _ in 0..3 {
+        sleep(Duration::from_secs(3600)).await;
+        client.send("hello").await;
+        assert_eq!(client.bytes(5).await, "hello");
+    }
+    assert_eq!(server.metric("portcullis_connections_total"), 1);
+    client.io.shutdown().await.unwrap();
+    assert_eq!(client.bytes(3).await, "bye");
+    client.closed().await;
+    next.send("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert!(next.head().await.starts_with("HTTP/1.1 404 "));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_websocket_over_http2_is_not_idle_however_long_it_is_silent() {
+    let server = upgrading();
+    let mut client = server.connect_http2().await;
+    // The client may ask only once it has seen the server's settings.
+    assert_eq!(client.get("/nowhere").await.unwrap().status(), StatusCode::NOT_FOUND);
+    let request = http::Request::connect("http://a/echo")
+        .extension(hyper::ext::Protocol::from_static("websocket"))
+        .body(Default::default())
+        .unwrap();
+    let response = client.sender.send_request(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let mut io = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
+    for _ in 0..3 {
+        sleep(Duration::from_secs(3600)).await;
+        io.write_all(b"hello").await.unwrap();
+        let mut space = [0; 5];
+        io.read_exact(&mut space).await.unwrap();
+        assert_eq!(&space, b"hello");
+    }
+    drop(io);
+    assert_eq!(client.closed().await, Duration::from_secs(60));
+}

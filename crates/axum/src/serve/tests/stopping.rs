@@ -1,0 +1,110 @@
+//! The end of a service.
+
+use std::time::Duration;
+
+use axum::{Router, routing::get};
+use tokio::{
+    io::AsyncReadExt as _,
+    time::{Instant, sleep, timeout},
+};
+
+use super::memory::{Server, ok, text};
+use crate::serve::ListenerConfig;
+
+fn server() -> Server {
+    let app = Router::new()
+        .route("/", get(async || "hello"))
+        .route(
+            "/work",
+            get(async || {
+                sleep(Duration::from_secs(20)).await;
+                "done"
+            }),
+        )
+        .route("/ever", get(async || std::future::pending::<()>().await));
+    Server::start(app, ListenerConfig::default())
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_in_flight_are_finished_and_the_client_is_told_to_leave() {
+    let mut server = server();
+    let mut client = server.connect();
+    client.send("GET /work HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    sleep(Duration::from_secs(1)).await;
+    server.stop();
+    let head = client.head().await;
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert!(head.contains("connection: close\r\n"), "{head}");
+    assert_eq!(client.bytes(4).await, "done");
+    assert_eq!(client.closed().await, Duration::ZERO);
+    server.stopped().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_and_new_connections_are_closed_at_once() {
+    let mut server = server();
+    let (mut idle, mut new, mut http2) = (server.connect(), server.connect(), server.connect_http2().await);
+    assert_eq!(idle.get("/").await, ok("hello"));
+    assert_eq!(text(http2.get("/").await.unwrap().into_body()).await, "hello");
+    sleep(Duration::from_secs(1)).await;
+    let start = Instant::now();
+    server.stop();
+    idle.closed().await;
+    new.closed().await;
+    http2.closed().await;
+    server.stopped().await;
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_http2_client_gets_goaway_its_answer_and_no_new_stream() {
+    let mut server = server();
+    let mut client = server.connect_http2().await;
+    let request = http::Request::get("http://a/work").body(Default::default()).unwrap();
+    let working = tokio::spawn(client.sender.send_request(request));
+    sleep(Duration::from_secs(1)).await;
+    server.stop();
+    sleep(Duration::from_secs(1)).await;
+    assert!(client.get("/").await.is_err(), "the connection takes no more requests");
+    assert_eq!(text(working.await.unwrap().unwrap().into_body()).await, "done");
+    client.closed().await;
+    server.stopped().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_accepted_once_the_service_stops() {
+    let mut server = server();
+    let mut working = server.connect();
+    working.send("GET /work HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    sleep(Duration::from_secs(1)).await;
+    server.stop();
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(server.metric("portcullis_connections_total"), 1);
+    working.answer().await;
+    server.stopped().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_finished_in_time_is_cut_off() {
+    let mut server = server();
+    let mut client = server.connect();
+    client.send("GET /ever HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    sleep(Duration::from_secs(1)).await;
+    let start = Instant::now();
+    server.stop();
+    server.stopped().await;
+    assert_eq!(start.elapsed(), Duration::from_secs(30));
+    assert_eq!(client.io.read(&mut [0; 1]).await.unwrap_or(0), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_under_way_does_not_hold_up_the_end() {
+    let made = portcullis_keys::SelfSigned::generate(Duration::from_secs(1_800_000_000)).unwrap();
+    let tls = portcullis_keys::ServerTls::new(made.identity);
+    let mut server = Server::start(Router::new(), ListenerConfig::default().secure(tls).unwrap());
+    let mut silent = server.connect();
+    sleep(Duration::from_secs(1)).await;
+    server.stop();
+    assert_eq!(silent.closed().await, Duration::ZERO);
+    timeout(Duration::from_secs(1), server.stopped()).await.unwrap();
+}
