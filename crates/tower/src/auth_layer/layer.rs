@@ -1,0 +1,94 @@
+use std::fmt;
+
+use portcullis_core::{Auth, BuildError, Resource};
+use tower_layer::Layer;
+
+use super::{AuthService, EmptyBody, guard::Guard, mount::Mount};
+use crate::{PlainRequest, RequestSource};
+
+/// The layer for services that no framework routes to. See the [module](super) for the rules and an example.
+///
+/// Under axum use the alias of the same name in `portcullis-axum`.
+pub type AuthLayer<H = EmptyBody> = AuthLayerWith<PlainRequest, H>;
+
+/// Guards a service. See the [module](super) for the rules and an example.
+///
+/// `R` tells it where a request goes, and `H` writes the body of refusals. You seldom write either:
+/// [`AuthLayer`] names the usual ones.
+#[derive(Clone)]
+#[must_use = "a layer guards only what it is put around"]
+pub struct AuthLayerWith<R, H = EmptyBody> {
+    guard: Guard<R, H>,
+}
+
+impl<R: Default> AuthLayerWith<R> {
+    /// A layer that lets in whom `auth` lets in.
+    pub fn new(auth: Auth) -> Self {
+        Self::with_source(auth, R::default())
+    }
+}
+
+impl<R> AuthLayerWith<R> {
+    /// The same, where `source` tells where a request goes.
+    pub fn with_source(auth: Auth, source: R) -> Self {
+        Self { guard: Guard { auth, source, mount: Mount::default(), hook: EmptyBody } }
+    }
+}
+
+impl<R, H> AuthLayerWith<R, H> {
+    /// Says that the service is served below `prefix`, which its configuration does not know of: with
+    /// `mounted_at("/api")` a request for `/api/foo/admin` is judged as one for `/foo/admin`. Segments such as
+    /// `{tenant}` stand for any.
+    ///
+    /// A request outside the prefix is answered with 500 and an error in the log, where the service has
+    /// resources: it would be a silent miss otherwise.
+    pub fn mounted_at(mut self, prefix: &str) -> Self {
+        self.guard.mount = Mount::at(prefix);
+        self
+    }
+
+    /// Adds a resource to the service, for services whose configuration lives in code.
+    ///
+    /// # Errors
+    ///
+    /// When its path cannot be used, its override contradicts itself, or another resource covers the same.
+    pub fn resource(mut self, resource: Resource) -> Result<Self, BuildError> {
+        self.guard.auth = self.guard.auth.with_resource(resource)?;
+        Ok(self)
+    }
+
+    /// Has `hook` write the body of refusals, which is empty otherwise. See [`OnRejection`](super::OnRejection).
+    pub fn on_rejection<H2>(self, hook: H2) -> AuthLayerWith<R, H2> {
+        let Guard { auth, source, mount, hook: _ } = self.guard;
+        AuthLayerWith { guard: Guard { auth, source, mount, hook } }
+    }
+
+    /// The same layer with another source of what is known of a request.
+    pub fn map_source<R2>(self, map: impl FnOnce(R) -> R2) -> AuthLayerWith<R2, H>
+    where
+        R2: RequestSource,
+    {
+        let Guard { auth, source, mount, hook } = self.guard;
+        AuthLayerWith { guard: Guard { auth, source: map(source), mount, hook } }
+    }
+
+    /// The service that the layer guards.
+    #[must_use]
+    pub const fn auth(&self) -> &Auth {
+        &self.guard.auth
+    }
+}
+
+impl<S, R: Clone, H: Clone> Layer<S> for AuthLayerWith<R, H> {
+    type Service = AuthService<S, R, H>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        AuthService::new(inner, self.guard.clone())
+    }
+}
+
+impl<R, H> fmt::Debug for AuthLayerWith<R, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthLayer").field("guard", &self.guard).finish()
+    }
+}

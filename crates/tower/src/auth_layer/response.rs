@@ -1,0 +1,118 @@
+//! How a refusal looks.
+
+use http::{
+    HeaderValue, Response,
+    header::{CONTENT_LENGTH, WWW_AUTHENTICATE},
+    response::Parts,
+};
+use portcullis_core::Rejection;
+
+/// Writes the body of refusals, for instance as problem details (RFC 9457).
+///
+/// Implemented for closures that take the rejection and the prepared head of the response and give a body:
+///
+/// ```
+/// use http::{HeaderValue, header::CONTENT_TYPE, response::Parts};
+/// use portcullis_core::{Auth, Rejection};
+/// use portcullis_tower::AuthLayer;
+///
+/// # let auth = Auth::builder().public().build()?;
+/// let layer = AuthLayer::new(auth).on_rejection(|rejection: &Rejection, head: &mut Parts| {
+///     head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+///     format!(r#"{{"status":{}}}"#, rejection.status().as_u16())
+/// });
+/// # Ok::<_, portcullis_core::BuildError>(())
+/// ```
+///
+/// The head comes with the status, the challenges, `Retry-After` and `content-type: text/plain`. Headers may be
+/// added and replaced, but for two things which are the rejection's own whatever the hook does to them: the
+/// status, and `WWW-Authenticate`. The [`Rejection`] stays in the response's extensions.
+pub trait OnRejection<B> {
+    /// The body of the refusal whose head is prepared in `head`.
+    fn body(&self, rejection: &Rejection, head: &mut Parts) -> B;
+}
+
+impl<F, B> OnRejection<B> for F
+where
+    F: Fn(&Rejection, &mut Parts) -> B,
+{
+    fn body(&self, rejection: &Rejection, head: &mut Parts) -> B {
+        self(rejection, head)
+    }
+}
+
+/// Leaves the body of refusals empty: `content-length: 0`. What a layer does unless it is told otherwise.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct EmptyBody;
+
+impl<B: Default> OnRejection<B> for EmptyBody {
+    fn body(&self, _: &Rejection, head: &mut Parts) -> B {
+        head.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        B::default()
+    }
+}
+
+/// The response to a request that is not let in.
+pub(crate) fn refuse<B, H: OnRejection<B>>(rejection: Rejection, hook: &H) -> Response<B> {
+    let (mut head, ()) = Response::new(()).into_parts();
+    head.status = rejection.status();
+    rejection.write_headers(&mut head.headers);
+    // Only the hook knows how long its body is.
+    head.headers.remove(CONTENT_LENGTH);
+    let body = hook.body(&rejection, &mut head);
+    // Whatever the hook did, nobody is told that he got in, and everybody is told what would get him in.
+    head.status = rejection.status();
+    head.headers.remove(WWW_AUTHENTICATE);
+    for challenge in rejection.challenges() {
+        head.headers.append(WWW_AUTHENTICATE, challenge.clone());
+    }
+    head.extensions.insert(rejection);
+    Response::from_parts(head, body)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Method, Request, StatusCode};
+    use portcullis_core::{Auth, RequestHead, Step};
+
+    use super::*;
+
+    /// A 401 of a service that nobody gets into.
+    fn rejection() -> Rejection {
+        let auth = Auth::builder().refuse_uncovered().realm("r").build().unwrap();
+        let request = Request::new(());
+        match auth.decide(&RequestHead::new(&Method::GET, "/", request.headers())) {
+            Step::Ready(Err(rejection)) => rejection,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn without_a_hook_the_body_is_empty_and_says_so() {
+        let response: Response<String> = refuse(rejection(), &EmptyBody);
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(response.headers()["content-length"], "0");
+        assert_eq!(response.headers()["content-type"], "text/plain");
+        assert_eq!(response.body(), "");
+        assert_eq!(response.extensions().get::<Rejection>().unwrap().status(), StatusCode::UNAUTHORIZED);
+    }
+
+    #[test]
+    fn a_hook_writes_the_body_and_cannot_let_anyone_in() {
+        let hook = |rejection: &Rejection, head: &mut Parts| {
+            assert!(!head.headers.contains_key(CONTENT_LENGTH));
+            head.status = StatusCode::OK;
+            head.headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"elsewhere\""));
+            head.headers.insert("x-kind", HeaderValue::from_static(rejection.kind().as_str()));
+            head.extensions.clear();
+            "no"
+        };
+        let response = refuse(rejection(), &hook);
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        assert!(!response.headers().contains_key(WWW_AUTHENTICATE));
+        assert_eq!(response.headers()["x-kind"], "no-credential");
+        assert!(response.extensions().get::<Rejection>().is_some());
+        assert_eq!(*response.body(), "no");
+    }
+}
