@@ -274,6 +274,12 @@ impl Auth {
         self.0.forward_credential
     }
 
+    /// The longest `Authorization` value that is looked at, in bytes.
+    #[must_use]
+    pub fn max_credential_bytes(&self) -> usize {
+        self.0.max_credential_bytes
+    }
+
     /// The clock of the service.
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {

@@ -115,13 +115,18 @@ impl Config {
         &self.services
     }
 
-    /// The element at a dotted path of the file, written as mistakes are reported: `services."/foo".auth[1]`.
+    /// The element at a dotted path of the file, written as mistakes are reported: `services."/foo".auth[1]`,
+    /// and the service that it guards.
     ///
     /// # Errors
     ///
     /// When there is none; the message lists those that there are.
-    pub fn element(&self, path: &str) -> Result<&Element, ConfigError> {
-        self.elements.iter().find(|(known, _)| known == path).map(|(_, element)| element).ok_or_else(|| {
+    pub fn element(&self, path: &str) -> Result<(&ServiceConfig, &Element), ConfigError> {
+        let found = self.elements.iter().find(|(known, _)| known == path).and_then(|(_, element)| {
+            let service = self.services.iter().find(|service| service.holds(path))?;
+            Some((service, element))
+        });
+        found.ok_or_else(|| {
             let known = self.elements.iter().map(|(path, _)| path.as_str());
             self.absent(format!("there is no element {path}; the configuration has {}", listed(known)))
         })

@@ -13,6 +13,8 @@ use super::{gateway::GatewayConfig, providers::Providers};
 /// A service of the configuration.
 #[derive(Clone, Debug)]
 pub struct ServiceConfig {
+    /// Its dotted path.
+    place: String,
     pub(super) auth: Auth,
     pub(super) gateway: GatewayConfig,
 }
@@ -22,6 +24,11 @@ impl ServiceConfig {
     #[must_use]
     pub fn path(&self) -> &str {
         self.auth.path()
+    }
+
+    /// Whether the table at a dotted path is part of it.
+    pub(super) fn holds(&self, path: &str) -> bool {
+        path.strip_prefix(&self.place).is_some_and(|rest| rest.starts_with('.'))
     }
 
     /// What only the gateway needs to know of it.
@@ -116,7 +123,7 @@ pub(super) fn read(
         }
     };
     let auth = resources(section, auth, providers);
-    Some(ServiceConfig { auth: auth?, gateway })
+    Some(ServiceConfig { place: section.path().to_owned(), auth: auth?, gateway })
 }
 
 /// Keys of services that this version knows and does not have yet.

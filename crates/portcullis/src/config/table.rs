@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use portcullis_core::config::{Node, Problem, Reader, Section, Table, Value};
+use portcullis_core::config::{Node, Problem, Reader, Section, Table, Value, Warning};
 
 use super::{ConfigBuilder, ConfigError, parse};
 
 impl ConfigBuilder {
     /// Reads one table of a file: `table` is its dotted path, such as `clients.orders.auth`, or empty for the
-    /// file as a whole. Nothing else in the file is looked at. Paths in it are relative to the file's folder.
+    /// file as a whole. Nothing else in the file is looked at. Paths in it are relative to the file's folder. Answers with what
+    /// `read` made of it, and with what works and should be known.
     ///
     /// # Errors
     ///
@@ -18,7 +19,7 @@ impl ConfigBuilder {
         path: impl AsRef<Path>,
         table: &str,
         read: impl FnOnce(&Section<'_>) -> Option<T>,
-    ) -> Result<T, ConfigError> {
+    ) -> Result<(T, Vec<Warning>), ConfigError> {
         let path = path.as_ref();
         let text = read_text(path)?;
         let base = path.parent().unwrap_or(Path::new(""));
@@ -37,9 +38,10 @@ impl ConfigBuilder {
             None => Reader::new(base),
         };
         let record = read(&reader.section(found, table));
+        let warnings = reader.warnings();
         let problems = reader.into_problems();
         match record {
-            Some(record) if problems.is_empty() => Ok(record),
+            Some(record) if problems.is_empty() => Ok((record, warnings)),
             None if problems.is_empty() => {
                 failed(vec![Problem::new(table, found.at(), "the table cannot be read")])
             }
@@ -98,6 +100,7 @@ mod tests {
         std::fs::write(&file, TEXT).unwrap();
         ConfigBuilder::default()
             .load_table(&file, table, |section| section.required_string("name"))
+            .map(|(name, _)| name)
             .map_err(|error| error.problems().iter().map(|problem| format!("{problem}\n")).collect())
     }
 

@@ -332,10 +332,14 @@ fn elements_without_scopes_are_named_once() {
 #[test]
 fn elements_and_named_providers_are_found_by_the_path_that_messages_show() {
     let config = read(WHOLE).unwrap();
-    let element = config.element("services.\"/foo\".auth[1]").unwrap();
+    let (service, element) = config.element("services.\"/foo\".auth[1]").unwrap();
+    assert_eq!(service.path(), "/foo");
     assert_eq!(element.name(), "wso2");
     assert_eq!(element.scopes().iter().collect::<Vec<_>>(), ["hello"]);
-    assert_eq!(config.element("services.\"/foo\".resources.\"POST /own\".auth[0]").unwrap().name(), "fixed");
+    assert_eq!(
+        config.element("services.\"/foo\".resources.\"POST /own\".auth[0]").unwrap().1.name(),
+        "fixed"
+    );
     assert_eq!(config.provider("wso2").unwrap().kind(), "fixed");
     let absent = config.element("services.\"/foo\".auth[7]").unwrap_err().to_string();
     assert!(
