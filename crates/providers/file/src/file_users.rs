@@ -44,6 +44,11 @@ impl FileUsers {
         Ok(Self(Arc::new(Inner { snapshot, verifier })))
     }
 
+    #[cfg(test)]
+    pub(crate) fn verifier(&self) -> &Verifier {
+        &self.0.verifier
+    }
+
     /// Replaces all users, at once and for every request that is decided from now on. Whoever is removed, or has
     /// another password, is refused with the old one even if it was remembered, or is being verified at this moment.
     /// New scopes hold at once. What is remembered of users whose password hash stayed the same stays valid: a

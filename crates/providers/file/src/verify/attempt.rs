@@ -22,6 +22,9 @@ pub(super) struct Attempt {
     pub(super) equalised: Arc<[Parameters]>,
 }
 
+/// Why an attempt ends that nobody waits for: nobody will read it.
+pub(super) const ABANDONED: Failed = Failed("nobody waits for the answer any more");
+
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Finding {
@@ -52,7 +55,7 @@ impl Attempt {
         }
         for parameters in self.equalised.iter().filter(|parameters| Some(**parameters) != own) {
             if abandoned() {
-                return Err(Failed("nobody waits for the answer any more"));
+                return Err(ABANDONED);
             }
             spend(*parameters, &self.password, hasher)?;
         }

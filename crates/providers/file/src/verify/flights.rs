@@ -57,8 +57,8 @@ impl Flights {
     }
 
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.0.lock().unwrap().flights.len()
+    pub(super) fn is_idle(&self) -> bool {
+        self.0.lock().unwrap().flights.is_empty()
     }
 }
 

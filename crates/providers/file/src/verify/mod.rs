@@ -81,6 +81,12 @@ impl Verifier {
         }
     }
 
+    /// Whether nothing is under way and nothing was left behind.
+    #[cfg(test)]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.flights.is_idle() && self.hashing.is_idle()
+    }
+
     fn now(&self, cx: &Context<'_>) -> Duration {
         self.clock.get_or_init(|| Arc::clone(cx.clock())).monotonic()
     }

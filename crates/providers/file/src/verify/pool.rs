@@ -12,7 +12,7 @@ use portcullis_core::Unavailable;
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
-    attempt::{Attempt, Finding},
+    attempt::{ABANDONED, Attempt, Finding},
     fair::{Fair, Lane, Pushed, Ticket},
 };
 use crate::hash::{Cpu, Failed, Hasher};
@@ -63,12 +63,17 @@ struct Limits {
 struct State {
     running: usize,
     memory: u64,
-    queue: Fair<Waiter>,
+    queue: Fair<Job>,
+    /// Whether somebody is letting jobs run: whoever ends one meanwhile leaves it to them.
+    serving: bool,
 }
 
-struct Waiter {
+/// A computation, and who waits for it. It starts when its turn has come, whether or not the one who waits looks.
+struct Job {
+    attempt: Attempt,
     memory: u64,
-    grant: oneshot::Sender<Permit>,
+    answer: oneshot::Sender<Result<Finding, Failed>>,
+    runtime: Handle,
 }
 
 impl Hashing {
@@ -104,7 +109,7 @@ impl Hashing {
     }
 
     fn with(limits: Limits, hasher: Arc<dyn Hasher>) -> Self {
-        let state = State { running: 0, memory: 0, queue: Fair::new(limits.waiting) };
+        let state = State { running: 0, memory: 0, queue: Fair::new(limits.waiting), serving: false };
         Self(Arc::new(Shared { limits, hasher, state: Mutex::new(state) }))
     }
 
@@ -115,6 +120,13 @@ impl Hashing {
         Self::with(limits, hasher)
     }
 
+    /// Whether nothing runs and nobody waits.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        let state = self.0.lock();
+        state.running == 0 && state.memory == 0 && state.queue.is_empty()
+    }
+
     /// Computes an attempt when its turn has come.
     pub(super) fn answer(
         &self,
@@ -123,7 +135,6 @@ impl Hashing {
     ) -> impl Future<Output = Result<Finding, Unavailable>> + Send + use<> {
         let shared = Arc::clone(&self.0);
         async move {
-            let permit = enter(&shared, lane, attempt.memory()).await?;
             // Without a runtime there is no thread to compute on, and a panic would be no answer.
             let runtime = Handle::try_current().map_err(|error| {
                 Unavailable::new(
@@ -132,16 +143,8 @@ impl Hashing {
                 .with_source(error)
             })?;
             let (answer, answered) = oneshot::channel();
-            let hasher = Arc::clone(&shared.hasher);
-            runtime.spawn_blocking(move || {
-                let gone = || answer.is_closed();
-                let finding = match gone() {
-                    true => Err(Failed("nobody waits for the answer any more")),
-                    false => attempt.run(&*hasher, gone),
-                };
-                drop(permit);
-                _ = answer.send(finding);
-            });
+            let job = Job { memory: attempt.memory(), attempt, answer, runtime };
+            let _place = shared.enter(lane, job)?;
             match answered.await {
                 Ok(Ok(finding)) => Ok(finding),
                 Ok(Err(Failed(reason))) => Err(Unavailable::new(reason).with_retry_after(RETRY_AFTER)),
@@ -168,40 +171,16 @@ impl fmt::Debug for Hashing {
     }
 }
 
-/// Waits for permission to compute.
-async fn enter(shared: &Arc<Shared>, lane: Lane, memory: u64) -> Result<Permit, Unavailable> {
-    let (ticket, granted) = {
-        let mut state = shared.lock();
-        if state.queue.is_empty() && state.has_room(&shared.limits, memory) {
-            return Ok(state.permit(shared, memory));
-        }
-        let (grant, granted) = oneshot::channel();
-        match state.queue.push(lane, Waiter { memory, grant }) {
-            Pushed::Waits(ticket, displaced) => {
-                drop(state);
-                // Wakes whoever had to leave: the sender is gone.
-                drop(displaced);
-                (ticket, granted)
-            }
-            Pushed::Full => return Err(full()),
-        }
-    };
-    let _place = Place { shared, lane, ticket };
-    granted.await.map_err(|_| full())
-}
-
-fn full() -> Unavailable {
-    Unavailable::new("too many passwords are waiting to be verified").with_retry_after(RETRY_AFTER)
-}
+const FULL: Failed = Failed("too many passwords are waiting to be verified");
 
 /// A place in the queue, given up when dropped.
-struct Place<'s> {
-    shared: &'s Arc<Shared>,
+struct Place {
+    shared: Arc<Shared>,
     lane: Lane,
     ticket: Ticket,
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
         let left = self.shared.lock().queue.leave(self.lane, self.ticket);
         // Whoever comes next may have room where this one had not.
@@ -216,22 +195,41 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn enter(self: &Arc<Self>, lane: Lane, job: Job) -> Result<Option<Place>, Unavailable> {
+        let mut state = self.lock();
+        if state.queue.is_empty() && state.has_room(&self.limits, job.memory) {
+            let permit = state.permit(self, job.memory);
+            drop(state);
+            job.start(permit);
+            return Ok(None);
+        }
+        let pushed = state.queue.push(lane, job);
+        drop(state);
+        match pushed {
+            Pushed::Waits(ticket, displaced) => {
+                if let Some(Job { answer, .. }) = displaced {
+                    _ = answer.send(Err(FULL));
+                }
+                Ok(Some(Place { shared: Arc::clone(self), lane, ticket }))
+            }
+            Pushed::Full => Err(Unavailable::new(FULL.0).with_retry_after(RETRY_AFTER)),
+        }
+    }
+
     /// Lets those run who have their turn and room.
     fn serve(self: &Arc<Self>) {
-        loop {
-            let mut state = self.lock();
-            let Some(memory) = state.queue.peek().map(|waiter| waiter.memory) else { return };
-            if !state.has_room(&self.limits, memory) {
-                return;
-            }
-            let Some(waiter) = state.queue.pop() else { return };
-            let permit = state.permit(self, memory);
+        let mut state = self.lock();
+        if state.serving {
+            return;
+        }
+        while let Some(job) = state.next(&self.limits) {
+            let permit = state.permit(self, job.memory);
+            state.serving = true;
             drop(state);
-            if let Err(mut unused) = waiter.grant.send(permit) {
-                // Whoever waited went away at this moment: the next one takes the turn.
-                unused.shared = None;
-                self.lock().end(memory);
-            }
+            // A runtime that shuts down drops the job here, and its permit with it.
+            job.start(permit);
+            state = self.lock();
+            state.serving = false;
         }
     }
 }
@@ -242,29 +240,44 @@ impl State {
             || (self.running < limits.concurrency && self.memory.saturating_add(memory) <= limits.memory)
     }
 
+    fn next(&mut self, limits: &Limits) -> Option<Job> {
+        let memory = self.queue.peek()?.memory;
+        if self.has_room(limits, memory) { self.queue.pop() } else { None }
+    }
+
     fn permit(&mut self, shared: &Arc<Shared>, memory: u64) -> Permit {
         self.running += 1;
         self.memory = self.memory.saturating_add(memory);
-        Permit { shared: Some(Arc::clone(shared)), memory }
+        Permit { shared: Arc::clone(shared), memory }
     }
+}
 
-    const fn end(&mut self, memory: u64) {
-        self.running = self.running.saturating_sub(1);
-        self.memory = self.memory.saturating_sub(memory);
+impl Job {
+    fn start(self, permit: Permit) {
+        let Self { attempt, answer, runtime, .. } = self;
+        runtime.spawn_blocking(move || {
+            // Dropped in this order, also by a panic: whoever reads the answer finds the place free.
+            let (answer, permit) = (answer, permit);
+            let gone = || answer.is_closed();
+            let finding = if gone() { Err(ABANDONED) } else { attempt.run(&*permit.shared.hasher, gone) };
+            drop(permit);
+            _ = answer.send(finding);
+        });
     }
 }
 
 /// Permission to compute. Whoever drops it, by whatever way, lets the next one in.
 struct Permit {
-    shared: Option<Arc<Shared>>,
+    shared: Arc<Shared>,
     memory: u64,
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if let Some(shared) = self.shared.take() {
-            shared.lock().end(self.memory);
-            shared.serve();
-        }
+        let mut state = self.shared.lock();
+        state.running = state.running.saturating_sub(1);
+        state.memory = state.memory.saturating_sub(self.memory);
+        drop(state);
+        self.shared.serve();
     }
 }
