@@ -34,8 +34,37 @@ impl Compiled {
 #[derive(Clone, Default)]
 pub(crate) struct Resources {
     all: Vec<Compiled>,
-    by_method: HashMap<Method, matchit::Router<usize>>,
-    other_methods: matchit::Router<usize>,
+    by_method: HashMap<Method, Table>,
+    other_methods: Table,
+}
+
+/// Finds the most specific of the resources that match a path. The less its number, the more specific one is.
+#[derive(Clone, Default)]
+struct Table {
+    together: matchit::Router<usize>,
+    /// The router takes no `/{*rest}` beside a `/{id}`: one of them stands for itself.
+    apart: Vec<(usize, matchit::Router<()>)>,
+}
+
+impl Table {
+    /// Adds the resource `at` for a normalised pattern.
+    fn insert(&mut self, pattern: &str, at: usize) -> Result<(), matchit::InsertError> {
+        match self.together.insert(pattern, at) {
+            Err(matchit::InsertError::Conflict { .. }) => {
+                let mut own = matchit::Router::new();
+                own.insert(pattern, ())?;
+                self.apart.push((at, own));
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn at(&self, path: &str) -> Option<usize> {
+        let together = self.together.at(path).ok().map(|found| *found.value);
+        let apart = self.apart.iter().filter(|(_, own)| own.at(path).is_ok()).map(|(at, _)| *at);
+        together.into_iter().chain(apart).min()
+    }
 }
 
 /// What was found.
@@ -70,42 +99,39 @@ impl Resources {
         }
         let mut by_method = HashMap::new();
         for method in methods {
-            let router = Self::router(&all, |resource| resource.method_rank(&method))?;
-            by_method.insert(method, router);
+            let table = Self::table(&all, |resource| resource.method_rank(&method))?;
+            by_method.insert(method, table);
         }
-        let other_methods = Self::router(&all, |resource| resource.method.is_none().then_some(0))?;
+        let other_methods = Self::table(&all, |resource| resource.method.is_none().then_some(0))?;
         Ok(Self { all, by_method, other_methods })
     }
 
-    fn router(
-        all: &[Compiled],
-        rank: impl Fn(&Compiled) -> Option<u8>,
-    ) -> Result<matchit::Router<usize>, BuildError> {
+    fn table(all: &[Compiled], rank: impl Fn(&Compiled) -> Option<u8>) -> Result<Table, BuildError> {
         let mut covering: Vec<(u8, usize, String)> = all
             .iter()
             .enumerate()
             .filter_map(|(at, resource)| Some((rank(resource)?, at, pattern::normalised(&resource.pattern))))
             .collect();
         covering.sort_by_key(|(rank, ..)| *rank);
-        let mut router = matchit::Router::new();
+        let mut table = Table::default();
         let mut seen: Vec<&str> = Vec::new();
         for (_, at, shape) in &covering {
             if seen.contains(&shape.as_str()) {
                 continue;
             }
             seen.push(shape);
-            router.insert(shape.as_str(), *at).map_err(|error| {
+            table.insert(shape, *at).map_err(|error| {
                 let label = all.get(*at).map_or("", |resource| resource.policy.label());
-                BuildError::new(format!("{label} cannot be told from the other resources: {error}"))
+                BuildError::new(format!("{label} cannot be used: {error}"))
             })?;
         }
         for (_, at, shape) in &covering {
             if let Some(root) = pattern::subtree_root(shape) {
                 // A conflict means that a resource for exactly this path holds the place already.
-                let _ = router.insert(root, *at);
+                let _ = table.together.insert(root, *at);
             }
         }
-        Ok(router)
+        Ok(table)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -138,8 +164,8 @@ impl Resources {
     }
 
     fn find(&self, method: &Method, path: &str, route: Option<&str>) -> Option<&Compiled> {
-        let router = self.by_method.get(method).unwrap_or(&self.other_methods);
-        let best = self.all.get(*router.at(path).ok()?.value)?;
+        let table = self.by_method.get(method).unwrap_or(&self.other_methods);
+        let best = self.all.get(table.at(path)?)?;
         let Some(route) = route else { return Some(best) };
         if applies(&best.pattern, route) {
             return Some(best);
@@ -275,6 +301,38 @@ mod tests {
             ("POST", "/h", "* /{*rest}"),
         ] {
             assert_eq!(chosen(&list, method, path, None), expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn a_subtree_may_stand_beside_a_parameter() {
+        for list in [
+            [
+                ("*", "/users/{*rest}"),
+                ("*", "/users/{id}"),
+                ("*", "/users/{id}/mail"),
+                ("GET", "/users/{*rest}"),
+            ],
+            [
+                ("GET", "/users/{*rest}"),
+                ("*", "/users/{id}/mail"),
+                ("*", "/users/{*rest}"),
+                ("*", "/users/{id}"),
+            ],
+        ] {
+            let list = resources(&list);
+            for (method, path, expected) in [
+                ("POST", "/users/7", "* /users/{id}"),
+                ("POST", "/users/7/mail", "* /users/{id}/mail"),
+                ("GET", "/users/7/mail", "* /users/{id}/mail"),
+                ("POST", "/users/7/other", "* /users/{*rest}"),
+                ("GET", "/users/7/other", "GET /users/{*rest}"),
+                ("GET", "/users/", "GET /users/{*rest}"),
+                ("POST", "/users/", "* /users/{*rest}"),
+                ("GET", "/users", "service"),
+            ] {
+                assert_eq!(chosen(&list, method, path, None), expected, "{method} {path}");
+            }
         }
     }
 
