@@ -1,2 +1,5 @@
-//! The portcullis program.
-fn main() {}
+//! The `portcullis` program.
+
+fn main() -> std::process::ExitCode {
+    portcullis_cli::main()
+}

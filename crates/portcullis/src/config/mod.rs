@@ -38,7 +38,6 @@ mod table;
 mod tests;
 
 use std::{
-    collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -49,7 +48,7 @@ use portcullis_core::{
     config::{Problem, Reader, Section, Source, Value, Warning},
 };
 
-use self::providers::{Factories, Providers};
+use self::providers::{Factories, Named, Placed, Providers};
 pub use self::{
     error::ConfigError,
     gateway::{Answer, CorsConfig, GatewayConfig, PathMatching, Upstream},
@@ -64,8 +63,8 @@ pub struct Config {
     #[cfg(feature = "axum")]
     listener: portcullis_axum::serve::ListenerConfig,
     warnings: Vec<Warning>,
-    elements: Vec<(String, Element)>,
-    named: BTreeMap<String, Arc<dyn Provider>>,
+    elements: Placed,
+    named: Named,
     asked: Vec<String>,
 }
 
@@ -156,7 +155,6 @@ impl Config {
 
     /// The listener.
     #[cfg(feature = "axum")]
-    #[must_use]
     pub const fn listener(&self) -> &portcullis_axum::serve::ListenerConfig {
         &self.listener
     }

@@ -7,6 +7,11 @@ use portcullis_core::{BuildError, Element, IntoProvider, Provider, config::Secti
 /// Makes a provider from its section.
 type Factory = dyn Fn(&Section<'_>) -> Result<Arc<dyn Provider>, BuildError> + Send + Sync;
 
+/// Providers by name.
+pub(super) type Named = BTreeMap<String, Arc<dyn Provider>>;
+/// Elements with their dotted paths.
+pub(super) type Placed = Vec<(String, Element)>;
+
 /// The records that are known, by key.
 #[derive(Clone, Default)]
 pub(super) struct Factories(BTreeMap<String, Arc<Factory>>);
@@ -51,7 +56,7 @@ pub(super) struct Providers<'f> {
     pub(super) users_failed: bool,
     named: BTreeMap<String, Option<Arc<dyn Provider>>>,
     /// Every element that was read, with its dotted path.
-    elements: RefCell<Vec<(String, Element)>>,
+    elements: RefCell<Placed>,
 }
 
 impl<'f> Providers<'f> {
@@ -69,7 +74,7 @@ impl<'f> Providers<'f> {
     }
 
     /// The named providers and the elements that could be read.
-    pub(super) fn into_parts(self) -> (BTreeMap<String, Arc<dyn Provider>>, Vec<(String, Element)>) {
+    pub(super) fn into_parts(self) -> (Named, Placed) {
         let named = self.named.into_iter().filter_map(|(name, provider)| Some((name, provider?)));
         (named.collect(), self.elements.into_inner())
     }

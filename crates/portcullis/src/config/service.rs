@@ -128,10 +128,8 @@ pub(super) fn read(
 
 /// Keys of services that this version knows and does not have yet.
 fn not_yet(section: &Section<'_>) {
-    if let Some(sources) = section.strings("credentialSources") {
-        if sources != ["header"] {
-            section.problem("credentialSources", "only [\"header\"] is available in this version");
-        }
+    if section.strings("credentialSources").is_some_and(|sources| sources != ["header"]) {
+        section.problem("credentialSources", "only [\"header\"] is available in this version");
     }
     if section.choice("protocol", &["http", "grpc"]) == Some("grpc") {
         section.problem("protocol", "\"grpc\" is not available in this version");

@@ -1,0 +1,150 @@
+//! `portcullis check`
+
+use portcullis::{
+    Answer, Auth, Config, Policy, ServiceConfig,
+    section::{Location, Problem},
+};
+use serde_json::{Value, json};
+
+use super::{
+    assemble::{self, Unanswered},
+    describe, located,
+};
+use crate::{
+    args::CheckArgs,
+    failure::{Result, Verdict},
+    input,
+    output::{Output, Table, complain},
+};
+
+pub(super) fn run(args: &CheckArgs, out: &mut Output) -> Result {
+    input::require_file(&args.file)?;
+    let file = args.file.display().to_string();
+    let config = read(args);
+    if args.json {
+        out.json(&json(&file, &config))?;
+        return Ok(Verdict::of(config.is_ok()));
+    }
+    let config = match config {
+        Ok(config) => config,
+        Err(problems) => {
+            problems.iter().for_each(|problem| complain(located(&args.file, problem)));
+            let count = problems.len();
+            complain(format_args!("{count} {} in {file}", if count == 1 { "mistake" } else { "mistakes" }));
+            return Ok(Verdict::No);
+        }
+    };
+    for warning in config.warnings() {
+        complain(format_args!("warning: {}", located(&args.file, warning)));
+    }
+    out.line(format_args!("{file} is right"))?;
+    let listener = config.listener();
+    let scheme = if listener.is_secure() { "https" } else { "http" };
+    out.line("")?;
+    out.line(format_args!("listener {scheme}://{}", listener.address()))?;
+    for service in config.services() {
+        out.line("")?;
+        out.line(format_args!("service {}  {}", service.path(), answer(service)))?;
+        out.table(&table(service.auth()))?;
+    }
+    if config.services().is_empty() {
+        out.line("no services: add [services.\"/path\"]")?;
+    }
+    Ok(Verdict::Yes)
+}
+
+/// The configuration, or everything that is wrong with it.
+fn read(args: &CheckArgs) -> std::result::Result<Config, Vec<Problem>> {
+    let config = Config::load(&args.file).map_err(|error| error.problems().to_vec())?;
+    // What only the gateway minds, such as two resources whose paths an upstream may take for one.
+    let auths = config.services().iter().map(|service| service.auth().clone());
+    match assemble::gateway(&config, auths, Unanswered::LeftOut) {
+        Ok(_) => Ok(config),
+        Err(failure) => Err(failure.to_string().lines().map(|line| Problem::new("", None, line)).collect()),
+    }
+}
+
+/// Where the answers of a service come from.
+fn answer(service: &ServiceConfig) -> String {
+    match &service.gateway().answer {
+        Some(Answer::Respond(_)) => "answers a text".to_owned(),
+        Some(Answer::Upstream(upstream)) => format!("forwards to {}", upstream.url),
+        _ => "is served by Rust code".to_owned(),
+    }
+}
+
+/// What guards each part of a service: the resources, the most specific first, and the rest.
+fn table(auth: &Auth) -> Table {
+    let mut table = Table::new(2, &["METHOD", "PATH", "POLICY", "ELEMENT", "LOOKS AT", "ANY ONE OF"]);
+    for resource in auth.resources() {
+        let method = resource.method().map_or("any", http::Method::as_str);
+        rows(&mut table, method, resource.pattern(), resource.policy());
+    }
+    let below = format!("{}/…", auth.path().trim_end_matches('/'));
+    rows(&mut table, "any", &below, auth.policy());
+    table
+}
+
+fn rows(table: &mut Table, method: &str, path: &str, policy: &Policy) {
+    let kind = describe::kind_of(policy);
+    if policy.elements().is_empty() {
+        table.row([method, path, kind]);
+    }
+    for (position, element) in policy.elements().iter().enumerate() {
+        let place = if position == 0 { [method, path, kind] } else { [""; 3] };
+        let name = format!("[{position}] {}", element.name());
+        let scopes = describe::scopes_of(element.scopes());
+        table.row(place.into_iter().chain([name.as_str(), element.scheme().as_str(), &scopes]));
+    }
+}
+
+fn json(file: &str, config: &std::result::Result<Config, Vec<Problem>>) -> Value {
+    match config {
+        Ok(config) => json!({
+            "file": file,
+            "right": true,
+            "problems": [],
+            "warnings": problems_json(config.warnings()),
+            "listener": {
+                "address": config.listener().address().to_string(),
+                "secure": config.listener().is_secure(),
+            },
+            "services": config.services().iter().map(service_json).collect::<Vec<_>>(),
+        }),
+        Err(problems) => json!({ "file": file, "right": false, "problems": problems_json(problems) }),
+    }
+}
+
+fn problems_json(problems: &[Problem]) -> Vec<Value> {
+    let place = |at: Option<Location>| at.map(|at| (at.line, at.column)).unzip();
+    let value = |problem: &Problem| {
+        let (line, column) = place(problem.at());
+        json!({ "path": problem.path(), "line": line, "column": column, "message": problem.message() })
+    };
+    problems.iter().map(value).collect()
+}
+
+fn service_json(service: &ServiceConfig) -> Value {
+    let auth = service.auth();
+    let (respond, upstream) = match &service.gateway().answer {
+        Some(Answer::Respond(_)) => (true, None),
+        Some(Answer::Upstream(upstream)) => (false, Some(upstream.url.to_string())),
+        _ => (false, None),
+    };
+    let resource = |resource: portcullis::ResourceView<'_>| {
+        let mut value = describe::policy_json(resource.policy());
+        if let Some(object) = value.as_object_mut() {
+            object.insert("method".to_owned(), resource.method().map(http::Method::as_str).into());
+            object.insert("path".to_owned(), resource.pattern().into());
+        }
+        value
+    };
+    let mut value = describe::policy_json(auth.policy());
+    if let Some(object) = value.as_object_mut() {
+        object.insert("path".to_owned(), auth.path().into());
+        object.insert("respond".to_owned(), respond.into());
+        object.insert("upstream".to_owned(), upstream.into());
+        object.insert("resources".to_owned(), auth.resources().map(resource).collect());
+    }
+    value
+}

@@ -1,0 +1,106 @@
+//! `portcullis serve`
+
+use std::{
+    net::SocketAddr,
+    task::{Context, Poll},
+};
+
+use axum::extract::ConnectInfo;
+use http::Request;
+use portcullis::Config;
+use portcullis_axum::serve::{ClientAddr, Listener, TrustedProxies};
+use tower_service::Service;
+
+use super::{
+    assemble::{self, Unanswered},
+    load,
+};
+use crate::{
+    args::ServeArgs,
+    failure::{Failure, Result, Verdict},
+    gateway::{Gateway, Peer},
+    logging::{self, LogFormat},
+    output::complain,
+};
+
+/// What is logged unless somebody says otherwise. Refusals are `debug`.
+pub(super) const LOG: &str = "info";
+
+pub(super) fn run(args: &ServeArgs) -> Result {
+    // Its warnings are log events.
+    let config = load(&args.config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(args, &config))?;
+    Ok(Verdict::Yes)
+}
+
+async fn serve(args: &ServeArgs, config: &Config) -> Result<()> {
+    if config.services().is_empty() {
+        return Err(Failure::new(format!(
+            "{} has no services: add [services.\"/path\"] with `respond` or `upstream`",
+            args.config.display()
+        )));
+    }
+    let mut auths = Vec::new();
+    for service in config.services() {
+        auths.push(service.build().await?);
+    }
+    let gateway = assemble::gateway(config, auths, Unanswered::Mistake)?;
+    let mut wanted = config.listener().clone();
+    if let Some(address) = args.listen {
+        wanted = wanted.with_address(address);
+    }
+    let listener = Listener::bind(&wanted).await?;
+    announce(args.log_format, &listener);
+    let front =
+        Front { gateway, trusted_proxies: wanted.trusted_proxies().clone(), is_secure: listener.is_secure() };
+    Ok(listener.serve(front).await?)
+}
+
+/// Says where it listens, whatever the log filter: whoever started it waits for this line.
+fn announce(format: LogFormat, listener: &Listener) {
+    let scheme = if listener.is_secure() { "https" } else { "http" };
+    let mut lines = vec![format!("listening on {scheme}://{}", listener.local_addr())];
+    lines.extend(listener.admin_addr().map(|address| format!("admin endpoints on http://{address}")));
+    for line in lines {
+        match format {
+            LogFormat::Text => complain(line),
+            LogFormat::Json => tracing::info!(target: logging::ALWAYS, "{line}"),
+        }
+    }
+}
+
+/// Tells the gateway what the listener knows of the connection.
+#[derive(Clone, Debug)]
+struct Front {
+    gateway: Gateway,
+    trusted_proxies: TrustedProxies,
+    is_secure: bool,
+}
+
+impl<B> Service<Request<B>> for Front
+where
+    Gateway: Service<Request<B>>,
+{
+    type Response = <Gateway as Service<Request<B>>>::Response;
+    type Error = <Gateway as Service<Request<B>>>::Error;
+    type Future = <Gateway as Service<Request<B>>>::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<std::result::Result<(), Self::Error>> {
+        self.gateway.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let extensions = request.extensions_mut();
+        if let Some(ConnectInfo(address)) = extensions.get::<ConnectInfo<SocketAddr>>() {
+            let mut peer = Peer::new(address.ip());
+            peer.is_trusted_proxy = self.trusted_proxies.contains(address.ip());
+            peer.is_secure = self.is_secure;
+            if let Some(ClientAddr(client)) = extensions.get::<ClientAddr>() {
+                peer.client = *client;
+            }
+            extensions.insert(peer);
+        }
+        self.gateway.call(request)
+    }
+}

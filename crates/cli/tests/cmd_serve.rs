@@ -1,0 +1,250 @@
+//! `portcullis serve`
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+#[allow(dead_code, unreachable_pub, reason = "shared by all tests of commands; none needs everything")]
+mod command;
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    net::{SocketAddr, TcpStream},
+    process::{Child, ChildStderr, Command},
+    sync::Arc,
+};
+
+use command::{Folder, USERS};
+use serde_json::Value;
+
+// Basic of alice:canary-alice and of alice:canary-wrong.
+const ALICE: &str = "YWxpY2U6Y2FuYXJ5LWFsaWNl";
+const WRONG: &str = "YWxpY2U6Y2FuYXJ5LXdyb25n";
+
+const CONFIG: &str = r#"
+[listener]
+address = "127.0.0.1:0"
+
+[services."/foo"]
+respond = "Hello, World!"
+auth = [{ scopes = "hello", fileUserStoreConfig = {} }]
+resources."/health" = { public = true }
+"#;
+
+/// The program while it serves.
+struct Serving {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    said: Vec<String>,
+    address: SocketAddr,
+}
+
+impl Serving {
+    fn start(folder: &Folder, arguments: &[&str]) -> Self {
+        let mut child = folder.command().arg("serve").args(arguments).spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut said = Vec::new();
+        let address = loop {
+            let mut line = String::new();
+            assert!(stderr.read_line(&mut line).unwrap() > 0, "it ended: {said:?}");
+            let url = line.split_once("listening on ").map(|(_, url)| url.to_owned());
+            said.push(line.trim_end().to_owned());
+            if let Some(url) = url {
+                let (_, address) = url.split_once("://").unwrap();
+                break address.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().unwrap();
+            }
+        };
+        Self { child, stderr, said, address }
+    }
+
+    /// Sends a request on a connection of its own; answers with the whole response.
+    fn get(&self, path: &str, headers: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        exchange(&mut stream, path, headers)
+    }
+
+    /// Asks it to end as an operator does, and answers with its exit code and all that it said.
+    fn end(mut self) -> (Option<i32>, String) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("sh").args(["-c", "kill -TERM \"$1\"", "sh", &id]).status().unwrap().success());
+        let mut rest = String::new();
+        self.stderr.read_to_string(&mut rest).unwrap();
+        let code = self.child.wait().unwrap().code();
+        (code, format!("{}\n{rest}", self.said.join("\n")))
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn exchange(stream: &mut (impl std::io::Read + std::io::Write), path: &str, headers: &str) -> String {
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n").unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
+}
+
+fn folder() -> Folder {
+    let folder = Folder::new();
+    folder.file("c.toml", format!("{CONFIG}{USERS}"));
+    folder
+}
+
+#[test]
+fn it_says_where_it_listens_guards_and_ends_when_told_to() {
+    let folder = folder();
+    let serving = Serving::start(&folder, &["--config", "c.toml"]);
+    let url = format!("listening on http://{}", serving.address);
+    assert_eq!(serving.said.last(), Some(&url));
+    assert_ne!(serving.address.port(), 0);
+    for (path, credential, status) in [
+        ("/foo/bar", Some(ALICE), "200 OK"),
+        ("/foo/bar", Some(WRONG), "401 Unauthorized"),
+        ("/foo/bar", None, "401 Unauthorized"),
+        ("/foo/health", None, "200 OK"),
+        ("/other", Some(ALICE), "404 Not Found"),
+    ] {
+        let headers = credential.map(|credential| format!("Authorization: Basic {credential}\r\n"));
+        let response = serving.get(path, &headers.unwrap_or_default());
+        assert!(response.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{path} {response}");
+        assert_eq!(response.ends_with("\r\n\r\nHello, World!"), status == "200 OK", "{path} {response}");
+    }
+    let (code, said) = serving.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("a password in clear text"), "{said}");
+}
+
+#[test]
+fn nothing_secret_is_logged_whatever_the_filter() {
+    let folder = folder();
+    let serving = Serving::start(&folder, &["--config", "c.toml", "--log", "trace"]);
+    serving.get("/foo/bar?token=canary-query", &format!("Authorization: Basic {ALICE}\r\n"));
+    serving.get("/foo/bar", &format!("Authorization: Basic {WRONG}\r\nCookie: canary-cookie\r\n"));
+    serving.get("/foo/bar", "Authorization: Bearer canary.bearer.token\r\n");
+    let (_, said) = serving.end();
+    assert!(said.contains("request not let in"), "{said}");
+    for secret in ["canary", ALICE, WRONG] {
+        let line = said.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None, "{secret}");
+    }
+}
+
+#[test]
+fn log_events_are_json_where_that_is_asked_for() {
+    let folder = folder();
+    let arguments = ["--config", "c.toml", "--log-format", "json", "--log", "portcullis=debug"];
+    let serving = Serving::start(&folder, &arguments);
+    serving.get("/foo/bar", "");
+    let (_, said) = serving.end();
+    let events: Vec<Value> = said
+        .lines()
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let refusal = events.iter().find(|event| event["message"] == "request not let in");
+    assert_eq!(refusal.unwrap()["kind"], "no-credential");
+    assert!(
+        events.iter().any(|event| event["message"].as_str().unwrap().starts_with("listening on http://"))
+    );
+}
+
+#[test]
+fn the_line_about_the_address_is_said_whatever_the_filter() {
+    let folder = folder();
+    for arguments in [
+        ["--config", "c.toml", "--log", "off", "--log-format", "text"],
+        ["--config", "c.toml", "--log", "off", "--log-format", "json"],
+    ] {
+        let (_, said) = Serving::start(&folder, &arguments).end();
+        assert_eq!(said.trim().lines().count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn the_file_that_init_writes_is_served_over_https() {
+    let folder = Folder::new();
+    let told = folder.run(["init", "--json"]).json();
+    let serving = Serving::start(&folder, &["--config", "Config.toml", "--listen", "127.0.0.1:0"]);
+    assert!(serving.said.last().unwrap().contains("https://127.0.0.1:"), "{:?}", serving.said);
+    assert!(
+        serving.said.iter().any(|line| line.contains("for trying things out only")),
+        "{:?}",
+        serving.said
+    );
+
+    let credential = format!("alice:{}", told["password"].as_str().unwrap());
+    let credential = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, credential);
+    let config = portcullis_keys::ClientTls::dangerous_without_verification().build().unwrap();
+    let get = |headers: &str| {
+        let name = "localhost".try_into().unwrap();
+        let mut tls = rustls::ClientConnection::new(Arc::new(config.clone()), name).unwrap();
+        let mut socket = TcpStream::connect(serving.address).unwrap();
+        exchange(&mut rustls::Stream::new(&mut tls, &mut socket), "/foo/bar", headers)
+    };
+    assert!(get("").starts_with("HTTP/1.1 401 "));
+    let response = get(&format!("Authorization: Basic {credential}\r\n"));
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+    assert!(response.ends_with("Hello, World!"), "{response}");
+}
+
+#[test]
+fn services_without_an_answer_are_named_all_at_once() {
+    let folder = Folder::new();
+    folder.file("c.toml", "[services.\"/a\"]\npublic = true\n[services.\"/b\"]\npublic = true\n");
+    let run = folder.run(["serve", "--config", "c.toml", "--listen", "127.0.0.1:0"]);
+    run.assert_code(2);
+    for path in ["/a", "/b"] {
+        let line = format!("service {path}: says neither `respond` nor `upstream`");
+        assert!(run.stderr.contains(&line), "{run:?}");
+    }
+    folder.file("none.toml", "[listener]\naddress = \"127.0.0.1:0\"\n");
+    let run = folder.run(["serve", "--config", "none.toml"]);
+    run.assert_code(2);
+    assert!(run.stderr.contains("none.toml has no services"), "{run:?}");
+}
+
+#[test]
+fn an_address_that_others_reach_needs_tls_on_the_command_line_as_well() {
+    let folder = folder();
+    let run = folder.run(["serve", "--config", "c.toml", "--listen", "0.0.0.0:0"]);
+    run.assert_code(2);
+    assert!(run.stderr.contains("allowInsecureHttp"), "{run:?}");
+    assert!(!run.stderr.contains("listening"), "{run:?}");
+
+    folder.file(
+        "allowed.toml",
+        format!("{}{USERS}", CONFIG.replace("address", "allowInsecureHttp = true\naddress")),
+    );
+    let serving = Serving::start(&folder, &["--config", "allowed.toml", "--listen", "0.0.0.0:0"]);
+    assert!(serving.address.ip().is_unspecified());
+}
+
+#[test]
+fn what_stands_in_the_way_is_told_with_its_remedy() {
+    let folder = folder();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let run = folder.run(["serve", "--config", "c.toml", "--listen", &address]);
+    run.assert_code(2);
+    assert!(run.stderr.contains("another program listens there"), "{run:?}");
+
+    let run = folder.run(["serve", "--config", "absent.toml"]);
+    run.assert_code(2);
+    assert!(run.stderr.contains("portcullis init"), "{run:?}");
+
+    folder.file("wrong.toml", "[services.\"/foo\"]\nrespnd = \"x\"\npublic = true\n");
+    let run = folder.run(["serve", "--config", "wrong.toml"]);
+    run.assert_code(2);
+    assert!(run.stderr.contains("wrong.toml:2:1: services.\"/foo\".respnd: "), "{run:?}");
+
+    let run = folder.run(["serve", "--config", "c.toml", "--log", "portcullis=loud"]);
+    run.assert_code(2);
+    assert!(run.stderr.contains("--log: not a log filter"), "{run:?}");
+}
