@@ -139,7 +139,17 @@ fn identity_is_the_gateways_alone(mut upstream: Upstream) {
         let request = upstream.next_request();
         let subject = if credentials.is_empty() { vec![] } else { vec!["alice"] };
         assert_eq!(request.all("x-auth-subject"), subject, "{path}");
-        for name in ["x_auth_subject", "x_auth-subject", "x-auth_subject", "x-auth-anything", "x-http-method-override", "x-original-url", "x-rewrite-url", "authorization", "forwarded"] {
+        for name in [
+            "x_auth_subject",
+            "x_auth-subject",
+            "x-auth_subject",
+            "x-auth-anything",
+            "x-http-method-override",
+            "x-original-url",
+            "x-rewrite-url",
+            "authorization",
+            "forwarded",
+        ] {
             assert!(request.all(name).is_empty(), "{path}: {name} passed");
         }
         assert_eq!(request.all("x-forwarded-for"), ["127.0.0.1"], "{path}");
@@ -175,7 +185,8 @@ fn a_body_of_100_mb_passes_both_ways_in_constant_memory() {
 
     let upload = format!("@{}", sent.display());
     let type_ = "content-type: application/octet-stream";
-    let arguments = ["-u", "alice:password1", "-X", "POST", "-H", type_, "-H", "expect:", "--data-binary", &upload];
+    let arguments =
+        ["-u", "alice:password1", "-X", "POST", "-H", type_, "-H", "expect:", "--data-binary", &upload];
     assert_eq!(gateway.ask("/foo/page", &arguments).status, 200);
     let request = upstream.next_request();
     assert_eq!(request.body_bytes, BYTES as u64);
@@ -216,7 +227,17 @@ fn what_no_service_covers_is_404_and_trace_and_connect_are_405() {
 fn two_authorization_lines_are_refused() {
     let mut upstream = PythonHttpServer::start();
     let gateway = Gateway::in_front_of(&upstream);
-    let answer = gateway.ask("/foo/page", &["-u", "alice:password1", "-H", "authorization: Bearer x", "-H", "AUTHORIZATION: Basic YWxpY2U6cGFzc3dvcmQx"]);
+    let answer = gateway.ask(
+        "/foo/page",
+        &[
+            "-u",
+            "alice:password1",
+            "-H",
+            "authorization: Bearer x",
+            "-H",
+            "AUTHORIZATION: Basic YWxpY2U6cGFzc3dvcmQx",
+        ],
+    );
     assert_eq!(answer.status, 401);
     assert!(upstream.reached().is_empty());
     assert_eq!(gateway.ask("/foo/page", &ALICE).status, 200);

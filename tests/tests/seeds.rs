@@ -109,8 +109,13 @@ resources."GET /bar" = {
 "#;
     let config = read(&[LISTENER, USERS, service]).unwrap();
     let alice = basic("alice:password1");
-    let requests =
-        [("/foo/bar", None), ("/foo/bar", alice.clone()), ("/foo/bar", basic("bob:password2")), ("/foo/baz", alice), ("/foo/baz", None)];
+    let requests = [
+        ("/foo/bar", None),
+        ("/foo/bar", alice.clone()),
+        ("/foo/bar", basic("bob:password2")),
+        ("/foo/baz", alice),
+        ("/foo/baz", None),
+    ];
     // What no resource covers is refused: nothing is open by omission.
     assert_eq!(statuses(&config, &requests).await, [401, 200, 403, 401, 401]);
 }
@@ -134,7 +139,12 @@ auth = [
 ]
 "#;
     let config = read(&[LISTENER, service]).unwrap();
-    let requests = [("/foo/bar", None), ("/foo/bar", bearer("jwt:JWT1")), ("/foo/bar", bearer("http:JWT1")), ("/foo/bar", bearer("http:JWT3"))];
+    let requests = [
+        ("/foo/bar", None),
+        ("/foo/bar", bearer("jwt:JWT1")),
+        ("/foo/bar", bearer("http:JWT1")),
+        ("/foo/bar", bearer("http:JWT3")),
+    ];
     assert_eq!(statuses(&config, &requests).await, [401, 200, 403, 401]);
 }
 
@@ -170,7 +180,10 @@ auth = [
     }
 ]
 "#;
-    only_problem(&[LISTENER, service], "ldapUserStoreConfig: the LDAP user store is not available in this version");
+    only_problem(
+        &[LISTENER, service],
+        "ldapUserStoreConfig: the LDAP user store is not available in this version",
+    );
 }
 
 /// Pastes as it stands; the one thing wrong with it is that this version has no introspection.
@@ -205,5 +218,10 @@ fn only_problem(parts: &[&str], expected: &str) {
     let error = read(parts).unwrap_err();
     let problems: Vec<String> = error.problems().iter().map(ToString::to_string).collect();
     assert_eq!(problems.len(), 1, "{problems:?}");
-    assert!(problems.iter().all(|problem| problem.contains("services.\"/foo\".auth[0].") && problem.ends_with(expected)), "{problems:?}");
+    assert!(
+        problems
+            .iter()
+            .all(|problem| problem.contains("services.\"/foo\".auth[0].") && problem.ends_with(expected)),
+        "{problems:?}"
+    );
 }

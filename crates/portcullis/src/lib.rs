@@ -87,6 +87,8 @@ let app: Router = AuthRouter::new()
 
 #[cfg(feature = "config")]
 mod config;
+#[cfg(all(feature = "config", feature = "axum"))]
+mod listen;
 
 pub use portcullis_core::{
     Admission, Auth, AuthBuilder, Basic, Bearer, BoxFuture, BuildError, Clock, Contact, Context, Credential,
@@ -104,6 +106,8 @@ pub use self::config::{
     Answer, Config, ConfigBuilder, ConfigError, CorsConfig, GatewayConfig, PathMatching, ServiceConfig,
     Upstream,
 };
+#[cfg(all(feature = "config", feature = "axum"))]
+pub use self::listen::serve;
 #[cfg(feature = "axum")]
 pub use portcullis_axum::*;
 #[cfg(feature = "file")]

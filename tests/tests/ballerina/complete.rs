@@ -39,7 +39,8 @@ fn tests() -> BTreeSet<String> {
         let lines: Vec<&str> = source.lines().map(str::trim).collect();
         for pair in lines.windows(2) {
             if pair[0].starts_with("#[test]") || pair[0].starts_with("#[tokio::test") {
-                let name = pair[1].trim_start_matches("async ").trim_start_matches("fn ").split('(').next().unwrap();
+                let name =
+                    pair[1].trim_start_matches("async ").trim_start_matches("fn ").split('(').next().unwrap();
                 names.insert(name.to_owned());
             }
         }
@@ -63,10 +64,15 @@ fn differences() -> BTreeMap<String, String> {
 fn every_row_has_a_test_named_after_it_or_a_reason() {
     let (rows, tests, differences) = (rows(), tests(), differences());
     assert!(rows.len() > 80, "the rows are there: {}", rows.len());
-    let missing: Vec<&String> =
-        rows.iter().filter(|id| !tests.contains(&id.replace('-', "_")) && !differences.contains_key(*id)).collect();
+    let missing: Vec<&String> = rows
+        .iter()
+        .filter(|id| !tests.contains(&id.replace('-', "_")) && !differences.contains_key(*id))
+        .collect();
     assert!(missing.is_empty(), "neither test nor reason: {missing:?}");
-    let both: Vec<&String> = rows.iter().filter(|id| tests.contains(&id.replace('-', "_")) && differences.contains_key(*id)).collect();
+    let both: Vec<&String> = rows
+        .iter()
+        .filter(|id| tests.contains(&id.replace('-', "_")) && differences.contains_key(*id))
+        .collect();
     assert!(both.is_empty(), "a test and a reason not to have one: {both:?}");
     let unknown: Vec<&String> = differences.keys().filter(|id| !rows.contains(*id)).collect();
     assert!(unknown.is_empty(), "reasons for rows that do not exist: {unknown:?}");

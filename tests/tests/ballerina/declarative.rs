@@ -115,12 +115,18 @@ async fn http_decl_44() {
 
 #[tokio::test]
 async fn http_decl_45() {
-    jwt_resource("/resourcepath", "/foo$bar@").await.expect("/resourcepath/foo%24bar%40", &writers(), 200).await;
+    jwt_resource("/resourcepath", "/foo$bar@")
+        .await
+        .expect("/resourcepath/foo%24bar%40", &writers(), 200)
+        .await;
 }
 
 #[tokio::test]
 async fn http_decl_46() {
-    jwt_resource("/resourcepath", "/foo$bar@").await.expect("/resourcepath/foo%24bar%40", &readers(), 403).await;
+    jwt_resource("/resourcepath", "/foo$bar@")
+        .await
+        .expect("/resourcepath/foo%24bar%40", &readers(), 403)
+        .await;
 }
 
 #[tokio::test]
@@ -165,7 +171,11 @@ async fn x_bank_01() {
         let header = user.map(basic);
         assert_eq!(accounts.get("/accounts/account", header.as_deref()).await, account, "{user:?}");
         assert_eq!(accounts.get("/accounts/balances", header.as_deref()).await, balances, "{user:?}");
-        assert_eq!(payments.ask("POST", "/payments/transfer", header.as_deref()).await.status(), transfer, "{user:?}");
+        assert_eq!(
+            payments.ask("POST", "/payments/transfer", header.as_deref()).await.status(),
+            transfer,
+            "{user:?}"
+        );
     }
 }
 
@@ -190,9 +200,15 @@ async fn d_any_03() {
 
 #[test]
 fn d_cfg_01() {
-    for text in ["[services.\"/foo\"]\nauth = []", "[services.\"/foo\"]\npublic = true\nresources.\"/x\" = { auth = [] }"] {
+    for text in [
+        "[services.\"/foo\"]\nauth = []",
+        "[services.\"/foo\"]\npublic = true\nresources.\"/x\" = { auth = [] }",
+    ] {
         let error = portcullis::Config::parse(text, ".").unwrap_err().to_string();
-        assert!(error.contains("an empty `auth` would refuse everybody: name at least one element"), "{error}");
+        assert!(
+            error.contains("an empty `auth` would refuse everybody: name at least one element"),
+            "{error}"
+        );
     }
 }
 

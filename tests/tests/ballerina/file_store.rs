@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::{HeaderValue, header};
 use http_body_util::BodyExt;
 use portcullis::{
-    Basic, CredentialErrorKind, FileUserStore, IntoProvider, Principal, Provider, Rejection, RejectionKind, Scheme, User,
-    authenticate_header, authorize,
+    Basic, CredentialErrorKind, FileUserStore, IntoProvider, Principal, Provider, Rejection, RejectionKind,
+    Scheme, User, authenticate_header, authorize,
 };
 
 use super::setting::{Service, USERS, basic, clock};
@@ -79,7 +79,10 @@ fn auth_util_01() {
 
 #[test]
 fn auth_util_02() {
-    assert_eq!(Basic::decode("!nval!d-b@$e64-encoded-va!ue").unwrap_err().kind(), CredentialErrorKind::NotBase64);
+    assert_eq!(
+        Basic::decode("!nval!d-b@$e64-encoded-va!ue").unwrap_err().kind(),
+        CredentialErrorKind::NotBase64
+    );
 }
 
 #[test]
@@ -139,7 +142,10 @@ async fn http_hnd_02() {
 
 #[tokio::test]
 async fn http_hnd_03() {
-    assert_eq!(ask(&handler(), "Basic YWxpY2U6aW52YWxpZA==").await.unwrap_err().kind(), RejectionKind::Refused);
+    assert_eq!(
+        ask(&handler(), "Basic YWxpY2U6aW52YWxpZA==").await.unwrap_err().kind(),
+        RejectionKind::Refused
+    );
     // Ballerina tells the caller why; here the reason goes to the log.
     let answer = service().await.ask("GET", "/basicAuthFile", None).await;
     assert_eq!(answer.status(), 401);

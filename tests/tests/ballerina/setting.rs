@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use axum::{Router, body::Body, routing::any};
 use http::{Request, Response, StatusCode};
-use portcullis::{AuthLayer, Clock, Config, UnixTime};
+use portcullis::{
+    AuthLayer, Clock, Config, UnixTime,
+    jwt::{JwtIssuer, JwtIssuerConfig, SigningConfig},
+};
 use portcullis_testing::ManualClock;
 use portcullis_tests::data;
 use tower::ServiceExt;
@@ -102,9 +105,11 @@ pub(crate) fn readers() -> Vec<String> {
 
 /// A token with this `scp`, signed with the key of Ballerina's key store.
 pub(crate) fn self_signed(scp: &str) -> String {
-    use portcullis::jwt::{JwtIssuer, JwtIssuerConfig, SigningConfig};
-    let _ = (scp, std::any::type_name::<(JwtIssuer, JwtIssuerConfig, SigningConfig)>());
-    todo!()
+    let store = data("ballerina/data/ballerina-ks--ballerinaKeystore.p12");
+    let signing = SigningConfig::key_store(store, "ballerina", "ballerina");
+    let config = JwtIssuerConfig::new(signing).issuer("wso2").audience(["ballerina"]).username("admin");
+    let issuer = JwtIssuer::new(config.custom_claim("scp", scp)).unwrap();
+    issuer.issue(clock().now()).unwrap().expose().to_owned()
 }
 
 /// `Basic` with this `user:password`.
