@@ -2,18 +2,10 @@
 
 use std::net::IpAddr;
 
-use http::{
-    HeaderMap, Method, StatusCode,
-    header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN},
-    request::Parts,
-};
+use http::{StatusCode, request::Parts};
 use portcullis_core::{Contact, Explanation};
 
-use super::{
-    Gateway,
-    reply::{Kind, Refused},
-    target,
-};
+use super::{Gateway, cors::is_preflight, reply::Refused};
 
 /// How the gateway would decide on a request.
 #[derive(Clone, Debug)]
@@ -76,11 +68,7 @@ impl Gateway {
         client: Option<IpAddr>,
         contact: Contact,
     ) -> Result<Explained, Refused> {
-        let target = target::read(parts)?;
-        let entry = self.0.find(&target.path).ok_or(Kind::NoService)?;
-        if self.0.meets_another(&target.path, entry) {
-            return Err(Kind::OtherSpelling.into());
-        }
+        let (target, entry) = self.find(parts)?;
         let site = entry.front.site();
         let service = site.path().to_owned();
         if entry.front.has_cors() && is_preflight(&parts.method, &parts.headers) {
@@ -89,11 +77,4 @@ impl Gateway {
         let explanation = site.explain(parts, &target, client, contact).await?;
         Ok(Explained::Decided { service, explanation })
     }
-}
-
-/// Fetch standard, CORS protocol: these two headers together make an `OPTIONS` a preflight.
-pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
-    method == Method::OPTIONS
-        && headers.contains_key(ORIGIN)
-        && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }

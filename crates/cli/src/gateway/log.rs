@@ -1,0 +1,104 @@
+//! What the gateway logs: paths without their queries, and never a header.
+
+use std::fmt;
+
+use http::{Method, Uri, request::Parts};
+use tracing::{debug, info, warn};
+
+use super::{Peer, reply::Refused, upstream::Failure};
+
+const TARGET: &str = "portcullis::gateway";
+
+/// The longest part of a path that is logged, in bytes.
+const SHOWN: usize = 256;
+
+/// A path that cannot start a new line, colour a terminal, or fill a disk.
+struct Shown<'a>(&'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = 0;
+        for character in self.0.chars() {
+            if shown >= SHOWN {
+                return f.write_str("…");
+            }
+            shown += character.len_utf8();
+            write!(f, "{}", character.escape_debug())?;
+        }
+        Ok(())
+    }
+}
+
+/// A request that the gateway answered before any policy was looked at.
+pub(super) fn refused(method: &Method, uri: &Uri, peer: Option<Peer>, refused: Refused) {
+    info!(
+        target: TARGET,
+        kind = refused.as_str(),
+        status = refused.status().as_u16(),
+        method = method.as_str(),
+        path = %Shown(uri.path()),
+        client = peer.map(|peer| tracing::field::display(peer.client)),
+        remedy = refused.remedy(),
+        "request not let in"
+    );
+}
+
+/// A request that was answered, however.
+pub(super) fn answered(method: &Method, path: &str, peer: Option<Peer>, status: http::StatusCode) {
+    debug!(
+        target: TARGET,
+        status = status.as_u16(),
+        method = method.as_str(),
+        path = %Shown(path),
+        client = peer.map(|peer| tracing::field::display(peer.client)),
+        "request answered"
+    );
+}
+
+/// A request on its way upstream.
+pub(super) struct Exchange<'a> {
+    service: &'a str,
+    method: Method,
+    path: String,
+    peer: Option<Peer>,
+}
+
+impl<'a> Exchange<'a> {
+    pub(super) fn new(parts: &Parts, peer: Option<Peer>, service: &'a str) -> Self {
+        Self { service, method: parts.method.clone(), path: Shown(parts.uri.path()).to_string(), peer }
+    }
+
+    pub(super) fn failed(&self, failure: &Failure) {
+        macro_rules! log {
+            ($level:ident, $message:literal) => {
+                $level!(
+                    target: TARGET,
+                    status = failure.status.as_u16(),
+                    service = self.service,
+                    method = self.method.as_str(),
+                    path = %self.path,
+                    client = self.peer.map(|peer| tracing::field::display(peer.client)),
+                    reason = %failure.reason,
+                    $message
+                )
+            };
+        }
+        if failure.is_clients() {
+            log!(debug, "request not sent on to its end");
+        } else {
+            log!(warn, "no answer from the upstream");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_shown_on_one_line_and_cut_off() {
+        assert_eq!(Shown("/a\n\u{1b}[31mb").to_string(), "/a\\n\\u{1b}[31mb");
+        let shown = Shown(&"a".repeat(10_000)).to_string();
+        assert_eq!(shown.chars().count(), SHOWN + 1);
+    }
+}

@@ -1,0 +1,142 @@
+//! The gateway: services in any language, guarded by a configuration alone.
+//!
+//! A request goes through these doors, in this order:
+//!
+//! 1. **Its target.** TRACE and CONNECT are 405, an extended CONNECT (a WebSocket over HTTP/2) 501. The host is
+//!    named once (400). The path reads in one way only (400): percent-decoded once, it holds no `%`, `;`, `\`,
+//!    control character, dot segment, empty segment, and no slash that was encoded.
+//! 2. **Its service**: the longest path that is a prefix on a segment boundary; 404 where there is none, and
+//!    where another spelling of the path would choose another one ([`PathMatching`]).
+//! 3. **CORS**, where the service has some: preflights are answered here, and what follows gets its headers.
+//! 4. **The decision**, on the resource that covers the path; 404 where another spelling of the path meets
+//!    another resource. A rejection is answered as everywhere in portcullis.
+//! 5. **The answer**: a text, or the upstream's, to which path and query go exactly as the client sent them,
+//!    with the caller's identity, and without anything that pretends to be one. Bodies and trailers pass frame
+//!    by frame in both directions.
+//!
+//! | the upstream | the client gets |
+//! |---|---|
+//! | cannot be connected, breaks off, switches protocols | 502 |
+//! | takes more than 5 s to connect, or is silent for 60 s before it answers | 504 |
+//! | waits 60 s for more of the client's body | 408 |
+//!
+//! Upgrades (WebSockets) are not passed on: `Upgrade` is removed like every hop-by-hop header.
+
+mod body;
+mod cors;
+mod credential;
+mod directory;
+mod explain;
+mod headers;
+mod log;
+mod path;
+mod peer;
+mod reply;
+mod service;
+mod site;
+mod spelling;
+mod target;
+mod upstream;
+
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response, request::Parts};
+use http_body::Body as HttpBody;
+use portcullis_core::{BoxFuture, BuildError, Clock, SystemClock};
+
+pub use self::{
+    body::Body,
+    cors::Cors,
+    explain::Explained,
+    peer::Peer,
+    service::{Answer, PathMatching, Service},
+    upstream::Upstream,
+};
+use self::{
+    body::{BoxError, ClientBody},
+    directory::{Directory, Entry},
+    reply::{Kind, Refused},
+    target::Target,
+};
+
+/// A gateway for services, itself a [`tower_service::Service`]. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Gateway(Arc<Directory>);
+
+impl Gateway {
+    /// A gateway for these services.
+    ///
+    /// # Errors
+    ///
+    /// With everything that is wrong, each mistake on a line of its own: services or resources that cannot be
+    /// told apart, cross-origin settings that browsers would not accept.
+    pub fn new(services: impl IntoIterator<Item = Service>) -> Result<Self, BuildError> {
+        Self::with_clock(services, Arc::new(SystemClock::new()))
+    }
+
+    /// The same with another clock for the time-outs of upstreams.
+    ///
+    /// # Errors
+    ///
+    /// As [`Gateway::new`].
+    #[expect(clippy::needless_pass_by_value, reason = "clocks are handed over everywhere")]
+    pub fn with_clock(
+        services: impl IntoIterator<Item = Service>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, BuildError> {
+        Directory::new(services.into_iter().collect(), &clock).map(|all| Self(Arc::new(all)))
+    }
+
+    async fn serve(&self, request: Request<ClientBody>) -> Response<Body> {
+        let peer = request.extensions().get::<Peer>().copied();
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let (mut parts, body) = request.into_parts();
+        let response = match self.find(&parts) {
+            Ok((target, entry)) => {
+                parts.extensions.insert(target);
+                entry.front.serve(Request::from_parts(parts, body)).await
+            }
+            Err(refused) => {
+                log::refused(&method, &uri, peer, refused);
+                refused.response()
+            }
+        };
+        log::answered(&method, uri.path(), peer, response.status());
+        response
+    }
+
+    /// The first two doors.
+    fn find(&self, parts: &Parts) -> Result<(Target, &Entry), Refused> {
+        let target = target::read(parts)?;
+        let entry = self.0.find(&target.path).ok_or(Kind::NoService)?;
+        if self.0.meets_another(&target.path, entry) {
+            return Err(Kind::OtherSpelling.into());
+        }
+        Ok((target, entry))
+    }
+}
+
+impl<B> tower_service::Service<Request<B>> for Gateway
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let gateway = self.clone();
+        let request = request.map(body::client);
+        Box::pin(async move { Ok(gateway.serve(request).await) })
+    }
+}

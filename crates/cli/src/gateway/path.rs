@@ -1,0 +1,219 @@
+//! Paths that a gateway and the server behind it cannot read differently.
+//!
+//! Service and resource are chosen on the path percent-decoded exactly once. A path that another reader could
+//! take for a different one (by decoding again, by resolving dot segments, by dropping parameters) is refused,
+//! so that what passes may go on exactly as the client sent it.
+
+use std::{borrow::Cow, fmt};
+
+use percent_encoding::percent_decode_str;
+
+/// Why a path is refused with 400.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PathProblem {
+    /// It does not start with `/`.
+    NotAbsolute,
+    /// It holds a byte outside ASCII that is not percent-encoded.
+    NotAscii,
+    /// A `%` is not followed by two hexadecimal digits.
+    BadEscape,
+    /// Decoded, it is not UTF-8.
+    NotUtf8,
+    /// Decoded, it still holds a `%`: a second reader might decode it again.
+    EncodedTwice,
+    /// It holds `%2F`: one segment to a reader that splits first, two to one that decodes first.
+    EncodedSlash,
+    /// It holds `;`, after which some servers drop the rest of the segment.
+    Parameter,
+    /// It holds `\`, which some servers read as `/`.
+    Backslash,
+    /// It holds a control character.
+    Control,
+    /// It holds a segment `.` or `..`.
+    DotSegment,
+    /// It holds `//`.
+    EmptySegment,
+}
+
+impl PathProblem {
+    /// A short name for logs.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotAbsolute => "path-not-absolute",
+            Self::NotAscii => "path-not-ascii",
+            Self::BadEscape => "path-bad-escape",
+            Self::NotUtf8 => "path-not-utf8",
+            Self::EncodedTwice => "path-encoded-twice",
+            Self::EncodedSlash => "path-encoded-slash",
+            Self::Parameter => "path-parameter",
+            Self::Backslash => "path-backslash",
+            Self::Control => "path-control-character",
+            Self::DotSegment => "path-dot-segment",
+            Self::EmptySegment => "path-empty-segment",
+        }
+    }
+}
+
+impl fmt::Display for PathProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Reads a path as it stands in a request target; the answer is percent-decoded.
+pub(super) fn read(raw: &str) -> Result<Cow<'_, str>, PathProblem> {
+    if !raw.starts_with('/') {
+        return Err(PathProblem::NotAbsolute);
+    }
+    if !raw.is_ascii() {
+        return Err(PathProblem::NotAscii);
+    }
+    check_escapes(raw)?;
+    let decoded = percent_decode_str(raw).decode_utf8().map_err(|_| PathProblem::NotUtf8)?;
+    for character in decoded.chars() {
+        match character {
+            '%' => return Err(PathProblem::EncodedTwice),
+            ';' => return Err(PathProblem::Parameter),
+            '\\' => return Err(PathProblem::Backslash),
+            _ if character.is_control() => return Err(PathProblem::Control),
+            _ => {}
+        }
+    }
+    let mut segments = decoded.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        match segment {
+            "." | ".." => return Err(PathProblem::DotSegment),
+            // The slash that ends a path is followed by nothing, which is no segment.
+            "" if segments.peek().is_some() => return Err(PathProblem::EmptySegment),
+            _ => {}
+        }
+    }
+    Ok(decoded)
+}
+
+fn check_escapes(raw: &str) -> Result<(), PathProblem> {
+    let mut bytes = raw.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            continue;
+        }
+        match (bytes.next(), bytes.next()) {
+            (Some(b'2'), Some(b'f' | b'F')) => return Err(PathProblem::EncodedSlash),
+            (Some(high), Some(low)) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {}
+            _ => return Err(PathProblem::BadEscape),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unambiguous_paths_are_decoded_once() {
+        for (raw, decoded) in [
+            ("/", "/"),
+            ("/foo", "/foo"),
+            ("/foo/", "/foo/"),
+            ("/foo/admin", "/foo/admin"),
+            ("/foo/%61dmin", "/foo/admin"),
+            ("/foo/%41DMIN", "/foo/ADMIN"),
+            ("/foo%20bar", "/foo bar"),
+            ("/zo%C3%AB", "/zoë"),
+            ("/a/...", "/a/..."),
+            ("/a/.well-known/x", "/a/.well-known/x"),
+            ("/a/b..c/..d/e..", "/a/b..c/..d/e.."),
+            ("/pkg.Svc/Call", "/pkg.Svc/Call"),
+            ("/a=b&c,d+e:f@g!h$i'j(k)l*m~n", "/a=b&c,d+e:f@g!h$i'j(k)l*m~n"),
+            ("/c%23", "/c#"),
+            ("/what%3F", "/what?"),
+            ("/a%7Cb|c", "/a|b|c"),
+        ] {
+            assert_eq!(read(raw).as_deref(), Ok(decoded), "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_path_without_escapes_is_not_copied() {
+        assert!(matches!(read("/foo/admin"), Ok(Cow::Borrowed("/foo/admin"))));
+    }
+
+    #[test]
+    fn every_path_that_reads_in_two_ways_is_refused_for_its_own_reason() {
+        use PathProblem as P;
+        for (raw, problem) in [
+            ("", P::NotAbsolute),
+            ("*", P::NotAbsolute),
+            ("foo/admin", P::NotAbsolute),
+            ("%2Ffoo", P::NotAbsolute),
+            ("/zoë", P::NotAscii),
+            ("/foo/%", P::BadEscape),
+            ("/foo/%6", P::BadEscape),
+            ("/foo/%6g", P::BadEscape),
+            ("/foo/%%61dmin", P::BadEscape),
+            ("/foo/%u0061dmin", P::BadEscape),
+            ("/foo/% 61dmin", P::BadEscape),
+            ("/foo/%+61", P::BadEscape),
+            ("/foo/%c0%ae%c0%ae/admin", P::NotUtf8),
+            ("/foo/%ff", P::NotUtf8),
+            ("/foo/%ED%A0%80", P::NotUtf8),
+            ("/foo/%2561dmin", P::EncodedTwice),
+            ("/foo/%25", P::EncodedTwice),
+            ("/foo/%252e%252e/admin", P::EncodedTwice),
+            ("/foo%2Fadmin", P::EncodedSlash),
+            ("/foo%2fadmin", P::EncodedSlash),
+            ("/foo/..%2Fadmin", P::EncodedSlash),
+            ("/foo/admin;x", P::Parameter),
+            ("/foo/admin%3Bx", P::Parameter),
+            ("/foo;x/admin", P::Parameter),
+            ("/foo/..;/admin", P::Parameter),
+            ("/foo\\admin", P::Backslash),
+            ("/foo%5Cadmin", P::Backslash),
+            ("/foo/..%5cadmin", P::Backslash),
+            ("/foo/admin%00", P::Control),
+            ("/foo/admin%0d%0aX:y", P::Control),
+            ("/foo/%09admin", P::Control),
+            ("/foo/admin%7F", P::Control),
+            ("/foo/%C2%85admin", P::Control),
+            ("/foo/./admin", P::DotSegment),
+            ("/foo/../admin", P::DotSegment),
+            ("/foo/x/%2e%2e/admin", P::DotSegment),
+            ("/foo/x/.%2E/admin", P::DotSegment),
+            ("/foo/%2e/admin", P::DotSegment),
+            ("/foo/admin/.", P::DotSegment),
+            ("/foo/admin/..", P::DotSegment),
+            ("/..", P::DotSegment),
+            ("//foo", P::EmptySegment),
+            ("//", P::EmptySegment),
+            ("/foo//admin", P::EmptySegment),
+            ("/foo///", P::EmptySegment),
+            ("/foo/admin//", P::EmptySegment),
+        ] {
+            assert_eq!(read(raw), Err(problem), "{raw}");
+        }
+    }
+
+    #[test]
+    fn every_ascii_byte_encoded_and_plain_reads_as_said() {
+        for byte in 0_u8..0x80 {
+            let encoded = format!("/a%{byte:02X}b");
+            let expected = match byte {
+                b'/' => Err(PathProblem::EncodedSlash),
+                b'%' => Err(PathProblem::EncodedTwice),
+                b';' => Err(PathProblem::Parameter),
+                b'\\' => Err(PathProblem::Backslash),
+                0..=0x1f | 0x7f => Err(PathProblem::Control),
+                _ => Ok(format!("/a{}b", char::from(byte))),
+            };
+            assert_eq!(read(&encoded).map(Cow::into_owned), expected, "{encoded}");
+            let plain = format!("/a{}b", char::from(byte));
+            let expected = match byte {
+                b'/' => Ok("/a/b".to_owned()),
+                b'%' => Err(PathProblem::BadEscape),
+                _ => expected,
+            };
+            assert_eq!(read(&plain).map(Cow::into_owned), expected, "{plain:?}");
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! What the listener knows of the connection that a request came on.
+
+use std::net::IpAddr;
+
+/// The connection that a request came on: an extension of the request that the listener puts there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Peer {
+    /// The address at the other end of the socket.
+    pub address: IpAddr,
+    /// The caller's address: the same, or what trusted proxies said.
+    pub client: IpAddr,
+    /// Whether `address` is a proxy whose forwarding headers are believed.
+    pub is_trusted_proxy: bool,
+    /// Whether the connection is encrypted.
+    pub is_secure: bool,
+}
+
+impl Peer {
+    /// A caller without proxy on an unencrypted connection.
+    #[must_use]
+    pub const fn new(address: IpAddr) -> Self {
+        Self { address, client: address, is_trusted_proxy: false, is_secure: false }
+    }
+}

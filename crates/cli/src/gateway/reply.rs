@@ -1,0 +1,130 @@
+//! Answers that the gateway gives itself.
+
+use http::{
+    HeaderValue, Method, Response, StatusCode,
+    header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE},
+};
+use portcullis_core::Rejection;
+
+use super::{body::Body, path::PathProblem};
+
+/// Methods that the gateway passes on, among those that have a name (RFC 9110 §9, RFC 5789).
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// Why the gateway answers a request itself, before any policy is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub(super) kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// TRACE, or a CONNECT that asks for a tunnel.
+    Method,
+    /// A WebSocket over HTTP/2.
+    ExtendedConnect,
+    /// No host, two hosts, or something that is none.
+    Host,
+    /// A path that reads in two ways.
+    Path(PathProblem),
+    /// No service covers the path.
+    NoService,
+    /// The path meets a service or resource in another spelling only.
+    OtherSpelling,
+    /// The upstream's base path and the request's together are too long for a request target.
+    TooLong,
+}
+
+impl Refused {
+    pub(super) const fn status(self) -> StatusCode {
+        match self.kind {
+            Kind::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Kind::ExtendedConnect => StatusCode::NOT_IMPLEMENTED,
+            Kind::Host | Kind::Path(_) => StatusCode::BAD_REQUEST,
+            Kind::NoService | Kind::OtherSpelling => StatusCode::NOT_FOUND,
+            Kind::TooLong => StatusCode::URI_TOO_LONG,
+        }
+    }
+
+    /// A short name for logs.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self.kind {
+            Kind::Method => "method-not-allowed",
+            Kind::ExtendedConnect => "extended-connect",
+            Kind::Host => "bad-host",
+            Kind::Path(problem) => problem.as_str(),
+            Kind::NoService => "no-service",
+            Kind::OtherSpelling => "other-spelling",
+            Kind::TooLong => "target-too-long",
+        }
+    }
+
+    /// What whoever reads the log can do about it.
+    pub(super) const fn remedy(self) -> &'static str {
+        match self.kind {
+            Kind::Method => "the gateway passes neither TRACE nor CONNECT on",
+            Kind::ExtendedConnect => "WebSockets over HTTP/2 are not passed on in this version",
+            Kind::Host => "the caller has to name exactly one host, without user information",
+            Kind::Path(_) => "the caller has to send a path that every server reads alike",
+            Kind::NoService => "no service has a `path` that covers this one",
+            Kind::OtherSpelling => {
+                "the caller has to spell the resource's path as configured; \
+                 `pathMatching = \"exact\"` is for upstreams that tell such paths apart"
+            }
+            Kind::TooLong => "the caller has to send a shorter path or query",
+        }
+    }
+
+    pub(super) fn response(self) -> Response<Body> {
+        let mut response = empty(self.status());
+        if self.kind == Kind::Method {
+            // RFC 9110 §15.5.6: "The origin server MUST generate an Allow header field in a 405 response".
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(METHODS));
+        }
+        response
+    }
+}
+
+impl From<Kind> for Refused {
+    fn from(kind: Kind) -> Self {
+        Self { kind }
+    }
+}
+
+impl From<PathProblem> for Refused {
+    fn from(problem: PathProblem) -> Self {
+        Self { kind: Kind::Path(problem) }
+    }
+}
+
+/// An answer without a body, in the form of all of portcullis' refusals.
+pub(super) fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    response
+}
+
+/// The answer to a request that a policy did not let in.
+pub(super) fn rejected(rejection: Rejection) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = rejection.status();
+    rejection.write_headers(response.headers_mut());
+    response.extensions_mut().insert(rejection);
+    response
+}
+
+/// The configured text, whatever the method.
+pub(super) fn text(method: &Method, text: &str) -> Response<Body> {
+    let body = match *method {
+        Method::HEAD => Body::empty(),
+        _ => Body::text(text),
+    };
+    let mut response = Response::new(body);
+    let kind = if text.is_ascii() { "text/plain" } else { "text/plain; charset=utf-8" };
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    // Written out for HEAD, whose answer tells the length of the body that it lacks.
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
+    response
+}

@@ -1,0 +1,243 @@
+//! One service at work: decide, then answer or pass on.
+
+use std::{
+    convert::Infallible,
+    net::IpAddr,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response, Version, request::Parts};
+use portcullis_core::{
+    Admission, Auth, BoxFuture, BuildError, Clock, Contact, Decision, Explanation, Policy, RequestHead, Step,
+};
+use tower_http::cors;
+use tower_layer::Layer as _;
+use tower_service::Service as _;
+
+use super::{
+    PathMatching, Peer,
+    body::{Body, ClientBody},
+    cors::{hide_plain_options, reveal},
+    credential, headers, log,
+    reply::{self, Kind, Refused},
+    service::{Answer, Service},
+    spelling::Spellings,
+    target::Target,
+    upstream::Way,
+};
+
+/// What stands before a service: its cross-origin rules, where it has some.
+#[derive(Clone, Debug)]
+pub(super) enum Front {
+    Plain(Guarded),
+    Cors(Box<cors::Cors<Guarded>>),
+}
+
+impl Front {
+    pub(super) fn site(&self) -> &Site {
+        match self {
+            Self::Plain(Guarded(site)) => site,
+            Self::Cors(front) => &front.get_ref().0,
+        }
+    }
+
+    pub(super) const fn has_cors(&self) -> bool {
+        matches!(self, Self::Cors(_))
+    }
+
+    pub(super) async fn serve(&self, mut request: Request<ClientBody>) -> Response<Body> {
+        let answered = match self {
+            Self::Plain(guarded) => guarded.clone().call(request).await,
+            Self::Cors(front) => {
+                hide_plain_options(&mut request);
+                let mut front: cors::Cors<Guarded> = (**front).clone();
+                front.call(request).await
+            }
+        };
+        match answered {
+            Ok(response) => response,
+            Err(impossible) => match impossible {},
+        }
+    }
+}
+
+/// A service behind its decision.
+#[derive(Clone, Debug)]
+pub(super) struct Guarded(Arc<Site>);
+
+#[derive(Debug)]
+pub(super) struct Site {
+    auth: Auth,
+    /// `None` where other spellings go by what they are, or there is no resource to spell.
+    spellings: Option<Spellings>,
+    answer: Ready,
+    forward_credential: Option<bool>,
+    /// Whether the gateway, and not the upstream, answers cross-origin questions.
+    has_cors: bool,
+}
+
+#[derive(Debug)]
+enum Ready {
+    Text(String),
+    Upstream(Box<Way>),
+}
+
+impl Site {
+    pub(super) fn build(service: Service, clock: &Arc<dyn Clock>) -> Result<Front, BuildError> {
+        let spellings = match service.path_matching {
+            PathMatching::Strict => Spellings::of(&service.auth)?,
+            PathMatching::Exact => None,
+        };
+        let layer = service.cors.as_ref().map(super::Cors::layer).transpose()?;
+        let answer = match service.answer {
+            Answer::Respond(text) => Ready::Text(text),
+            Answer::Upstream(upstream) => Ready::Upstream(Box::new(Way::new(upstream, clock))),
+        };
+        let guarded = Guarded(Arc::new(Self {
+            auth: service.auth,
+            spellings,
+            answer,
+            forward_credential: service.forward_credential,
+            has_cors: layer.is_some(),
+        }));
+        Ok(match layer {
+            Some(layer) => Front::Cors(Box::new(layer.layer(guarded))),
+            None => Front::Plain(guarded),
+        })
+    }
+
+    async fn serve(&self, mut request: Request<ClientBody>) -> Response<Body> {
+        reveal(&mut request);
+        let (mut parts, body) = request.into_parts();
+        let target: Option<Target> = parts.extensions.remove();
+        let peer: Option<Peer> = parts.extensions.remove();
+        let Some(target) = target else { return Refused::from(Kind::NoService).response() };
+        let decision = match self.decide(&parts, &target, peer) {
+            Ok(Step::Ready(decision)) => decision,
+            Ok(Step::Wait(deciding)) => deciding.await,
+            Err(refused) => {
+                log::refused(&parts.method, &parts.uri, peer, refused);
+                return refused.response();
+            }
+        };
+        self.answer(parts, body, &target, peer, decision).await
+    }
+
+    fn decide(&self, parts: &Parts, target: &Target, peer: Option<Peer>) -> Result<Step, Refused> {
+        let client = peer.map(|peer| peer.client.to_canonical());
+        let head = RequestHead::new(&parts.method, parts.uri.path(), &parts.headers).with_client(client);
+        Ok(match self.policy(&head, target)? {
+            Some(policy) => self.auth.decide_by(policy, &head),
+            // Finds none either, and logs why.
+            None => self.auth.decide(&head),
+        })
+    }
+
+    /// The policy that covers a request; `None` where there is none, which is the service's to say.
+    fn policy(&self, head: &RequestHead<'_>, target: &Target) -> Result<Option<&Policy>, Refused> {
+        let Ok(policy) = self.auth.policy_for(head) else { return Ok(None) };
+        let is_misspelt = |spellings: &Spellings| spellings.meets_another(head.method, &target.path, policy);
+        if self.spellings.as_ref().is_some_and(is_misspelt) {
+            return Err(Kind::OtherSpelling.into());
+        }
+        Ok(Some(policy))
+    }
+
+    /// The service's base path.
+    pub(super) fn path(&self) -> &str {
+        self.auth.path()
+    }
+
+    /// The same decision, told element by element.
+    pub(super) async fn explain(
+        &self,
+        parts: &Parts,
+        target: &Target,
+        client: Option<IpAddr>,
+        contact: Contact,
+    ) -> Result<Explanation, Refused> {
+        let head = RequestHead::new(&parts.method, parts.uri.path(), &parts.headers).with_client(client);
+        self.policy(&head, target)?;
+        Ok(self.auth.explain(&head, contact).await)
+    }
+
+    async fn answer(
+        &self,
+        parts: Parts,
+        body: ClientBody,
+        target: &Target,
+        peer: Option<Peer>,
+        decision: Decision,
+    ) -> Response<Body> {
+        let admission = match decision {
+            Ok(admission) => admission,
+            Err(rejection) => return reply::rejected(rejection),
+        };
+        match &self.answer {
+            Ready::Text(text) => reply::text(&parts.method, text),
+            Ready::Upstream(way) => self.pass_on(way, parts, body, target, peer, &admission).await,
+        }
+    }
+
+    async fn pass_on(
+        &self,
+        way: &Way,
+        parts: Parts,
+        body: ClientBody,
+        target: &Target,
+        peer: Option<Peer>,
+        admission: &Admission,
+    ) -> Response<Body> {
+        let address = match way.address(&parts.uri) {
+            Ok(address) => address,
+            Err(refused) => {
+                log::refused(&parts.method, &parts.uri, peer, refused);
+                return refused.response();
+            }
+        };
+        let log = log::Exchange::new(&parts, peer, self.auth.path());
+        // The extensions stay behind: they belong to the connection to the client.
+        let (mut head, ()) = Request::new(()).into_parts();
+        head.method = parts.method;
+        head.uri = address;
+        head.version = Version::HTTP_11;
+        head.headers = parts.headers;
+        let forwarding = headers::Forwarding { peer, host: target.host.as_ref() };
+        headers::request(&mut head.headers, parts.version, way.onward(), &forwarding);
+        credential::forward(&mut head.headers, self.forward_credential, way.keeps_secrets());
+        if let Some(caller) = admission.principal() {
+            headers::set_identity(&mut head.headers, caller);
+        }
+        match way.send(head, body).await {
+            Ok(mut response) => {
+                headers::response(response.headers_mut());
+                if self.has_cors {
+                    headers::remove_cors(response.headers_mut());
+                }
+                // The listener speaks its own version.
+                *response.version_mut() = Version::default();
+                response.map(Body::upstream)
+            }
+            Err(failure) => {
+                log.failed(&failure);
+                reply::empty(failure.status)
+            }
+        }
+    }
+}
+
+impl tower_service::Service<Request<ClientBody>> for Guarded {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<ClientBody>) -> Self::Future {
+        let site = Arc::clone(&self.0);
+        Box::pin(async move { Ok(site.serve(request).await) })
+    }
+}

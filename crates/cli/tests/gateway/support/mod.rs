@@ -1,0 +1,65 @@
+//! What the tests share.
+
+mod auth;
+mod client;
+mod frames;
+mod upstream;
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+
+use http::Request;
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+};
+use portcullis_cli::gateway::{Answer, Gateway, Peer, Service, Upstream};
+use portcullis_core::{Auth, Clock, SystemClock};
+use tokio::net::TcpListener;
+use tower_service::Service as _;
+
+pub(crate) use self::{
+    auth::{guarded, users},
+    client::{Http2, Raw, Reply, basic, raw, raw_open},
+    frames::Frames,
+    upstream::{Behaviour, Seen, Server, echo, full, server, talk},
+};
+
+/// A service at `path` whose answers come from `server`.
+pub(crate) fn in_front_of(auth: Auth, server: &Server) -> Service {
+    Service::new(auth, Answer::Upstream(Upstream::new(&server.url(), None).unwrap()))
+}
+
+/// A gateway for services, listening on a free port.
+pub(crate) async fn gateway(services: impl IntoIterator<Item = Service>) -> SocketAddr {
+    gateway_with(services, Arc::new(SystemClock::new()), |_| {}).await
+}
+
+/// The same with another clock, and with what the listener says of its connections.
+pub(crate) async fn gateway_with(
+    services: impl IntoIterator<Item = Service>,
+    clock: Arc<dyn Clock>,
+    peer: impl Fn(&mut Peer) + Clone + Send + Sync + 'static,
+) -> SocketAddr {
+    let gateway = Gateway::with_clock(services, clock).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (stream, from) = listener.accept().await.unwrap();
+            let mut about = Peer::new(from.ip());
+            peer(&mut about);
+            let gateway = gateway.clone();
+            let service = service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(about);
+                let mut gateway = gateway.clone();
+                async move { Ok::<_, Infallible>(gateway.call(request).await.unwrap()) }
+            });
+            tokio::spawn(async move {
+                let builder = auto::Builder::new(TokioExecutor::new());
+                let _ = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
+            });
+        }
+    });
+    address
+}
