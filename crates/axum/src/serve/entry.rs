@@ -9,8 +9,8 @@ use std::{
 
 use axum::{BoxError, extract::ConnectInfo};
 use http::{
-    Method, Request, Response, StatusCode, Version,
-    header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION},
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
+    header::{AUTHORIZATION, CONNECTION, COOKIE, HOST, PROXY_AUTHORIZATION},
 };
 use http_body::Body;
 use hyper::body::Incoming;
@@ -79,7 +79,8 @@ impl<S: App> hyper::service::Service<Request<Incoming>> for Entry<S> {
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let http2 = request.version() == Version::HTTP_2;
         let in_flight = self.activity.request(http2);
-        let head = look_at_head(&mut request);
+        mark_sensitive(request.headers_mut());
+        let refused = refuse(&request, self.header_bytes);
         let client = self.caller.trusted_proxies.client(self.caller.peer.ip(), request.headers());
         let extensions = request.extensions_mut();
         extensions.insert(ClientAddr::from(client));
@@ -90,10 +91,12 @@ impl<S: App> hyper::service::Service<Request<Incoming>> for Entry<S> {
         let connect = request.method() == Method::CONNECT;
         let activity = (!http2).then(|| self.activity.clone());
         let request = request.map(|body| RequestBody::new(body, activity.clone()));
-        // hyper's buffer holds a little more than it is told to; HTTP/2 has counted in its own way (RFC 9113 §6.5.2).
-        let fits = http2 || head <= self.header_bytes;
+        let answer = match refused {
+            None => Made::ByApp { future: self.app.clone().answer(request) },
+            Some(status) => Made::Refused { status, close: !http2 },
+        };
         Answer {
-            inner: fits.then(|| self.app.clone().answer(request)),
+            answer,
             in_flight: Some(in_flight),
             upgradable: activity.map(|activity| (activity, connect)),
             metrics: self.metrics.clone(),
@@ -101,26 +104,52 @@ impl<S: App> hyper::service::Service<Request<Incoming>> for Entry<S> {
     }
 }
 
-/// Marks credentials, so that no log, error or `Debug` downstream prints them, and tells the size of the head.
-fn look_at_head<B>(request: &mut Request<B>) -> usize {
+/// So that no log, error or `Debug` downstream prints them.
+fn mark_sensitive(headers: &mut HeaderMap) {
+    for (name, value) in headers {
+        if [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION].contains(name) {
+            value.set_sensitive(true);
+        }
+    }
+}
+
+/// The status for a request that hyper reads and nobody should act on.
+fn refuse<B>(request: &Request<B>, header_bytes: usize) -> Option<StatusCode> {
+    let headers = request.headers();
+    let version = request.version();
+    // hyper's buffer holds a little more than it is told to. HTTP/2 has its own way to count (RFC 9113 §6.5.2).
+    if version != Version::HTTP_2 && head_bytes(request) > header_bytes {
+        return Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
+    // RFC 9112 §3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that
+    // lacks a Host header field and to any request message that contains more than one Host header field line".
+    let hosts = headers.get_all(HOST).iter().count();
+    let one_host = hosts == 1 || hosts == 0 && version != Version::HTTP_11;
+    let one_target = match (request.method(), request.uri().path()) {
+        (&Method::CONNECT, _) | (&Method::OPTIONS, "*") => true,
+        (_, path) => path.starts_with('/'),
+    };
+    (!one_host || !one_target).then_some(StatusCode::BAD_REQUEST)
+}
+
+fn head_bytes<B>(request: &Request<B>) -> usize {
     let uri = request.uri();
     let scheme = uri.scheme_str().map_or(0, |scheme| scheme.len() + "://".len());
     let authority = uri.authority().map_or(0, |authority| authority.as_str().len());
     let path = uri.path_and_query().map_or(0, |path| path.as_str().len());
     let line = request.method().as_str().len() + scheme + authority + path + "  HTTP/1.1\r\n".len();
-    let mut size = line + "\r\n".len();
-    for (name, value) in request.headers_mut() {
-        size += name.as_str().len() + value.len() + ": \r\n".len();
-        if [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION].contains(name) {
-            value.set_sensitive(true);
-        }
-    }
-    size
+    let header =
+        |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + ": \r\n".len();
+    line + request.headers().iter().map(header).sum::<usize>() + "\r\n".len()
 }
 
-fn too_large<B>() -> Response<Option<B>> {
+fn refusal<B>(status: StatusCode, close: bool) -> Response<Option<B>> {
     let mut response = Response::new(None);
-    *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    *response.status_mut() = status;
+    if close {
+        // Who sends such a request may mean something else with the next, too.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 
@@ -128,12 +157,22 @@ pin_project! {
     /// The response that is being made.
     pub(super) struct Answer<F> {
         #[pin]
-        // None where the head is too large.
-        inner: Option<F>,
+        answer: Made<F>,
         in_flight: Option<InFlight>,
         // An HTTP/1.1 connection, and whether CONNECT asked to have it.
         upgradable: Option<(Arc<Activity>, bool)>,
         metrics: Arc<Metrics>,
+    }
+}
+
+pin_project! {
+    #[project = MadeProj]
+    enum Made<F> {
+        ByApp {
+            #[pin]
+            future: F,
+        },
+        Refused { status: StatusCode, close: bool },
     }
 }
 
@@ -145,9 +184,9 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = match this.inner.as_pin_mut() {
-            Some(inner) => ready!(inner.poll(cx))?.map(Some),
-            None => too_large(),
+        let response = match this.answer.project() {
+            MadeProj::ByApp { future } => ready!(future.poll(cx))?.map(Some),
+            MadeProj::Refused { status, close } => refusal(*status, *close),
         };
         this.metrics.answered(&response);
         if let Some((activity, connect)) = this.upgradable

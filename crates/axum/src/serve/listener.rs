@@ -20,7 +20,8 @@ use super::{
 /// # async fn run(app: axum::Router, stop: tokio::sync::oneshot::Receiver<()>) -> Result<(), portcullis_core::BuildError> {
 /// let listener = Listener::bind(&ListenerConfig::default()).await?;
 /// println!("listening on {}", listener.local_addr());
-/// listener.serve_with_shutdown(app, async { drop(stop.await) }).await
+/// listener.serve_with_shutdown(app, async { drop(stop.await) }).await;
+/// # Ok(())
 /// # }
 /// ```
 #[must_use = "nothing is answered before it serves"]

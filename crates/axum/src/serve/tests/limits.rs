@@ -54,12 +54,29 @@ async fn a_head_that_never_ends_is_a_431() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn after_a_body_was_refused_its_bytes_are_thrown_away_for_a_while() {
+    let server = Server::start(app(), ListenerConfig::default());
+    let mut client = server.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n").await;
+    assert!(client.head().await.starts_with("HTTP/1.1 405 Method Not Allowed\r\n"));
+    assert_eq!(client.closed().await, Duration::ZERO, "the side that writes is closed");
+    for _ in 0..3 {
+        client.send(vec![0; 100_000]).await;
+        sleep(Duration::from_millis(600)).await;
+        assert_eq!(server.metric("portcullis_connections_open"), 1);
+    }
+    sleep(Duration::from_millis(300)).await;
+    assert_eq!(server.metric("portcullis_connections_open"), 0);
+    assert!(client.io.write_all(b"x").await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn more_than_a_hundred_headers_are_a_431() {
     let server = Server::start(app(), ListenerConfig::default());
     for (count, status) in [(100, "200"), (101, "431")] {
         let mut client = server.connect();
-        let headers: String = (0..count).map(|number| format!("H{number}: x\r\n")).collect();
-        client.send(format!("GET / HTTP/1.1\r\n{headers}\r\n")).await;
+        let headers: String = (1..count).map(|number| format!("H{number}: x\r\n")).collect();
+        client.send(format!("GET / HTTP/1.1\r\nHost: a\r\n{headers}\r\n")).await;
         let head = client.head().await;
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
     }

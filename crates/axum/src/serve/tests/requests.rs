@@ -7,10 +7,10 @@ use axum::{
     body::Body,
     extract::{ConnectInfo, Request},
     response::Response,
-    routing::{any, get},
+    routing::{any, get, post},
 };
 use http::{
-    HeaderMap, StatusCode,
+    HeaderMap, Method, StatusCode, Uri,
     header::{CONNECTION, UPGRADE},
 };
 use hyper_util::rt::TokioIo;
@@ -40,7 +40,7 @@ async fn echo(mut request: Request) -> Response {
         io.shutdown().await.unwrap();
     });
     let mut response = Response::new(Body::empty());
-    if request.method() == http::Method::GET {
+    if request.method() == Method::GET {
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         response.headers_mut().insert(CONNECTION, "upgrade".parse().unwrap());
         response.headers_mut().insert(UPGRADE, "echo".parse().unwrap());
@@ -160,4 +160,148 @@ async fn a_websocket_over_http2_is_not_idle_however_long_it_is_silent() {
     }
     drop(io);
     assert_eq!(client.closed().await, Duration::from_secs(60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgraded_connection_can_be_closed_on_one_side() {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let tell = std::sync::Arc::new(std::sync::Mutex::new(Some(tell)));
+    let handler = async move |mut request: Request| {
+        let upgrade = hyper::upgrade::on(&mut request);
+        let tell = tell.lock().unwrap().take().unwrap();
+        tokio::spawn(async move {
+            let mut io = TokioIo::new(upgrade.await.unwrap());
+            io.read_exact(&mut [0; 4]).await.unwrap();
+            io.shutdown().await.unwrap();
+            let mut rest = String::new();
+            io.read_to_string(&mut rest).await.unwrap();
+            tell.send(rest).unwrap();
+        });
+        (StatusCode::SWITCHING_PROTOCOLS, [(CONNECTION, "upgrade"), (UPGRADE, "echo")])
+    };
+    let server = Server::start(Router::new().route("/", get(handler)), ListenerConfig::default());
+    let mut client = server.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n").await;
+    assert!(client.head().await.starts_with("HTTP/1.1 101 "));
+    client.send("stop").await;
+    client.closed().await;
+    client.send("and the rest").await;
+    drop(client);
+    assert_eq!(told.await.unwrap(), "and the rest");
+}
+
+/// Sends each on a connection of its own to a handler that tells method, path and body, and returns status and body.
+async fn statuses(requests: &[&str]) -> Vec<(String, String)> {
+    let tell = async |method: Method, uri: Uri, headers: HeaderMap, body: String| {
+        assert!(!(headers.contains_key("content-length") && headers.contains_key("transfer-encoding")));
+        format!("{method} {uri} {body}")
+    };
+    let server = Server::start(Router::new().fallback(tell), ListenerConfig::default());
+    let mut answers = Vec::new();
+    for request in requests {
+        let mut client = server.connect();
+        client.send(request).await;
+        let (status, body) = client.answer().await;
+        answers.push((status.split(' ').nth(1).unwrap().to_owned(), body));
+    }
+    answers
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_can_be_read_in_two_ways_are_refused_before_any_service_sees_them() {
+    let requests = [
+        // Folded, spaced, and broken lines (RFC 9112 §5).
+        "GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer a\r\n b\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nAuthorization : Bearer a\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\n X: b\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n",
+        "GET  /  HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /<script> HTTP/1.1\r\nHost: a\r\n\r\n",
+        "G\x01T / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /\r\n\r\n",
+        "GET / HTTP/2.0\r\nHost: a\r\n\r\n",
+        // Whose request it is (RFC 9112 §3.2), and for what.
+        "GET / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n",
+        "GET x HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET a:1 HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET * HTTP/1.1\r\nHost: a\r\n\r\n",
+        // Where it ends (RFC 9112 §6).
+        "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3, 3\r\n\r\nabc",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -3\r\n\r\nabc",
+    ];
+    for (request, answer) in requests.iter().zip(statuses(&requests).await) {
+        assert_eq!(answer, ("400".to_owned(), String::new()), "{request:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn unusual_requests_with_one_reading_are_passed_on() {
+    let requests = [
+        ("GET / HTTP/1.0\r\n\r\n", "GET / "),
+        ("GET http://b/x?y HTTP/1.1\r\nHost: b\r\n\r\n", "GET http://b/x?y "),
+        ("GET http://b HTTP/1.1\r\nHost: b\r\n\r\n", "GET http://b/ "),
+        ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS * "),
+        ("GET //x HTTP/1.1\r\nHost: a\r\n\r\n", "GET //x "),
+        ("PATCH /%2e%2e/ HTTP/1.1\r\nHost: a\r\n\r\n", "PATCH /%2e%2e/ "),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\n\r\n",
+            "POST / hello",
+        ),
+        // RFC 9112 §6.3: "the Transfer-Encoding overrides the Content-Length", which no handler gets to see.
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "POST / ",
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+            "POST / ",
+        ),
+    ];
+    let all: Vec<&str> = requests.iter().map(|(request, _)| *request).collect();
+    for ((request, body), answer) in requests.iter().zip(statuses(&all).await) {
+        assert_eq!(answer, ("200".to_owned(), (*body).to_owned()), "{request:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn http2_requests_name_their_host_once_and_a_path() {
+    let server = Server::start(Router::new().fallback(async || "hello"), ListenerConfig::default());
+    let mut client = server.connect_http2().await;
+    for (hosts, status) in [(0, 200), (1, 200), (2, 400)] {
+        let mut request = http::Request::get("http://a/").body(Default::default()).unwrap();
+        for _ in 0..hosts {
+            request.headers_mut().append(http::header::HOST, "a".parse().unwrap());
+        }
+        assert_eq!(client.sender.send_request(request).await.unwrap().status(), status, "{hosts}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_expects_100_is_told_to_go_on_only_when_the_body_is_wanted() {
+    let app = Router::new()
+        .route("/", post(async |body: String| body))
+        .route("/no", post(async || StatusCode::UNAUTHORIZED));
+    let server = Server::start(app, ListenerConfig::default());
+    for (path, first) in [("/", "HTTP/1.1 100 Continue\r\n"), ("/no", "HTTP/1.1 401 Unauthorized\r\n")] {
+        let mut client = server.connect();
+        client
+            .send(format!(
+                "POST {path} HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+            ))
+            .await;
+        assert!(client.head().await.starts_with(first), "{path}");
+        if path == "/" {
+            client.send("hello").await;
+            assert_eq!(client.answer().await, ok("hello"));
+        }
+    }
 }
