@@ -20,11 +20,19 @@ pub(crate) fn read_file(path: &Path) -> Result<ReadKeys, String> {
     let file = KeyFile::read(path).map_err(|error| explained(&error))?;
     let named = |why: String| format!("{}: {why}", path.display());
     if file.is_json() {
-        return jwk::read(file.bytes()).map_err(|why| named(format!("it {why}")));
+        let mut read = jwk::read(file.bytes()).map_err(|why| named(format!("it {why}")))?;
+        let is_secret = read.keys.algorithms().iter().any(|algorithm| algorithm.least_secret().is_some());
+        if is_secret && file.is_readable_by_others() {
+            let path = path.display();
+            read.warnings.push(format!(
+                "{path}: every user of this machine may read this shared secret: `chmod o-r` it"
+            ));
+        }
+        return Ok(read);
     }
     let public = PublicKey::from_key_file(&file).map_err(|error| explained(&error))?;
     let key = prepare(&public).map_err(|why| named(format!("the key {why}")))?;
-    Ok(ReadKeys { keys: KeySet::one(key), skipped: Vec::new() })
+    Ok(ReadKeys { keys: KeySet::one(key), warnings: Vec::new() })
 }
 
 /// Which of the keys that name an entry of a key store is at fault.

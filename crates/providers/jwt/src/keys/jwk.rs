@@ -11,11 +11,11 @@ use crate::{
     refusal::shown,
 };
 
-/// The keys in a text, and what was left out and why.
+/// The keys in a text, and what should be known of it: above all the keys that were left out, and why.
 #[derive(Debug)]
 pub(crate) struct ReadKeys {
     pub(crate) keys: KeySet,
-    pub(crate) skipped: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Reads a JWK, or a set of them.
@@ -27,7 +27,7 @@ pub(crate) fn read(text: &[u8]) -> Unusable<ReadKeys> {
         json::object(text, "it").map_err(|refusal| format!("is not a JWK: {}", refusal.reason()))?;
     let Some(keys) = members.get("keys") else {
         let key = read_key(&members)?;
-        return Ok(ReadKeys { keys: KeySet::one(key), skipped: Vec::new() });
+        return Ok(ReadKeys { keys: KeySet::one(key), warnings: Vec::new() });
     };
     let Value::Array(keys) = keys else {
         return Err("is not a set of JWKs: `keys` is not an array".to_owned());
@@ -44,14 +44,14 @@ pub(crate) fn read(text: &[u8]) -> Unusable<ReadKeys> {
         };
         match read {
             Ok(key) => usable.push(key),
-            Err(why) => skipped.push(format!("the key at position {position} {why}")),
+            Err(why) => skipped.push(format!("the key at position {position} {why}; it is left out")),
         }
     }
     if usable.is_empty() {
-        let why = if skipped.is_empty() { "it is empty".to_owned() } else { skipped.join("; ") };
+        let why = if skipped.is_empty() { "it is empty".to_owned() } else { skipped.join(", ") };
         return Err(format!("holds no key that verifies signatures: {why}"));
     }
-    Ok(ReadKeys { keys: KeySet::of(usable), skipped })
+    Ok(ReadKeys { keys: KeySet::of(usable), warnings: skipped })
 }
 
 /// What makes a whole set suspect, looked at in all keys that are for signatures, readable or not.

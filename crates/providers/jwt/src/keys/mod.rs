@@ -101,6 +101,9 @@ impl Key {
 
     /// A shared secret, for each algorithm that it is long enough for; for all of them where `insecure_short`.
     fn secret(bytes: &[u8], insecure_short: bool) -> Unusable<Self> {
+        if bytes.is_empty() {
+            return Err("is empty and protects nothing".to_owned());
+        }
         // RFC 7518 §3.2: "A key of the same size as the hash output (for instance, 256 bits for "HS256") or larger MUST
         // be used with this algorithm."
         let long_enough =
@@ -116,9 +119,6 @@ impl Key {
             Verifier { algorithm, with: With::Secret(Box::new(hmac::Key::new(hash, bytes))) }
         };
         let verifiers: Vec<Verifier> = allowed.map(prepare).collect();
-        if bytes.is_empty() {
-            return Err("is empty and protects nothing".to_owned());
-        }
         if verifiers.is_empty() {
             return Err("is too short: HS256 needs at least 32 bytes (HS384 48, HS512 64)".to_owned());
         }

@@ -78,7 +78,7 @@ impl SignatureConfig {
 
     /// Reads the keys.
     pub(super) fn load(&self) -> Fails<ReadKeys> {
-        let all = |keys| ReadKeys { keys, skipped: Vec::new() };
+        let all = |keys| ReadKeys { keys, warnings: Vec::new() };
         match &self.0 {
             Kind::Read(keys) => Ok(all(keys.clone())),
             Kind::CertFile(path) => read_file(path).map_err(|why| ("certFile", why)),
@@ -136,8 +136,8 @@ impl SignatureConfig {
         };
         match Self(kind).load() {
             Ok(read) => {
-                for skipped in read.skipped {
-                    section.warn(which, format!("{skipped}; it is left out"));
+                for warning in read.warnings {
+                    section.warn(which, warning);
                 }
                 if insecure_short {
                     section.warn(

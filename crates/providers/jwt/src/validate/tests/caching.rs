@@ -1,0 +1,235 @@
+//! What is remembered, and what is looked at again on every use.
+
+use std::{sync::Arc, time::Duration};
+
+use portcullis_core::{
+    Bearer, Clock, Contact, Context, Credential, Identity, Outcome, Provider as _, UnixTime,
+};
+use portcullis_testing::{
+    ManualClock,
+    contract::{Case, provider_keeps_its_contract},
+};
+use serde_json::{Value, json};
+
+use super::{config, validator};
+use crate::{
+    Algorithm, CacheConfig, JwtValidator, JwtValidatorConfig, SignatureConfig,
+    fixtures::{NOW, Signs, claims, claims_with, public_crt, rsa_signing},
+};
+
+struct Bench {
+    validator: JwtValidator,
+    manual: ManualClock,
+    clock: Arc<dyn Clock>,
+}
+
+impl Bench {
+    fn new(config: JwtValidatorConfig) -> Self {
+        let manual = ManualClock::at(NOW);
+        Self { validator: validator(config), clock: Arc::new(manual.clone()), manual }
+    }
+
+    fn ask_with(&self, token: &str, explain: bool) -> Result<Arc<Identity>, &'static str> {
+        let credential = Credential::Bearer(Bearer::new(token).unwrap());
+        let mut cx = Context::new(&self.clock);
+        if explain {
+            cx = cx.explaining(Contact::Forbidden);
+        }
+        match self.validator.try_authenticate(&credential, &cx).expect("it never waits") {
+            Outcome::Known(identity) => Ok(identity),
+            Outcome::Refused(refusal) => Err(refusal.code()),
+            Outcome::Unavailable(why) => panic!("{why}"),
+        }
+    }
+
+    fn ask(&self, token: &str) -> Result<Arc<Identity>, &'static str> {
+        self.ask_with(token, false)
+    }
+
+    /// Whether the second answer is the first one, remembered.
+    fn remembers(&self, token: &str) -> bool {
+        Arc::ptr_eq(&self.ask(token).unwrap(), &self.ask(token).unwrap())
+    }
+
+    fn len(&self) -> usize {
+        self.validator.cache.as_ref().map_or(0, super::super::cache::TokenCache::len)
+    }
+}
+
+fn token(claims: &Value) -> String {
+    Signs::secret().claims(claims)
+}
+
+#[test]
+fn an_accepted_token_is_remembered_and_compared_whole() {
+    let bench = Bench::new(config());
+    let first = token(&claims());
+    assert!(bench.remembers(&first));
+    assert_eq!(bench.len(), 1);
+    // The same claims under another spelling of the header are another token.
+    let second = Signs::secret().token(&json!({"alg": "HS256"}), &claims());
+    assert!(!Arc::ptr_eq(&bench.ask(&first).unwrap(), &bench.ask(&second).unwrap()));
+    // The same text with another signature is refused, remembered or not.
+    let (head, signature) = first.rsplit_once('.').unwrap();
+    let other = if signature.starts_with('A') { "B" } else { "A" };
+    assert_eq!(bench.ask(&format!("{head}.{other}{}", &signature[1..])).unwrap_err(), "bad-signature");
+    assert_eq!(bench.len(), 2);
+}
+
+#[test]
+fn refused_tokens_are_not_remembered() {
+    let bench = Bench::new(config().issuer("other"));
+    for _ in 0..2 {
+        assert_eq!(bench.ask(&token(&claims())).unwrap_err(), "wrong-issuer");
+    }
+    assert_eq!(bench.len(), 0);
+}
+
+#[test]
+fn a_remembered_token_expires_all_the_same() {
+    let bench = Bench::new(config().clock_skew(Duration::from_secs(10)));
+    let token = token(&claims_with("exp", (NOW.as_secs() + 60).into()));
+    assert!(bench.remembers(&token));
+    bench.manual.advance(Duration::from_millis(69_999));
+    assert!(bench.remembers(&token));
+    bench.manual.advance(Duration::from_millis(1));
+    assert_eq!(bench.ask(&token).unwrap_err(), "expired");
+    assert_eq!(bench.len(), 0);
+}
+
+#[test]
+fn nbf_is_looked_at_again_when_the_clock_is_set_back() {
+    let bench = Bench::new(config());
+    let token = token(&claims_with("nbf", NOW.as_secs().into()));
+    assert!(bench.remembers(&token));
+    bench.manual.set(UnixTime::from_secs(NOW.as_secs() - 1));
+    assert_eq!(bench.ask(&token).unwrap_err(), "not-yet-valid");
+}
+
+#[test]
+fn a_clock_that_is_set_back_keeps_no_entry_alive() {
+    let bench = Bench::new(config());
+    let token = token(&claims_with("exp", (NOW.as_secs() + 60).into()));
+    let first = bench.ask(&token).unwrap();
+    bench.manual.advance(Duration::from_secs(60));
+    bench.manual.set(NOW);
+    // The civil clock says that the token is good, so it is verified, and not answered from memory.
+    assert!(!Arc::ptr_eq(&first, &bench.ask(&token).unwrap()));
+}
+
+#[test]
+fn the_certificate_is_looked_at_again() {
+    let certificate = SignatureConfig::cert_file(public_crt());
+    let bench = Bench::new(JwtValidatorConfig::new(certificate));
+    let token =
+        Signs::by(rsa_signing(Algorithm::Rs256)).claims(&claims_with("exp", 9_999_999_999_u64.into()));
+    assert!(bench.remembers(&token));
+    bench.manual.set(UnixTime::from_secs(2_139_544_078 + 1));
+    assert_eq!(bench.ask(&token).unwrap_err(), "certificate-expired");
+}
+
+#[test]
+fn max_age_bounds_the_memory_of_a_token_that_never_expires() {
+    let cache = CacheConfig::default().max_age(Duration::from_secs(30));
+    let bench = Bench::new(config().require_expiration(false).cache(cache));
+    let token = token(&claims_with("exp", Value::Null));
+    let first = bench.ask(&token).unwrap();
+    bench.manual.advance(Duration::from_millis(29_999));
+    assert!(Arc::ptr_eq(&first, &bench.ask(&token).unwrap()));
+    bench.manual.advance(Duration::from_millis(1));
+    assert!(!Arc::ptr_eq(&first, &bench.ask(&token).unwrap()));
+}
+
+#[test]
+fn services_that_share_a_validator_measure_ages_by_one_clock() {
+    let bench = Bench::new(config().cache(CacheConfig::default().max_age(Duration::from_secs(30))));
+    bench.manual.advance(Duration::from_secs(1_000));
+    let token = token(&claims_with("exp", 9_999_999_999_u64.into()));
+    let first = bench.ask(&token).unwrap();
+    // Another service's clock started later.
+    let other: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW));
+    let credential = Credential::Bearer(Bearer::new(&token).unwrap());
+    let ask = || match bench.validator.try_authenticate(&credential, &Context::new(&other)) {
+        Some(Outcome::Known(identity)) => identity,
+        other => panic!("{other:?}"),
+    };
+    assert!(Arc::ptr_eq(&first, &ask()));
+    bench.manual.advance(Duration::from_secs(30));
+    assert!(!Arc::ptr_eq(&first, &ask()));
+}
+
+#[test]
+fn an_explanation_neither_reads_nor_writes_the_memory() {
+    let bench = Bench::new(config());
+    let token = token(&claims());
+    bench.ask_with(&token, true).unwrap();
+    assert_eq!(bench.len(), 0);
+    let remembered = bench.ask(&token).unwrap();
+    assert!(!Arc::ptr_eq(&remembered, &bench.ask_with(&token, true).unwrap()));
+    assert!(Arc::ptr_eq(&remembered, &bench.ask(&token).unwrap()));
+}
+
+#[test]
+fn a_capacity_of_zero_remembers_nothing() {
+    for cache in [CacheConfig::off(), CacheConfig::default().capacity(0)] {
+        let bench = Bench::new(config().cache(cache));
+        assert!(!bench.remembers(&token(&claims())));
+    }
+}
+
+#[test]
+fn entries_and_bytes_are_bounded() {
+    let bench = Bench::new(config().cache(CacheConfig::default().capacity(100)));
+    let cache = bench.validator.cache.as_ref().unwrap();
+    for number in 0..1_000 {
+        bench.ask(&token(&claims_with("jti", number.to_string().into()))).unwrap();
+        assert!(cache.len() <= 100 && cache.weight() <= 100 * 8 * 1024, "{} {}", cache.len(), cache.weight());
+    }
+    assert!(cache.len() >= 50, "{}", cache.len());
+    // Large tokens, and small tokens that are large in memory, leave room for fewer.
+    for number in 0..100 {
+        let mut large = claims_with("jti", number.to_string().into());
+        large["padding"] = "x".repeat(30_000).into();
+        bench.ask(&token(&large)).unwrap();
+        let mut many = claims_with("jti", number.to_string().into());
+        many["padding"] = json!(vec![1; 5_000]);
+        bench.ask(&token(&many)).unwrap();
+        assert!(cache.weight() <= 100 * 8 * 1024, "{}", cache.weight());
+    }
+    assert!(cache.len() < 25, "{}", cache.len());
+    assert!(!format!("{:?}", bench.validator).contains("eyJ"));
+}
+
+#[tokio::test]
+async fn the_validator_keeps_the_contract_of_providers() {
+    let header = |token: &str| http::HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
+    let good = token(&claims());
+    let (head, _) = good.rsplit_once('.').unwrap();
+    provider_keeps_its_contract(Case {
+        provider: Arc::new(validator(config())),
+        good: header(&good),
+        subject: "alice",
+        bad: vec![
+            header("abc"),
+            header("a.b.c"),
+            header(head),
+            header(&format!("{head}.")),
+            header(&format!("{good}.")),
+            header(&token(&claims_with("exp", 1.into()))),
+            header(&token(&json!({"iss": 1}))),
+        ],
+        clock: Arc::new(ManualClock::at(NOW)),
+    })
+    .await;
+}
+
+#[test]
+fn another_scheme_is_refused() {
+    let value = http::HeaderValue::from_static("Basic YWxpY2U6MTIz");
+    let credential = portcullis_core::credential::from_header_value(&value, 100).unwrap();
+    let bench = Bench::new(config());
+    match bench.validator.try_authenticate(&credential, &Context::new(&bench.clock)) {
+        Some(Outcome::Refused(refusal)) => assert_eq!(refusal.code(), "other-scheme"),
+        other => panic!("{other:?}"),
+    }
+}
