@@ -31,8 +31,9 @@ pub enum Answer {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PathMatching {
-    /// A path that meets a resource or another service only in lower case, without the slash at its end, or
-    /// cut off at an encoded `?` or `#`, is 404: the upstream might read it so.
+    /// A path that meets a resource or another service only in another spelling is 404, for the upstream might
+    /// read it so: in another case, without the slash at its end, cut off at an encoded `?` or `#`, or without
+    /// dots and blanks at the end of a segment.
     #[default]
     Strict,
     /// Every spelling goes by what it is: for upstreams that tell them apart.

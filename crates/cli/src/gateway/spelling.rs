@@ -1,6 +1,6 @@
 //! Other spellings of a resource's path.
 //!
-//! Many servers read `/foo/ADMIN` and `/foo/admin/` as `/foo/admin`. A request whose path meets a resource only
+//! Many servers read `/foo/ADMIN` and `/foo/admin/` as `/foo/admin`, some even `/foo/admin.`. A request whose path meets a resource only
 //! in such a spelling would go upstream under a looser policy than the resource's, so it is 404, unless the
 //! service says `pathMatching = "exact"`.
 
@@ -74,16 +74,31 @@ impl Spellings {
     }
 }
 
-/// How else a server might read a decoded path: in lower case, without the slash at its end, and cut off where
-/// a `?` or `#` stands that was percent-encoded.
+/// How else a server might read a decoded path: in lower case, without the slash at its end, cut off where a `?`
+/// or `#` stands that was percent-encoded, and without the dots and blanks that Windows ignores at the end of a
+/// name.
 pub(super) fn readings(path: &str) -> impl Iterator<Item = String> {
-    let lower = path.to_ascii_lowercase();
+    let lower = path.to_lowercase();
     let cut = lower.find(['?', '#']).and_then(|at| lower.get(..at)).map(str::to_owned);
-    [Some(lower), cut].into_iter().flatten().flat_map(|reading| {
+    let both = [Some(lower), cut].into_iter().flatten();
+    let trimmed = both.clone().filter_map(|reading| trim_names(&reading));
+    both.chain(trimmed).flat_map(|reading| {
         let bare = without_slash(&reading).to_owned();
         let with_slash = (bare != reading).then_some(reading);
         [Some(bare), with_slash].into_iter().flatten()
     })
+}
+
+/// The path without dots and blanks at the end of its segments; `None` where there are none.
+fn trim_names(path: &str) -> Option<String> {
+    let ignored = ['.', ' '];
+    if !path.split('/').any(|segment| segment.ends_with(ignored)) {
+        return None;
+    }
+    let names = path.split('/').map(|segment| segment.trim_end_matches(ignored));
+    let kept = names.filter(|name| !name.is_empty()).collect::<Vec<_>>().join("/");
+    let slash = if path.ends_with('/') { "/" } else { "" };
+    Some(format!("/{kept}{slash}"))
 }
 
 fn without_slash(path: &str) -> &str {
@@ -96,7 +111,7 @@ fn without_slash(path: &str) -> &str {
 /// A pattern with its text in lower case and without a slash at its end.
 fn fold(pattern: &str) -> String {
     let fold = |segment: &str| {
-        if is_parameter(segment) { segment.to_owned() } else { segment.to_ascii_lowercase() }
+        if is_parameter(segment) { segment.to_owned() } else { segment.to_lowercase() }
     };
     let lower = pattern.split('/').map(fold).collect::<Vec<_>>().join("/");
     without_slash(&lower).to_owned()
@@ -146,11 +161,15 @@ mod tests {
         assert_eq!(all("/"), ["/"]);
         assert_eq!(all("/Foo#x"), ["/foo#x", "/foo"]);
         assert_eq!(all("/Foo/?x/"), ["/foo/?x", "/foo/?x/", "/foo", "/foo/"]);
+        assert_eq!(all("/Foo./a. . "), ["/foo./a. . ", "/foo/a"]);
+        assert_eq!(all("/a/... /b./"), ["/a/... /b.", "/a/... /b./", "/a/b", "/a/b/"]);
+        assert_eq!(all("/ÉA"), ["/éa"]);
     }
 
     #[test]
     fn a_spelling_that_only_another_reader_takes_for_the_resource_is_found() {
-        let one = auth("/foo", &[("*", "/admin"), ("GET", "/users/{id}"), ("*", "/files/{*rest}")]);
+        let one =
+            auth("/foo", &[("*", "/admin"), ("GET", "/users/{id}"), ("*", "/files/{*rest}"), ("*", "/key")]);
         for (method, path, expected) in [
             ("GET", "/foo/admin", false),
             ("GET", "/foo/ADMIN", true),
@@ -159,6 +178,9 @@ mod tests {
             ("GET", "/foo/ADMIN/", true),
             ("GET", "/foo/admin#x", true),
             ("GET", "/foo/Admin/?x", true),
+            ("GET", "/foo/admin.", true),
+            ("GET", "/foo/ADMIN. ", true),
+            ("GET", "/foo/\u{212a}ey", true),
             ("GET", "/foo/admins", false),
             ("GET", "/foo/other", false),
             ("GET", "/foo/OTHER/", false),

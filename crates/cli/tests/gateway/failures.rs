@@ -190,6 +190,17 @@ async fn a_second_less_is_not_too_long() {
     assert_eq!(asked.await.unwrap().status, 200);
 }
 
+#[tokio::test]
+async fn a_client_that_hangs_up_ends_the_request_upstream() {
+    let (_clock, gateway, listener) = silent().await;
+    let mut client = raw_open(gateway).await;
+    client.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let (mut stream, _) = listener.accept().await.unwrap();
+    read_head(&mut stream).await;
+    drop(client);
+    assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+}
+
 async fn uploading() -> (ManualClock, Raw, TcpStream) {
     let (clock, gateway, listener) = silent().await;
     let mut client = raw_open(gateway).await;

@@ -6,7 +6,7 @@ use portcullis_core::{Auth, Resource};
 use crate::support::{Server, basic, echo, gateway, guarded, in_front_of, raw, raw_open};
 
 /// The spellings of `/foo/admin` that some server takes for it.
-const SPELLINGS: [&str; 31] = [
+const SPELLINGS: [&str; 35] = [
     "/foo/ADMIN",
     "/foo/Admin",
     "/FOO/admin",
@@ -37,6 +37,10 @@ const SPELLINGS: [&str; 31] = [
     "/foo/admin%3Fx",
     "/foo/ADMIN%23/x",
     "/foo/%c0%afadmin",
+    "/foo/admin.",
+    "/foo/admin%20",
+    "/foo/ADMIN%2e/",
+    "/foo/.../admin",
     "/foo/adm%ED%A0%80in",
 ];
 
