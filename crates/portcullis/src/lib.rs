@@ -113,7 +113,7 @@ pub use portcullis_axum::*;
 #[cfg(feature = "file")]
 pub use portcullis_file as file;
 #[cfg(feature = "file")]
-pub use portcullis_file::{FileUserStore, User, UserStore};
+pub use portcullis_file::{FileUserStore, StoredUsers, User, UserRecord, UserStore};
 #[cfg(feature = "jwt")]
 pub use portcullis_jwt as jwt;
 #[cfg(feature = "jwt")]

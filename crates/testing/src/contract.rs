@@ -10,6 +10,7 @@ use portcullis_core::{
 
 /// What the contract suite needs to know of a provider.
 #[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "whoever runs the suite writes one down")]
 pub struct Case {
     /// The provider, new: nothing remembered yet.
     pub provider: Arc<dyn Provider>,

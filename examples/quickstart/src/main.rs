@@ -18,13 +18,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Some(file) => Config::load(file)?,
         None => Config::parse(include_str!("../Config.toml"), env!("CARGO_MANIFEST_DIR"))?,
     };
-    let foo = config.service("/foo")?.build().await?;
+    let auth = config.service("/foo")?.build().await?;
 
     let app = Router::new()
         .route("/foo/bar", get(async || "Hello, World!"))
         .route("/foo/me", get(async |caller: Caller| format!("{}\n", caller.subject().unwrap_or("nobody"))))
         .route("/foo/health", get(async || "ok\n"))
-        .layer(AuthLayer::new(foo));
+        .layer(AuthLayer::new(auth));
 
     let listener = Listener::bind(config.listener()).await?;
     print_requests(listener.local_addr(), &token()?);
