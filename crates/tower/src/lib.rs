@@ -14,7 +14,7 @@ pub mod require_scopes;
 mod source;
 
 pub use self::{
-    auth_layer::{AuthLayer, AuthLayerWith, AuthService, EmptyBody, OnRejection},
+    auth_layer::{AuthLayer, AuthLayerWith, AuthService, EmptyBody, OnRejection, refuse},
     require_scopes::RequireScopes,
     source::{ClientAddr, PlainRequest, RequestSource, RequestView},
 };

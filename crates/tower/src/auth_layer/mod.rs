@@ -94,10 +94,9 @@ mod mount;
 mod response;
 mod service;
 
-pub(crate) use self::response::refuse;
 pub use self::{
     future::ResponseFuture,
     layer::{AuthLayer, AuthLayerWith},
-    response::{EmptyBody, OnRejection},
+    response::{EmptyBody, OnRejection, refuse},
     service::AuthService,
 };

@@ -43,7 +43,7 @@ where
 
 /// Leaves the body of refusals empty: `content-length: 0`. What a layer does unless it is told otherwise.
 #[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
+#[expect(clippy::exhaustive_structs, reason = "a name for doing nothing")]
 pub struct EmptyBody;
 
 impl<B: Default> OnRejection<B> for EmptyBody {
@@ -53,8 +53,9 @@ impl<B: Default> OnRejection<B> for EmptyBody {
     }
 }
 
-/// The response to a request that is not let in.
-pub(crate) fn refuse<B, H: OnRejection<B>>(rejection: Rejection, hook: &H) -> Response<B> {
+/// The response to a request that is not let in: for whoever refuses requests inside the layer, with
+/// [`Admission::demand_caller`](portcullis_core::Admission::demand_caller), in a layer's way.
+pub fn refuse<B, H: OnRejection<B>>(rejection: Rejection, hook: &H) -> Response<B> {
     let (mut head, ()) = Response::new(()).into_parts();
     head.status = rejection.status();
     rejection.write_headers(&mut head.headers);
