@@ -1,6 +1,7 @@
 //! Bodies that tell when they move.
 
 use std::{
+    future::poll_fn,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -10,13 +11,18 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
+use tokio::{runtime::Handle, time::timeout};
 
-use super::activity::{Activity, InFlight};
+use super::{
+    activity::{Activity, InFlight},
+    socket::LINGER,
+};
 
 /// The body of a request as it arrives.
 #[derive(Debug)]
 pub struct RequestBody {
-    inner: Incoming,
+    /// There until it is dropped.
+    inner: Option<Incoming>,
     /// For HTTP/1.1. In HTTP/2 a client may well be silent while it listens, as gRPC's are.
     activity: Option<Arc<Activity>>,
     ended: bool,
@@ -24,7 +30,7 @@ pub struct RequestBody {
 
 impl RequestBody {
     pub(super) const fn new(inner: Incoming, activity: Option<Arc<Activity>>) -> Self {
-        Self { inner, activity, ended: false }
+        Self { inner: Some(inner), activity, ended: false }
     }
 }
 
@@ -36,9 +42,14 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
+        let polled = Pin::new(inner).poll_frame(cx);
         if let Some(activity) = &self.activity {
-            if polled.is_pending() { activity.body_waits() } else { activity.body_moves() }
+            if polled.is_pending() {
+                activity.body_waits();
+            } else {
+                activity.body_moves();
+            }
         }
         let frame = ready!(polled);
         self.ended |= frame.is_none();
@@ -46,20 +57,34 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        if let Some(activity) = &self.activity {
-            activity.body_ends(!self.ended && !self.inner.is_end_stream());
+        let unread = !self.ended && !self.is_end_stream();
+        match (&self.activity, self.inner.take()) {
+            // The socket is closed so that the answer arrives.
+            (Some(activity), _) => activity.body_ends(unread),
+            // RFC 9113 §8.1 has the client keep the answer when its stream is then reset. Some forget it, curl 7.88
+            // among them, so that a refused upload would seem to have no answer.
+            (None, Some(rest)) if unread => {
+                if let Ok(runtime) = Handle::try_current() {
+                    runtime.spawn(timeout(LINGER, throw_away(rest)));
+                }
+            }
+            (None, _) => {}
         }
     }
+}
+
+async fn throw_away(mut body: Incoming) {
+    while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {}
 }
 
 pin_project! {

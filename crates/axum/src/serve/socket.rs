@@ -17,7 +17,7 @@ use tokio::{
 use super::{activity::Activity, metrics::OpenConnection};
 
 /// How long what the client still sends is thrown away, so that it reads the answer.
-const LINGER: Duration = Duration::from_secs(2);
+pub(super) const LINGER: Duration = Duration::from_secs(2);
 
 /// A client's socket: tells what moves, and is closed so that the last answer arrives.
 ///

@@ -3,7 +3,9 @@
 use std::{io, sync::Arc, time::Duration};
 
 use axum::{Router, routing::get};
+use bytes::Bytes;
 use http::{Request, StatusCode, header::CONTENT_LENGTH};
+use http_body_util::channel::Channel;
 use portcullis_keys::{SelfSigned, ServerTls};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -68,6 +70,30 @@ async fn after_a_body_was_refused_its_bytes_are_thrown_away_for_a_while() {
     sleep(Duration::from_millis(300)).await;
     assert_eq!(server.metric("portcullis_connections_open"), 0);
     assert!(client.io.write_all(b"x").await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_body_was_refused_over_http2_its_stream_is_not_reset_for_a_while() {
+    let server = Server::start(app(), ListenerConfig::default());
+    let pipe = hyper_util::rt::TokioIo::new(server.pipe(1 << 20));
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, pipe).await.unwrap();
+    tokio::spawn(connection);
+    let (mut body, channel) = Channel::<Bytes>::new(1);
+    let request = Request::post("http://a/").body(channel).unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+    // More than all windows together.
+    for _ in 0..30 {
+        body.send_data(Bytes::from(vec![0; 100_000])).await.unwrap();
+    }
+    sleep(Duration::from_secs(3)).await;
+    let mut refused = false;
+    for _ in 0..3 {
+        refused |= body.send_data(Bytes::from_static(b"x")).await.is_err();
+        sleep(Duration::from_secs(1)).await;
+    }
+    assert!(refused);
 }
 
 #[tokio::test(start_paused = true)]
