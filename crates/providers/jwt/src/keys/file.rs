@@ -20,13 +20,10 @@ pub(crate) fn read_file(path: &Path) -> Result<ReadKeys, String> {
     let file = KeyFile::read(path).map_err(|error| explained(&error))?;
     let named = |why: String| format!("{}: {why}", path.display());
     if file.is_json() {
-        let mut read = jwk::read(file.bytes()).map_err(|why| named(format!("it {why}")))?;
-        let is_secret = read.keys.algorithms().iter().any(|algorithm| algorithm.least_secret().is_some());
-        if is_secret && file.is_readable_by_others() {
-            let path = path.display();
-            read.warnings.push(format!(
-                "{path}: every user of this machine may read this shared secret: `chmod o-r` it"
-            ));
+        let read = jwk::read(file.bytes()).map_err(|why| named(format!("it {why}")))?;
+        // A file of this key is what everybody may read, and HMAC is for `secret` alone.
+        if read.keys.algorithms().iter().any(|algorithm| algorithm.least_secret().is_some()) {
+            return Err(named("it holds a shared secret (`oct`): give it as `secret`".to_owned()));
         }
         return Ok(read);
     }

@@ -40,7 +40,7 @@ impl SignatureConfig {
     /// A file with a certificate, a public key (PEM or DER), a JWK, or a set of JWKs (RFC 7517).
     ///
     /// A certificate outside its validity refuses every token, at the time of use. A JWK of the type `oct` is a shared
-    /// secret and as long as its hash at least.
+    /// secret, and refused: it belongs into [`SignatureConfig::secret`].
     #[must_use]
     pub fn cert_file(path: impl AsRef<Path>) -> Self {
         Self(Kind::CertFile(path.as_ref().into()))
@@ -70,7 +70,7 @@ impl SignatureConfig {
         Self(Kind::Secret { secret: secret.into(), insecure_short: true })
     }
 
-    /// The text of a JWK, or of a set of JWKs.
+    /// The text of a JWK, or of a set of JWKs. One of the type `oct` is a shared secret, as long as its hash at least.
     #[must_use]
     pub fn jwk(text: impl Into<Secret>) -> Self {
         Self(Kind::Jwk(text.into()))
