@@ -22,10 +22,9 @@ Start with:
 
 /// Says who may call what, in front of a service in any language.
 #[derive(Debug, Parser)]
-#[command(name = "portcullis", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "portcullis", version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
-    /// What is logged on standard error: a level, or levels by target such as `portcullis=debug,warn`.
-    /// Goes before RUST_LOG
+    /// Log filter, goes before RUST_LOG: a level, or such as `portcullis=debug,warn`
     #[arg(long, global = true, value_name = "FILTER")]
     pub(crate) log: Option<String>,
 
@@ -53,7 +52,8 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Each service answers with its text (`respond`) or forwards to its server (`upstream`). Once it serves, a line on
-standard error says where: `listening on https://127.0.0.1:9090`. SIGTERM and SIGINT stop it after the requests in
+standard error says where: `listening on https://127.0.0.1:9090`. An address that other machines reach needs TLS or
+`allowInsecureHttp` in the configuration, with `--listen` as well. SIGTERM and SIGINT stop it after the requests in
 flight; a second one stops it at once.
 
 Examples:
@@ -65,8 +65,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: PathBuf,
 
-    /// Listen there instead of on `listener.address`. Beyond loopback the same holds as in the file: TLS, or
-    /// `allowInsecureHttp`
+    /// Listen there instead of on `listener.address`; port 0 is any free one
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<SocketAddr>,
 
@@ -123,6 +122,10 @@ Examples:
   portcullis hash < password.txt
   openssl rand -base64 24 | tee password.txt | portcullis hash")]
 pub(crate) struct HashArgs {
+    /// Taken so that it can be refused without being repeated
+    #[arg(hide = true)]
+    pub(crate) literal: Option<std::ffi::OsString>,
+
     /// Print the hash as JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -33,7 +33,12 @@ pub(crate) fn start(filter: Option<&str>, default: &str, format: LogFormat) -> R
     })?;
     let always = format!("{ALWAYS}=info").parse()?;
     let filter = filter.add_directive(always);
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    // Where standard error is gone there is nobody to tell, and nothing to panic about.
+    let builder = fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .log_internal_errors(false);
     let started = match format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

@@ -234,3 +234,23 @@ fn a_reader_that_went_away_is_no_panic() {
         assert!(!stderr.contains("panic"), "{stderr}");
     }
 }
+
+#[test]
+fn a_standard_error_that_went_away_does_not_change_the_verdict() {
+    let folder = Folder::new();
+    folder.file("wrong.toml", FIVE_MISTAKES);
+    folder.file("right.toml", format!("{RIGHT}{USERS}"));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for (arguments, code) in [
+        (&["check", "wrong.toml"][..], 1),
+        (&["check", "absent.toml"], 2),
+        (&["check", "--unknown"], 2),
+        (&["serve", "--config", "right.toml", "--listen", &address], 2),
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let status = folder.command().args(arguments).stderr(writer).status().unwrap();
+        assert_eq!(status.code(), Some(code), "{arguments:?}");
+    }
+}

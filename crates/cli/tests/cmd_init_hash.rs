@@ -65,8 +65,10 @@ fn passwords_that_no_client_can_send_are_not_hashed() {
         assert_eq!(run.stdout, "");
         assert!(!run.stderr.contains("canary"), "{run:?}");
     }
-    let run = folder.run(["hash", "literal-password"]);
+    let run = folder.run(["hash", "canary"]);
     run.assert_code(2);
+    assert!(run.stderr.contains("not taken from the command line"), "{run:?}");
+    assert!(!run.stderr.contains("canary"), "{run:?}");
 }
 
 #[test]

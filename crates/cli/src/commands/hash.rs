@@ -16,6 +16,12 @@ use crate::{
 const MAX_PASSWORD_BYTES: u64 = 64 * 1024;
 
 pub(super) fn run(args: &HashArgs, out: &mut Output) -> Result {
+    if args.literal.is_some() {
+        return Err(Failure::new(
+            "a password is not taken from the command line, where others can read it: \
+             call this in a terminal to be asked, or pipe the password in",
+        ));
+    }
     let password = if io::stdin().is_terminal() { ask()? } else { read()? };
     check(password.expose())?;
     let hash = hash_password(password.expose());
