@@ -118,6 +118,7 @@ impl Activity {
         let mut state = self.lock();
         state.http2 |= http2;
         state.head = None;
+        state.unread = false;
         state.in_flight += 1;
         InFlight(self.clone())
     }

@@ -125,11 +125,19 @@ fn refuse<B>(request: &Request<B>, header_bytes: usize) -> Option<StatusCode> {
     // lacks a Host header field and to any request message that contains more than one Host header field line".
     let hosts = headers.get_all(HOST).iter().count();
     let one_host = hosts == 1 || hosts == 0 && version != Version::HTTP_11;
+    // RFC 9113 §8.3.1 asks the same of a Host beside another `:authority`. In HTTP/1.1 the target has the last word.
+    let one_authority = version != Version::HTTP_2
+        || match (request.uri().authority(), headers.get(HOST)) {
+            (Some(authority), Some(host)) => {
+                host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())
+            }
+            _ => true,
+        };
     let one_target = match (request.method(), request.uri().path()) {
         (&Method::CONNECT, _) | (&Method::OPTIONS, "*") => true,
         (_, path) => path.starts_with('/'),
     };
-    (!one_host || !one_target).then_some(StatusCode::BAD_REQUEST)
+    (!one_host || !one_authority || !one_target).then_some(StatusCode::BAD_REQUEST)
 }
 
 fn head_bytes<B>(request: &Request<B>) -> usize {
