@@ -59,7 +59,7 @@ flight; a second one stops it at once.
 Examples:
   portcullis serve --config Config.toml
   portcullis serve --config Config.toml --listen 127.0.0.1:0     # any free port
-  portcullis serve --config Config.toml --log portcullis=debug   # every refusal with its reason")]
+  portcullis serve --config Config.toml --log portcullis=debug   # every request, not only refusals")]
 pub(crate) struct ServeArgs {
     /// The configuration
     #[arg(long, value_name = "FILE")]

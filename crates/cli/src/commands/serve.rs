@@ -23,7 +23,7 @@ use crate::{
     output::complain,
 };
 
-/// What is logged unless somebody says otherwise. Refusals are `debug`.
+/// What is logged unless somebody says otherwise: refusals, and not every request.
 pub(super) const LOG: &str = "info";
 
 pub(super) fn run(args: &ServeArgs) -> Result {

@@ -18,19 +18,26 @@ fn open() -> Auth {
     Auth::builder().path("/").public().build().unwrap()
 }
 
+/// Bytes that pass in one body.
+const LENGTH: u64 = 200 << 20;
+
+/// Bytes that may be on their way at once. Nearly all of them are the system's: the connection to the upstream has the
+/// buffers that Linux gives it, up to 32 MB. The gateway's own hold less than one.
+const BOUND: u64 = 64 << 20;
+
 #[tokio::test]
-async fn a_hundred_megabytes_go_up_in_constant_memory() {
+async fn two_hundred_megabytes_go_up_in_constant_memory() {
     for http2 in [false, true] {
-        let peak = pipe::upload(100 << 20, http2).await;
-        assert!(peak < 16 << 20, "{peak} bytes were on their way at once, HTTP/2 {http2}");
+        let peak = pipe::upload(LENGTH, http2).await;
+        assert!(peak < BOUND, "{peak} bytes were on their way at once, HTTP/2 {http2}");
     }
 }
 
 #[tokio::test]
-async fn a_hundred_megabytes_come_down_in_constant_memory() {
+async fn two_hundred_megabytes_come_down_in_constant_memory() {
     for http2 in [false, true] {
-        let peak = pipe::download(100 << 20, http2).await;
-        assert!(peak < 16 << 20, "{peak} bytes were on their way at once, HTTP/2 {http2}");
+        let peak = pipe::download(LENGTH, http2).await;
+        assert!(peak < BOUND, "{peak} bytes were on their way at once, HTTP/2 {http2}");
     }
 }
 

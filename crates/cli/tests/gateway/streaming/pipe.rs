@@ -26,12 +26,9 @@ use hyper_util::{
 };
 use portcullis_cli::gateway::{Answer, Service, Upstream};
 use portcullis_core::Auth;
-use tokio::{
-    net::{TcpListener, TcpSocket, TcpStream},
-    sync::mpsc,
-};
+use tokio::sync::mpsc;
 
-use crate::support::{Frames, gateway, raw_open};
+use crate::support::{Frames, gateway, raw_open, small_listener, small_socket};
 
 type AnyBody = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -72,30 +69,12 @@ async fn sink(mut body: Incoming, meter: &Meter) {
     }
 }
 
-/// Small buffers in the system, so that what is measured is the gateway's.
-const SYSTEM_BUFFER: u32 = 64 * 1024;
-
-fn listener() -> TcpListener {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(SYSTEM_BUFFER).unwrap();
-    socket.set_send_buffer_size(SYSTEM_BUFFER).unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    socket.listen(16).unwrap()
-}
-
-async fn connect(address: SocketAddr) -> TcpStream {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(SYSTEM_BUFFER).unwrap();
-    socket.set_send_buffer_size(SYSTEM_BUFFER).unwrap();
-    socket.connect(address).await.unwrap()
-}
-
 async fn upstream<F, R>(answer: F) -> SocketAddr
 where
     F: Fn(Request<Incoming>) -> R + Clone + Send + 'static,
     R: Future<Output = Response<AnyBody>> + Send + 'static,
 {
-    let listener = listener();
+    let listener = small_listener();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         loop {
@@ -120,7 +99,7 @@ async fn send<B>(address: SocketAddr, is_http2: bool, request: Request<B>) -> Re
 where
     B: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
 {
-    let stream = TokioIo::new(connect(address).await);
+    let stream = TokioIo::new(small_socket().connect(address).await.unwrap());
     if is_http2 {
         let (mut sender, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
         tokio::spawn(connection);

@@ -15,7 +15,7 @@ use hyper_util::{
 };
 use portcullis_cli::gateway::{Answer, Gateway, Peer, Service, Upstream};
 use portcullis_core::{Auth, Clock, SystemClock};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tower_service::Service as _;
 
 pub(crate) use self::{
@@ -24,6 +24,22 @@ pub(crate) use self::{
     frames::Frames,
     upstream::{Behaviour, Seen, Server, echo, full, server, talk},
 };
+
+/// Small buffers in the system, so that what is on its way is in our hands.
+const SYSTEM_BUFFER: u32 = 64 * 1024;
+
+pub(crate) fn small_socket() -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(SYSTEM_BUFFER).unwrap();
+    socket.set_send_buffer_size(SYSTEM_BUFFER).unwrap();
+    socket
+}
+
+pub(crate) fn small_listener() -> TcpListener {
+    let socket = small_socket();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    socket.listen(64).unwrap()
+}
 
 /// A service at `path` whose answers come from `server`.
 pub(crate) fn in_front_of(auth: Auth, server: &Server) -> Service {
@@ -42,7 +58,7 @@ pub(crate) async fn gateway_with(
     peer: impl Fn(&mut Peer) + Clone + Send + Sync + 'static,
 ) -> SocketAddr {
     let gateway = Gateway::with_clock(services, clock).unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = small_listener();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         loop {
