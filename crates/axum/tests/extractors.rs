@@ -22,6 +22,7 @@ use portcullis_axum::{
     AuthLayer, AuthRouter, Caller, Claims, GuardExt, Principal, Rejection, RejectionKind, ScopeSet, Scoped,
 };
 use portcullis_core::{Auth, AuthBuilder};
+use portcullis_testing::TestPrincipal;
 use support::{ByToken, Log, hello, request};
 use tower::ServiceExt;
 
@@ -184,6 +185,19 @@ async fn extractors_narrow_within_a_guarded_router_too() {
     ] {
         assert_eq!(call(app.clone(), path, token).await.0.status(), status, "{path} {token}");
     }
+}
+
+#[tokio::test]
+async fn a_test_principal_is_a_caller_like_any_other() {
+    let alice = TestPrincipal::new("alice").scopes(["admin"]).claim("tenant", 7);
+    let app = handlers().layer(alice.layer());
+    for (path, text) in [("/caller", "alice"), ("/perhaps", "alice"), ("/claims", "7"), ("/scoped", "alice")]
+    {
+        let (response, body) = call(app.clone(), path, "").await;
+        assert_eq!((response.status().as_u16(), body.as_str()), (200, text), "{path}");
+    }
+    let app = handlers().layer(TestPrincipal::new("bob").layer());
+    assert_eq!(call(app, "/scoped", "").await.0.status(), StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]
