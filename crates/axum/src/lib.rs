@@ -136,7 +136,10 @@ mod router;
 pub mod serve;
 
 pub use portcullis_core::{Admission, Auth, Override, Principal, Rejection, RejectionKind, Resource};
-pub use portcullis_tower::{AuthLayerWith, ClientAddr, EmptyBody, OnRejection, RequireScopes};
+pub use portcullis_tower::{
+    AuthLayerWith, AuthService, ClientAddr, EmptyBody, OnRejection, PlainRequest, RequestSource, RequestView,
+    RequireScopes, refuse,
+};
 
 pub use self::{
     extract::{Caller, CallerRejection, Claims, ClaimsRejection, ScopeSet, Scoped},
