@@ -48,7 +48,7 @@ use portcullis_core::{
     config::{Problem, Reader, Section, Source, Value, Warning},
 };
 
-use self::providers::{Factories, Named, Placed, Providers};
+use self::providers::{Factories, Named, Placed, Providers, Users};
 pub use self::{
     error::ConfigError,
     gateway::{Answer, CorsConfig, GatewayConfig, PathMatching, Upstream},
@@ -240,8 +240,7 @@ impl ConfigBuilder {
             "scopes",
             "`scopes` is a key of an element of `auth`, of a resource, or of a user",
         );
-        let (users, users_failed) = read_users(&root);
-        let mut providers = Providers::new(&self.factories, users, users_failed);
+        let mut providers = Providers::new(&self.factories, read_users(&root));
         if let Some(named) = root.section("providers") {
             providers.read_named(&named);
         }
@@ -292,7 +291,7 @@ fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
 }
 
 /// The users of the seeds' two tables, as one store.
-fn read_users(root: &Section<'_>) -> (Option<Arc<dyn Provider>>, bool) {
+fn read_users(root: &Section<'_>) -> Users {
     let ballerina = root.section("ballerina");
     let inner = ballerina.as_ref().and_then(|section| section.section("auth"));
     let own = root.section("auth");
@@ -301,30 +300,32 @@ fn read_users(root: &Section<'_>) -> (Option<Arc<dyn Provider>>, bool) {
         sections.extend(table.sections("users").unwrap_or_default());
     }
     if sections.is_empty() {
-        return (None, root.failed());
+        return if root.failed() { Users::Wrong } else { Users::Absent };
     }
-    #[cfg(feature = "file")]
-    {
-        let store = portcullis_file::FileUserStore::new(portcullis_file::read_users(sections));
-        if root.failed() {
-            return (None, true);
+    store(root, sections)
+}
+
+#[cfg(feature = "file")]
+fn store(root: &Section<'_>, users: Vec<Section<'_>>) -> Users {
+    use portcullis_core::IntoProvider;
+
+    let store = portcullis_file::FileUserStore::new(portcullis_file::read_users(users));
+    if root.failed() {
+        return Users::Wrong;
+    }
+    match store.into_provider() {
+        Ok(store) => Users::Store(store),
+        Err(error) => {
+            root.problem("auth", format!("{error:?}"));
+            Users::Wrong
         }
-        match store.into_provider() {
-            Ok(store) => (Some(store), false),
-            Err(error) => {
-                root.problem("auth", format!("{error:?}"));
-                (None, true)
-            }
-        }
     }
-    #[cfg(not(feature = "file"))]
-    {
-        root.problem(
-            "auth",
-            "this build lacks the feature `file`: add it to portcullis' features in Cargo.toml",
-        );
-        (None, true)
-    }
+}
+
+#[cfg(not(feature = "file"))]
+fn store(root: &Section<'_>, _: Vec<Section<'_>>) -> Users {
+    root.problem("auth", "this build lacks the feature `file`: add it to portcullis' features in Cargo.toml");
+    Users::Wrong
 }
 
 fn read_services(

@@ -48,24 +48,34 @@ const ABSENT: &[(&str, &str)] = &[
     ("oauth2IntrospectionConfig", "OAuth2 introspection is not available in this version"),
 ];
 
+/// The users of one configuration, whom all its file elements share.
+#[derive(Clone, Debug)]
+#[cfg_attr(
+    not(feature = "file"),
+    expect(dead_code, reason = "users without the file user store are a mistake")
+)]
+pub(super) enum Users {
+    /// There are none.
+    Absent,
+    /// There are some, and what is wrong with them was reported.
+    Wrong,
+    /// They are right.
+    Store(Arc<dyn Provider>),
+}
+
 /// What every element of one configuration shares.
 pub(super) struct Providers<'f> {
     factories: &'f Factories,
-    /// `None` where no user is configured; they were reported then if anything was wrong.
-    pub(super) users: Option<Arc<dyn Provider>>,
-    pub(super) users_failed: bool,
+    #[cfg_attr(not(feature = "file"), expect(dead_code, reason = "only file elements ask for them"))]
+    users: Users,
     named: BTreeMap<String, Option<Arc<dyn Provider>>>,
     /// Every element that was read, with its dotted path.
     elements: RefCell<Placed>,
 }
 
 impl<'f> Providers<'f> {
-    pub(super) const fn new(
-        factories: &'f Factories,
-        users: Option<Arc<dyn Provider>>,
-        users_failed: bool,
-    ) -> Self {
-        Self { factories, users, users_failed, named: BTreeMap::new(), elements: RefCell::new(Vec::new()) }
+    pub(super) const fn new(factories: &'f Factories, users: Users) -> Self {
+        Self { factories, users, named: BTreeMap::new(), elements: RefCell::new(Vec::new()) }
     }
 
     /// Keeps an element for those who ask for it by its path.
@@ -126,12 +136,14 @@ impl<'f> Providers<'f> {
         let record = section.section(key)?;
         match key {
             #[cfg(feature = "file")]
-            "fileUserStoreConfig" => {
-                if self.users.is_none() && !self.users_failed {
+            "fileUserStoreConfig" => match &self.users {
+                Users::Store(store) => Some(Arc::clone(store)),
+                Users::Wrong => None,
+                Users::Absent => {
                     section.problem(key, "there are no users: add at least one [[auth.users]]");
+                    None
                 }
-                self.users.clone()
-            }
+            },
             #[cfg(feature = "jwt")]
             "jwtValidatorConfig" => {
                 let config = portcullis_jwt::JwtValidatorConfig::read(&record)?;
