@@ -12,7 +12,6 @@ mod cors;
 mod credentials;
 mod failures;
 mod headers;
-mod logs;
 mod paths;
 mod respond;
 mod streaming;

@@ -1,7 +1,14 @@
-//! What is logged, and what never is.
+//! What the gateway logs, and what it never does. Alone in its process: a subscriber hears of an event for certain only
+//! where no other thread meets that event for the first time.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+#[path = "gateway/support/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "other tests need the rest")]
+mod support;
 
 use std::{
     io,
+    net::TcpListener,
     sync::{Arc, Mutex},
 };
 
@@ -10,7 +17,7 @@ use portcullis_cli::gateway::{Answer, Service, Upstream};
 use portcullis_core::{Auth, Resource};
 use tracing_subscriber::{Layer as _, filter::Targets, fmt, layer::SubscriberExt as _, registry};
 
-use crate::support::{echo, gateway, guarded, in_front_of, raw};
+use support::{echo, gateway, guarded, in_front_of, raw};
 
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
@@ -34,7 +41,8 @@ async fn paths_and_reasons_are_logged_and_nothing_that_is_secret() {
     let _guard = tracing::subscriber::set_default(registry().with(layer.with_filter(ours)));
 
     let upstream = echo().await;
-    let nobody: Uri = "http://127.0.0.1:1/base".parse().unwrap();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody: Uri = format!("http://{nobody}/base").parse().unwrap();
     let down = Auth::builder().path("/down").public().build().unwrap();
     let gateway = gateway([
         in_front_of(
