@@ -42,6 +42,7 @@
 mod algorithm;
 mod asn1;
 mod certificate;
+pub mod config;
 mod encryption;
 mod error;
 mod file;

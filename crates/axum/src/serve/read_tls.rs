@@ -1,12 +1,9 @@
 //! `[listener.secureSocket]` of a configuration.
 
-use std::{error::Error, sync::Arc};
+use std::sync::Arc;
 
-use portcullis_core::{
-    UnixTime,
-    config::{Section, Value},
-};
-use portcullis_keys::{Identity, KeyError, SelfSigned, ServerTls, TrustAnchors};
+use portcullis_core::{UnixTime, config::Section};
+use portcullis_keys::{Identity, SelfSigned, ServerTls, TrustAnchors, config};
 use rustls::{ServerConfig, crypto::aws_lc_rs::DEFAULT_CIPHER_SUITES};
 
 const VERSIONS: [&str; 2] = ["TLSv1.2", "TLSv1.3"];
@@ -25,26 +22,28 @@ pub(super) fn read(section: &Section<'_>, now: UnixTime) -> Option<Arc<ServerCon
             (anchors, false) => tls.accept_client_certificate(anchors),
         },
     };
-    tls.build().map_err(|error| section.problem_here(text(&error))).ok()
+    tls.build().map_err(|error| section.problem_here(config::explained(&error))).ok()
 }
 
 fn read_identity(section: &Section<'_>, now: UnixTime) -> Option<Identity> {
     let self_signed = section.boolean("selfSigned", false);
-    let key = section.section("key").map(|key| (read_key(&key, now), key.path().to_owned()));
+    let key = section.section("key").map(|key| config::read_identity(&key, now.since_epoch()));
     match key {
         Some(_) if self_signed => {
             section
                 .problem("selfSigned", "`key` and `selfSigned = true` exclude each other: keep one of them");
             None
         }
-        Some((identity, _)) => identity,
+        Some(identity) => identity,
         None if self_signed => {
             section.warn(
                 "selfSigned",
                 "the certificate is made anew at every start and nobody trusts it: for trying things out only",
             );
             let made = SelfSigned::generate(now.since_epoch());
-            made.map(|made| made.identity).map_err(|error| section.problem("selfSigned", text(&error))).ok()
+            made.map(|made| made.identity)
+                .map_err(|error| section.problem("selfSigned", config::explained(&error)))
+                .ok()
         }
         None => {
             if !section.has("key") {
@@ -52,37 +51,6 @@ fn read_identity(section: &Section<'_>, now: UnixTime) -> Option<Identity> {
                     "needs a certificate: `key = { certFile = …, keyFile = … }`, `key = { path = …, password = … }` of a PKCS#12 key store, or, for trying things out, `selfSigned = true`",
                 );
             }
-            None
-        }
-    }
-}
-
-fn read_key(section: &Section<'_>, now: UnixTime) -> Option<Identity> {
-    let identity = match section.exactly_one(&["certFile", "path"])? {
-        "certFile" => {
-            let (cert, key) = (section.required_file("certFile"), section.required_file("keyFile"));
-            let password = section.secret("keyPassword");
-            if section.has("keyPassword") && password.is_none() {
-                return None;
-            }
-            let password = password.as_ref().map(portcullis_core::Secret::expose);
-            (Identity::from_files(cert?, key?, password), "certFile")
-        }
-        _ => {
-            let (path, password) = (section.required_file("path"), section.required_secret("password"));
-            let alias = section.string("alias");
-            (Identity::from_key_store(path?, password?.expose(), alias.as_deref()), "path")
-        }
-    };
-    match identity {
-        (Ok(identity), key) => {
-            for warning in identity.warnings(now.since_epoch()) {
-                section.warn(key, warning.to_string());
-            }
-            Some(identity)
-        }
-        (Err(error), key) => {
-            section.problem(key, text(&error));
             None
         }
     }
@@ -99,24 +67,8 @@ fn read_mutual(section: &Section<'_>) -> Option<(TrustAnchors, bool)> {
             None
         }
     };
-    let anchors = match section.node("cert").map(portcullis_core::config::Node::value) {
-        None => {
-            section.problem("cert", "required, and missing: the certificates by which clients are judged");
-            None
-        }
-        Some(Value::Table(_)) => section.section("cert").and_then(|store| {
-            let (path, password) = (store.required_file("path"), store.required_secret("password"));
-            noted(&store, "path", TrustAnchors::from_key_store(path?, password?.expose()))
-        }),
-        Some(_) => {
-            section.file("cert").and_then(|path| noted(section, "cert", TrustAnchors::from_file(path)))
-        }
-    };
+    let anchors = config::read_trust_anchors(section, "cert");
     Some((anchors?, required?))
-}
-
-fn noted<T>(section: &Section<'_>, key: &str, result: Result<T, KeyError>) -> Option<T> {
-    result.map_err(|error| section.problem(key, text(&error))).ok()
 }
 
 /// `{ name = "TLS", versions = [...] }`, as Ballerina has it.
@@ -157,16 +109,4 @@ fn read_ciphers(section: &Section<'_>) {
 /// Ballerina's constants may come with the module they are from.
 fn constant(text: &str) -> &str {
     text.strip_prefix("http:").unwrap_or(text)
-}
-
-/// What is wrong and why, in one line.
-fn text(error: &KeyError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

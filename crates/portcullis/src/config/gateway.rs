@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis_core::config::Section;
-
-use super::secure_socket;
+use portcullis_core::{UnixTime, config::Section};
 
 /// What the gateway does with a request that was let in.
 #[derive(Clone, Debug)]
@@ -70,43 +68,40 @@ pub struct CorsConfig {
 }
 
 impl GatewayConfig {
-    pub(super) fn read(section: &Section<'_>, forward_credential: Option<bool>) -> Self {
+    pub(super) fn read(section: &Section<'_>, forward_credential: Option<bool>, now: UnixTime) -> Self {
         let path_matching = match section.choice("pathMatching", &["strict", "exact"]) {
             Some("exact") => PathMatching::Exact,
             _ => PathMatching::Strict,
         };
         let cors = section.section("cors").map(|cors| read_cors(&cors));
-        Self { answer: read_answer(section), path_matching, forward_credential, cors }
+        Self { answer: read_answer(section, now), path_matching, forward_credential, cors }
     }
 }
 
-fn read_answer(section: &Section<'_>) -> Option<Answer> {
-    let tls_section = section.section("upstreamSecureSocket");
+fn read_answer(section: &Section<'_>, now: UnixTime) -> Option<Answer> {
     match section.at_most_one(&["respond", "upstream"]) {
-        Some("respond") => {
-            if tls_section.is_some() {
-                section.problem("upstreamSecureSocket", "needs `upstream`");
-            }
-            section.string("respond").map(Answer::Respond)
-        }
-        Some(_) => {
+        Some("upstream") => {
             let url = upstream_url(section);
-            let tls = match (&url, &tls_section) {
-                (Some(url), None) if url.scheme_str() == Some("http") => None,
-                (Some(url), Some(_)) if url.scheme_str() == Some("http") => {
-                    section.problem("upstreamSecureSocket", "needs an https `upstream`");
+            let tls = match &url {
+                Some(url) if url.scheme_str() == Some("http") => {
+                    needs(section, "an https `upstream`");
                     None
                 }
-                _ => Some(read_tls(section, tls_section.as_ref())?),
+                _ => Some(read_tls(section, now)?),
             };
             Some(Answer::Upstream(Upstream { url: url?, tls }))
         }
-        None => {
-            if tls_section.is_some() && !section.has("respond") {
-                section.problem("upstreamSecureSocket", "needs `upstream`");
-            }
-            None
+        found => {
+            needs(section, "`upstream`");
+            section.string(found?).map(Answer::Respond)
         }
+    }
+}
+
+/// Notes a `upstreamSecureSocket` that is there without what it needs.
+fn needs(section: &Section<'_>, what: &str) {
+    if section.section("upstreamSecureSocket").is_some() {
+        section.problem("upstreamSecureSocket", format!("needs {what}"));
     }
 }
 
@@ -126,21 +121,10 @@ fn upstream_url(section: &Section<'_>) -> Option<http::Uri> {
     url
 }
 
-fn read_tls(section: &Section<'_>, inner: Option<&Section<'_>>) -> Option<Arc<rustls::ClientConfig>> {
-    let tls = secure_socket::read_client(inner);
-    if tls.is_none() && inner.is_none() {
-        section.problem(
-            "upstream",
-            "the system has no trusted certificates: name the server's in `upstreamSecureSocket.cert`",
-        );
-    }
-    match tls?.build() {
-        Ok(config) => Some(Arc::new(config)),
-        Err(error) => {
-            section.problem("upstreamSecureSocket", format!("{error:?}"));
-            None
-        }
-    }
+fn read_tls(section: &Section<'_>, now: UnixTime) -> Option<Arc<rustls::ClientConfig>> {
+    const KEY: &str = "upstreamSecureSocket";
+    let tls = portcullis_keys::config::read_client_tls(section, KEY, now.since_epoch())?.build();
+    tls.map_err(|error| section.problem(KEY, portcullis_keys::config::explained(&error))).map(Arc::new).ok()
 }
 
 fn read_cors(section: &Section<'_>) -> CorsConfig {

@@ -31,7 +31,6 @@ mod error;
 mod gateway;
 mod parse;
 mod providers;
-mod secure_socket;
 mod service;
 mod table;
 #[cfg(test)]
@@ -250,7 +249,8 @@ impl ConfigBuilder {
             root.problem("clients", "clients are not available in this version");
         }
         #[cfg(feature = "axum")]
-        let listener = portcullis_axum::serve::ListenerConfig::read(root.section("listener").as_ref());
+        let listener =
+            portcullis_axum::serve::ListenerConfig::read_at(root.section("listener").as_ref(), clock.now());
         #[cfg(not(feature = "axum"))]
         if root.node("listener").is_some() {
             root.problem(

@@ -112,7 +112,7 @@ pub(super) fn read(
         .optional(optional.unwrap_or(false) && !elements.is_empty())
         .elements(elements)
         .refuse_uncovered();
-    let gateway = GatewayConfig::read(section, forward);
+    let gateway = GatewayConfig::read(section, forward, clock.now());
     let auth = match builder.build() {
         Ok(auth) => Some(auth),
         Err(error) => {

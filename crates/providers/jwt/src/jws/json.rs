@@ -14,9 +14,16 @@ use crate::refusal::{Refused, code, refuse, shown};
 /// that kept the last one and a gateway in front of it that kept the first would read two different tokens, so
 /// duplicates are refused, in nested objects too. serde_json bounds the depth of nesting at 128.
 ///
+/// Names that serde_json uses inside are refused: where some other crate of the program switches its `raw_value` or
+/// `arbitrary_precision` on, an object with such a name is read as what the name's value says, and what a token says must
+/// not depend on that.
+///
 /// The text is walked twice: a walk of our own that builds values would lose numbers where some other crate of the
 /// program switches serde_json's `arbitrary_precision` on.
 pub(crate) fn object(text: &[u8], what: &'static str) -> Refused<Map<String, Value>> {
+    if text.windows(PRIVATE.len()).any(|part| part == PRIVATE.as_bytes()) {
+        return refuse(code::MALFORMED, format!("{what} has a member whose name begins with {PRIVATE}"));
+    }
     let duplicate = RefCell::new(None);
     let mut reader = serde_json::Deserializer::from_slice(text);
     let walked = Unique { duplicate: &duplicate }.deserialize(&mut reader).and_then(|()| reader.end());
@@ -35,6 +42,9 @@ pub(crate) fn object(text: &[u8], what: &'static str) -> Refused<Map<String, Val
         Err(error) => Err(not_json(what, &error)),
     }
 }
+
+/// What the names that serde_json uses inside begin with.
+const PRIVATE: &str = "$serde_json::private::";
 
 /// serde_json's message tells what it expected and where, and shows nothing of the text.
 fn not_json(what: &'static str, error: &serde_json::Error) -> Refusal {
@@ -94,6 +104,11 @@ impl<'de> Visitor<'de> for Unique<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         let mut names = HashSet::new();
         while let Some(name) = members.next_key_seed(Name)? {
+            // Spelled with escapes, it is not in the text. (A number is walked as an object with the other such name,
+            // where `arbitrary_precision` is on.)
+            if name == "$serde_json::private::RawValue" {
+                return Err(de::Error::custom("a name that is used inside"));
+            }
             if let Some(name) = names.replace(name) {
                 *self.duplicate.borrow_mut() = Some(name.into_owned());
                 return Err(de::Error::custom("duplicate member"));
@@ -213,13 +228,15 @@ mod tests {
     }
 
     #[test]
-    fn names_that_serde_json_uses_inside_are_ordinary_names() {
+    fn names_that_serde_json_uses_inside_are_refused_whatever_its_features() {
         for name in ["$serde_json::private::Number", "$serde_json::private::RawValue"] {
             for value in ["\"1\"", "\"x\"", "1", "{}"] {
-                let text = format!("{{\"{name}\":{value},\"exp\":{{\"{name}\":{value}}}}}");
-                let read = object(text.as_bytes(), "it").unwrap();
-                assert!(read.contains_key(name) && read["exp"].is_object(), "{text}");
+                assert_eq!(code_of(&format!("{{\"{name}\":{value}}}")), "malformed");
+                assert_eq!(code_of(&format!("{{\"exp\":[{{\"{name}\":{value}}}]}}")), "malformed");
             }
         }
+        let escaped = r#"{"iss":{"\u0024serde_json::private::RawValue":"\"wso2\""}}"#;
+        assert_eq!(code_of(escaped), "malformed");
+        assert!(object(br#"{"serde_json::private::Number":"1","$serde_json":1}"#, "it").is_ok());
     }
 }

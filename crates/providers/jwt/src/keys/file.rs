@@ -1,9 +1,10 @@
 //! Keys from files: the one place that meets `portcullis-keys`.
 
-use std::{error::Error, path::Path};
+use std::path::Path;
 
 use aws_lc_rs::rsa;
 use portcullis_core::Secret;
+pub(crate) use portcullis_keys::config::explained;
 use portcullis_keys::{KeyAlgorithm, KeyError, KeyErrorKind, KeyFile, KeyStore, PublicKey};
 
 use super::{
@@ -91,16 +92,4 @@ fn prepare(key: &PublicKey) -> Result<Key, String> {
         other => return Err(format!("is {other}, and RSA, EC on P-256 or P-384, and Ed25519 are supported")),
     };
     Ok(prepared.with_validity(key.validity()))
-}
-
-/// The message of an error with its causes, which its own text leaves out.
-pub(crate) fn explained(error: &KeyError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
