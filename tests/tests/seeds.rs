@@ -1,6 +1,12 @@
 //! The listener samples that the product was created from, pasted from Ballerina and adapted: `:` became `=`, and the
 //! key files are those of the tests.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
 
 use std::sync::Arc;
 

@@ -82,7 +82,7 @@ let app: Router = AuthRouter::new()
 //! | `config` | [`Config`]: Config.toml | yes |
 //! | `file` | [`FileUserStore`]: Basic credentials against configured users | yes |
 //! | `jwt` | [`JwtValidator`]: bearer tokens | yes |
-//! | `axum` | [`AuthRouter`], extractors, [`serve`]: the HTTPS listener | yes |
+//! | `axum` | [`AuthRouter`], extractors, [`serve()`]: the HTTPS listener | yes |
 //! | `full` | all of them | no |
 
 #[cfg(feature = "config")]

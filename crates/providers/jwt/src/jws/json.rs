@@ -231,8 +231,8 @@ mod tests {
     fn names_that_serde_json_uses_inside_are_refused_whatever_its_features() {
         for name in ["$serde_json::private::Number", "$serde_json::private::RawValue"] {
             for value in ["\"1\"", "\"x\"", "1", "{}"] {
-                assert_eq!(code_of(&format!("{{\"{name}\":{value}}}")), "malformed");
-                assert_eq!(code_of(&format!("{{\"exp\":[{{\"{name}\":{value}}}]}}")), "malformed");
+                assert_eq!(code_of(format!("{{\"{name}\":{value}}}")), "malformed");
+                assert_eq!(code_of(format!("{{\"exp\":[{{\"{name}\":{value}}}]}}")), "malformed");
             }
         }
         let escaped = r#"{"iss":{"\u0024serde_json::private::RawValue":"\"wso2\""}}"#;
