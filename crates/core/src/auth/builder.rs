@@ -190,7 +190,7 @@ impl AuthBuilder {
             }
         }
         match Resources::new(compiled) {
-            Ok(resources) => inner.resources = resources,
+            Ok(resources) => inner.take(resources),
             Err(error) => problems.push(error),
         }
         if problems.is_empty() {

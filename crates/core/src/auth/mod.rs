@@ -253,7 +253,7 @@ impl Auth {
         let mut inner = Inner::clone(&self.0);
         let mut all: Vec<Compiled> = inner.resources.iter().cloned().collect();
         all.push(inner.compile(resource)?);
-        inner.resources = Resources::new(all)?;
+        inner.take(Resources::new(all)?);
         Ok(Self(Arc::new(inner)))
     }
 
@@ -295,6 +295,16 @@ impl Inner {
             None => Policy::public(label),
             Some((elements, optional)) => Policy::guarded(label, elements, optional, &self.realm),
         })
+    }
+
+    /// Takes the resources. Where the service has no elements of its own, what they leave uncovered is refused with
+    /// their challenges.
+    fn take(&mut self, resources: Resources) {
+        self.resources = resources;
+        if !self.policy.is_public() && self.policy.elements().is_empty() {
+            let schemes = self.resources.iter().flat_map(|resource| resource.policy.schemes());
+            self.policy = Policy::closed(self.policy.label(), schemes, &self.realm);
+        }
     }
 
     fn compile(&self, resource: Resource) -> Result<Compiled, BuildError> {

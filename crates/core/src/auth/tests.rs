@@ -115,6 +115,13 @@ fn what_no_resource_covers_is_refused_where_the_service_has_no_elements() {
     assert_eq!(status(&auth, "GET", "/foo/own", Some("hello")), 200);
     assert_eq!(status(&auth, "GET", "/foo/other", Some("hello")), 401);
     assert_eq!(status(&auth, "GET", "/foo/other", None), 401);
+    // RFC 9110 §15.5.2: a 401 names a challenge.
+    let headers = HeaderMap::new();
+    let Step::Ready(Err(rejection)) = auth.decide(&RequestHead::new(&Method::GET, "/foo/other", &headers))
+    else {
+        panic!("refused at once")
+    };
+    assert_eq!(rejection.challenges(), ["Bearer realm=\"portcullis\""]);
 }
 
 #[test]

@@ -41,6 +41,15 @@ impl Policy {
     /// One of `elements` has to let the caller in. Without elements nobody is.
     pub(crate) fn guarded(label: String, elements: Vec<Element>, optional: bool, realm: &str) -> Self {
         let challenges = Challenges::new(realm, elements.iter().map(Element::scheme));
+        Self::challenging(label, elements, optional, challenges)
+    }
+
+    /// Nobody is let in. RFC 9110 §15.5.2 has a 401 name some challenge all the same: that of `schemes`.
+    pub(crate) fn closed(label: &str, schemes: impl Iterator<Item = Scheme>, realm: &str) -> Self {
+        Self::challenging(label.to_owned(), Vec::new(), false, Challenges::new(realm, schemes))
+    }
+
+    fn challenging(label: String, elements: Vec<Element>, optional: bool, challenges: Challenges) -> Self {
         let no_credential = Rejection::no_credential(&challenges);
         let guard = Guard { elements: elements.into(), optional, challenges, no_credential };
         Self(Arc::new(Inner { label: label.into(), guard: Some(guard) }))
