@@ -91,6 +91,43 @@ fn resources_override_their_service() {
 }
 
 #[test]
+fn an_optional_service_does_not_open_the_resources_that_ask_for_more() {
+    let admin = || Resource::new("/admin").scopes("admin");
+    let own = || Resource::new("/own").elements([Element::new(ByToken, "own").unwrap()]);
+    let service =
+        || Auth::builder().element(ByToken, "hello").optional(true).resource(Resource::new("/same"));
+    let auth = service().resource(admin()).resource(own()).build().unwrap();
+    for (path, token, expected) in [
+        ("/", None, 200),
+        ("/same", None, 200),
+        ("/same", Some("wrong"), 401),
+        ("/admin", None, 401),
+        ("/admin", Some("hello"), 403),
+        ("/admin", Some("admin"), 200),
+        ("/own", None, 401),
+        ("/own", Some("own"), 200),
+    ] {
+        assert_eq!(status(&auth, "GET", path, token), expected, "{path} {token:?}");
+    }
+    // Who says so gets it.
+    let auth = service().resource(admin().optional(true)).resource(own().optional(true)).build().unwrap();
+    for (path, token, expected) in [
+        ("/admin", None, 200),
+        ("/admin", Some("hello"), 403),
+        ("/own", None, 200),
+        ("/own", Some("hello"), 403),
+    ] {
+        assert_eq!(status(&auth, "GET", path, token), expected, "{path} {token:?}");
+    }
+    // Beside a route it is the same.
+    let route = |over| service().build().unwrap().policy_with(over, "route").unwrap().is_optional();
+    assert!(!route(Override::scopes("admin")));
+    assert!(!route(Override::elements([element()])));
+    assert!(route(Override::default()));
+    assert!(route(Override::scopes("admin").optional(true)));
+}
+
+#[test]
 fn a_service_with_resources_refuses_to_judge_paths_outside_its_own() {
     let with = Auth::builder()
         .path("/foo")

@@ -56,13 +56,14 @@ impl Resource {
         self
     }
 
-    /// Keeps the service's elements and puts these scopes on each.
+    /// Keeps the service's elements and puts these scopes on each. Not `optional`, even where the service is, unless it
+    /// says so itself.
     pub fn scopes(mut self, scopes: impl Into<RequiredScopes>) -> Self {
         self.over.scopes = Some(scopes.into());
         self
     }
 
-    /// Replaces the service's elements.
+    /// Replaces the service's elements. Not `optional`, even where the service is, unless it says so itself.
     pub fn elements(mut self, elements: impl IntoIterator<Item = Element>) -> Self {
         self.over.elements = Some(elements.into_iter().collect());
         self
@@ -81,12 +82,13 @@ impl Override {
         Self { public: true, ..Self::default() }
     }
 
-    /// Keeps the service's elements and puts these scopes on each.
+    /// Keeps the service's elements and puts these scopes on each. Not `optional`, even where the service is, unless it
+    /// says so itself.
     pub fn scopes(scopes: impl Into<RequiredScopes>) -> Self {
         Self { scopes: Some(scopes.into()), ..Self::default() }
     }
 
-    /// Replaces the service's elements.
+    /// Replaces the service's elements. Not `optional`, even where the service is, unless it says so itself.
     pub fn elements(elements: impl IntoIterator<Item = Element>) -> Self {
         Self { elements: Some(elements.into_iter().collect()), ..Self::default() }
     }
@@ -112,6 +114,10 @@ impl Override {
         if self.public {
             return Ok(None);
         }
+        // What asks for something asks it of everybody: that the service lets requests without a credential in does
+        // not open what it singles out.
+        let asks = self.elements.is_some() || self.scopes.is_some();
+        let optional = self.optional.unwrap_or(optional && !asks);
         let elements = match (self.elements, self.scopes) {
             (Some(_), Some(_)) => {
                 return error(
@@ -138,6 +144,6 @@ impl Override {
             }
             (None, None) => service.to_vec(),
         };
-        Ok(Some((elements, self.optional.unwrap_or(optional))))
+        Ok(Some((elements, optional)))
     }
 }
