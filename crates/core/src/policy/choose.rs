@@ -47,7 +47,8 @@ struct Table {
 }
 
 impl Table {
-    /// Adds the resource `at` for a normalised pattern.
+    /// Adds the resource `at` for a normalised pattern. Where it meets the same paths as one that is there, the more
+    /// specific resource keeps them.
     fn insert(&mut self, pattern: &str, at: usize) -> Result<(), matchit::InsertError> {
         match self.together.insert(pattern, at) {
             Err(matchit::InsertError::Conflict { .. }) => {
@@ -113,23 +114,21 @@ impl Resources {
             .filter_map(|(at, resource)| Some((rank(resource)?, at, pattern::normalised(&resource.pattern))))
             .collect();
         covering.sort_by_key(|(rank, ..)| *rank);
-        let mut table = Table::default();
-        let mut seen: Vec<&str> = Vec::new();
+        let mut best: Vec<(usize, &str)> = Vec::new();
         for (_, at, shape) in &covering {
-            if seen.contains(&shape.as_str()) {
-                continue;
+            if best.iter().all(|(_, known)| known != shape) {
+                best.push((*at, shape));
             }
-            seen.push(shape);
-            table.insert(shape, *at).map_err(|error| {
-                let label = all.get(*at).map_or("", |resource| resource.policy.label());
+        }
+        // Where a subtree begins after the patterns: a resource for exactly that path is more specific.
+        let roots: Vec<(usize, &str)> =
+            best.iter().filter_map(|(at, shape)| Some((*at, pattern::subtree_root(shape)?))).collect();
+        let mut table = Table::default();
+        for (at, shape) in best.into_iter().chain(roots) {
+            table.insert(shape, at).map_err(|error| {
+                let label = all.get(at).map_or("", |resource| resource.policy.label());
                 BuildError::new(format!("{label} cannot be used: {error}"))
             })?;
-        }
-        for (_, at, shape) in &covering {
-            if let Some(root) = pattern::subtree_root(shape) {
-                // A conflict means that a resource for exactly this path holds the place already.
-                let _ = table.together.insert(root, *at);
-            }
         }
         Ok(table)
     }
@@ -189,8 +188,11 @@ fn applies(resource: &str, route: &str) -> bool {
 
 fn matches(resource: &str, path: &str) -> bool {
     let shape = pattern::normalised(resource);
-    let mut router = matchit::Router::new();
-    pattern::subtree_root(&shape) == Some(path) || router.insert(shape, ()).is_ok() && router.at(path).is_ok()
+    let meets = |pattern: &str| {
+        let mut router = matchit::Router::new();
+        router.insert(pattern, ()).is_ok() && router.at(path).is_ok()
+    };
+    meets(&shape) || pattern::subtree_root(&shape).is_some_and(meets)
 }
 
 /// An extended CONNECT (RFC 8441), which alone among CONNECTs has a path, is how a WebSocket is opened over
@@ -207,16 +209,18 @@ pub(crate) fn decode(path: &str) -> Cow<'_, str> {
 /// The path percent-decoded once except for slashes; `None` where none is encoded.
 fn decode_but_slashes(path: &str) -> Option<String> {
     let mut parts = Vec::new();
-    let mut rest = path;
-    while let Some(at) = rest.find("%2F").into_iter().chain(rest.find("%2f")).min() {
-        let (before, after) = rest.split_at(at);
-        parts.push(decode(before));
-        rest = after.get(3..).unwrap_or_default();
+    let mut start = 0;
+    for (at, escape) in path.match_indices("%2") {
+        let after = at + escape.len();
+        if matches!(path.as_bytes().get(after), Some(b'f' | b'F')) {
+            parts.push(decode(path.get(start..at).unwrap_or_default()));
+            start = after + 1;
+        }
     }
     if parts.is_empty() {
         return None;
     }
-    parts.push(decode(rest));
+    parts.push(decode(path.get(start..).unwrap_or_default()));
     // U+001F cannot be typed into a pattern that anyone means.
     Some(parts.join("\u{1f}"))
 }
@@ -337,6 +341,27 @@ mod tests {
     }
 
     #[test]
+    fn a_subtree_covers_its_beginning_beside_a_wider_subtree() {
+        let list = [("GET", "/{*rest}"), ("*", "/{tenant}/{*rest}"), ("POST", "/{tenant}/{*rest}")];
+        let list = resources(&list);
+        for (method, path, expected) in [
+            ("GET", "/acme/", "* /{tenant}/{*rest}"),
+            ("HEAD", "/acme/", "* /{tenant}/{*rest}"),
+            ("POST", "/acme/", "POST /{tenant}/{*rest}"),
+            ("GET", "/acme/x", "* /{tenant}/{*rest}"),
+            ("GET", "/acme", "GET /{*rest}"),
+            ("POST", "/acme", "service"),
+            ("GET", "/", "GET /{*rest}"),
+        ] {
+            assert_eq!(chosen(&list, method, path, None), expected, "{method} {path}");
+        }
+        let list = resources(&[("*", "/a/"), ("GET", "/a/{*rest}"), ("*", "/{*rest}")]);
+        for (path, expected) in [("/a/", "* /a/"), ("/a/b", "GET /a/{*rest}"), ("/b/", "* /{*rest}")] {
+            assert_eq!(chosen(&list, "GET", path, None), expected, "{path}");
+        }
+    }
+
+    #[test]
     fn extended_connect_is_a_get_and_plain_connect_is_not() {
         let list = resources(&[("GET", "/ws")]);
         assert_eq!(chosen(&list, "CONNECT", "/ws", None), "GET /ws");
@@ -351,6 +376,10 @@ mod tests {
         assert_eq!(chosen(&list, "GET", "/users/7", Some("/users/{id}")), "* /users/{id}");
         let list = resources(&[("*", "/users/{id}"), ("*", "/{a}/export")]);
         assert_eq!(chosen(&list, "GET", "/users/export", Some("/{x}/export")), "* /{a}/export");
+        // Where a subtree with a parameter begins, too.
+        let list = resources(&[("*", "/{a}/"), ("*", "/{a}/{*rest}")]);
+        assert_eq!(chosen(&list, "GET", "/acme/", Some("/acme/")), "* /{a}/{*rest}");
+        assert_eq!(chosen(&list, "GET", "/acme/", Some("/{tenant}/")), "* /{a}/");
     }
 
     #[test]
@@ -361,6 +390,25 @@ mod tests {
         assert_eq!(chosen(&list, "GET", "/other/a%2Fb", Some("/other/{id}")), "service");
         assert_eq!(chosen(&list, "GET", "/files/admin/a%2Fb", None), "* /files/admin/{*rest}");
         assert_eq!(chosen(&list, "GET", "/users/a%2eb", None), "* /users/{id}");
+    }
+
+    #[test]
+    fn encoded_slashes_in_either_case_are_told_from_everything_else() {
+        let read = |path| decode_but_slashes(path).map(|read| read.replace('\u{1f}', "|"));
+        for (path, expected) in [
+            ("/a/b", None),
+            ("/a%2eb%2", None),
+            ("/a%252Fb", None),
+            ("%2F", Some("|")),
+            ("/a%2Fb%2fc%20d", Some("/a|b|c d")),
+            ("/a%2F%2f%2F%61", Some("/a|||a")),
+            ("/%%2Fx", Some("/%|x")),
+        ] {
+            assert_eq!(read(path).as_deref(), expected, "{path}");
+        }
+        // As many as fit into a target, which must not cost their square.
+        let many = "/x%2F".repeat(13_000);
+        assert_eq!(read(&many), Some("/x|".repeat(13_000)));
     }
 
     #[test]
