@@ -308,7 +308,7 @@ impl Inner {
     }
 
     fn compile(&self, resource: Resource) -> Result<Compiled, BuildError> {
-        let pattern = pattern::join(&self.path, &resource.path);
+        let pattern = pattern::join(&self.path, &resource.path)?;
         let method = resource.method.as_ref().map_or("", Method::as_str);
         let label = format!("resource {method}{}{pattern}", if method.is_empty() { "" } else { " " });
         pattern::check(&pattern)?;

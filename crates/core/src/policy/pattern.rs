@@ -133,12 +133,15 @@ pub(crate) fn is_within(base: &str, path: &str) -> bool {
 }
 
 /// The pattern of a resource at `path` in the service at `base`; `/` is the service's own path.
-pub(crate) fn join(base: &str, path: &str) -> String {
+///
+/// Without a `/` in front, `admin` in `/foo` would be `/fooadmin`, and nothing would guard `/foo/admin`.
+pub(crate) fn join(base: &str, path: &str) -> Result<String, BuildError> {
     let base = base.trim_end_matches('/');
     match path {
-        "" | "/" if base.is_empty() => "/".to_owned(),
-        "" | "/" => base.to_owned(),
-        path => format!("{base}{path}"),
+        "" | "/" if base.is_empty() => Ok("/".to_owned()),
+        "" | "/" => Ok(base.to_owned()),
+        path if path.starts_with('/') => Ok(format!("{base}{path}")),
+        path => Err(unusable(path, "a path starts with `/`")),
     }
 }
 
@@ -157,7 +160,11 @@ pub(crate) fn check(pattern: &str) -> Result<(), BuildError> {
     } else {
         return Ok(());
     };
-    Err(BuildError::new(format!("the path {pattern:?} cannot be used: {problem}")))
+    Err(unusable(pattern, &problem))
+}
+
+fn unusable(path: &str, problem: &str) -> BuildError {
+    BuildError::new(format!("the path {path:?} cannot be used: {problem}"))
 }
 
 #[cfg(test)]
@@ -260,11 +267,19 @@ mod tests {
 
     #[test]
     fn resource_paths_are_joined_to_the_service() {
-        assert_eq!(join("/foo", "/bar"), "/foo/bar");
-        assert_eq!(join("/foo/", "/bar"), "/foo/bar");
-        assert_eq!(join("/foo", "/"), "/foo");
-        assert_eq!(join("/", "/bar"), "/bar");
-        assert_eq!(join("", "/"), "/");
+        assert_eq!(join("/foo", "/bar").unwrap(), "/foo/bar");
+        assert_eq!(join("/foo/", "/bar").unwrap(), "/foo/bar");
+        assert_eq!(join("/foo", "/").unwrap(), "/foo");
+        assert_eq!(join("/", "/bar").unwrap(), "/bar");
+        assert_eq!(join("", "/").unwrap(), "/");
+        for path in ["bar", "{id}", " /bar", "*"] {
+            for base in ["/foo", "/foo/", "/"] {
+                assert!(
+                    join(base, path).unwrap_err().to_string().contains("a path starts with `/`"),
+                    "{path}"
+                );
+            }
+        }
     }
 
     #[test]

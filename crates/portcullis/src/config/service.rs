@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::Method;
 use portcullis_core::{
-    Auth, BuildError, Clock, Element, Override, RequiredScopes, Resource,
+    Auth, AuthBuilder, BuildError, Clock, Element, Override, RequiredScopes, Resource,
     config::{Section, Value},
 };
 
@@ -55,22 +55,25 @@ impl ServiceConfig {
     }
 }
 
-/// Reads one service. `path` is the key where the services are keyed by path.
+/// Reads one service. `key` is its path where the services are keyed by path.
 pub(super) fn read(
     section: &Section<'_>,
-    path: Option<&str>,
+    key: Option<&str>,
     providers: &Providers<'_>,
     clock: &Arc<dyn Clock>,
 ) -> Option<ServiceConfig> {
-    let path = match path {
+    let path = match key {
         Some(path) => Some(path.to_owned()),
         None => section.required_string("path"),
     };
+    // What is wrong by itself is told at its key and left out of the service, whose rest is then still checked.
+    let path = path.filter(|path| works(section, "path", key.is_none(), Auth::builder().path(path)));
     let mut builder = Auth::builder().clock(Arc::clone(clock));
     if let Some(path) = &path {
         builder = builder.path(path);
     }
-    if let Some(realm) = section.string("realm") {
+    let realm = section.string("realm");
+    if let Some(realm) = realm.filter(|realm| works(section, "realm", true, Auth::builder().realm(realm))) {
         builder = builder.realm(realm);
     }
     if let Some(bytes) = section.size("maxCredentialBytes", 1..=1024 * 1024) {
@@ -82,8 +85,9 @@ pub(super) fn read(
                 "decisionTimeout",
                 "at least a millisecond: less would refuse whatever has to be waited for",
             );
+        } else {
+            builder = builder.decision_timeout(span);
         }
-        builder = builder.decision_timeout(span);
     }
     let forward = section.optional_boolean("forwardCredential");
     builder = builder.forward_credential(forward.unwrap_or(true));
@@ -92,13 +96,12 @@ pub(super) fn read(
     let public = section.boolean("public", false);
     let optional = section.optional_boolean("optional");
     let elements = elements(section, providers);
+    let unread = section.has("auth") && elements.is_none();
+    let elements = elements.unwrap_or_default();
     if public && section.has("auth") {
         section.problem("public", "`public` beside `auth` is a contradiction: keep one of them");
     } else if public && optional == Some(true) {
         section.problem("public", "`public` beside `optional` is a contradiction: keep one of them");
-    }
-    if public {
-        builder = builder.public();
     }
     let has_resources = section.has("resources");
     if !section.has("auth") && !has_resources && !public {
@@ -108,10 +111,14 @@ pub(super) fn read(
         section.problem("optional", "`optional` without `auth` has nothing to look at a credential with");
     }
     // What could not be read was reported; the rest of the service is still checked.
-    builder = builder
-        .optional(optional.unwrap_or(false) && !elements.is_empty())
-        .elements(elements)
-        .refuse_uncovered();
+    builder = if public && !section.has("auth") {
+        builder.public()
+    } else {
+        builder
+            .optional(optional.unwrap_or(false) && !elements.is_empty())
+            .elements(elements)
+            .refuse_uncovered()
+    };
     let gateway = GatewayConfig::read(section, forward, clock.now());
     let auth = match builder.build() {
         Ok(auth) => Some(auth),
@@ -122,8 +129,25 @@ pub(super) fn read(
             None
         }
     };
-    let auth = resources(section, auth, providers);
+    let auth = resources(section, auth, unread, providers);
+    path?;
     Some(ServiceConfig { place: section.path().to_owned(), auth: auth?, gateway })
+}
+
+/// Whether a service can be built of this alone. Notes why not at `key`, or, where that is not `there`, at the service.
+fn works(section: &Section<'_>, key: &str, there: bool, alone: AuthBuilder) -> bool {
+    match alone.public().build() {
+        Ok(_) => true,
+        Err(error) => {
+            let text = format!("{error:?}");
+            if there {
+                section.problem(key, text)
+            } else {
+                section.problem_here(text)
+            }
+            false
+        }
+    }
 }
 
 /// Keys of services that this version knows and does not have yet.
@@ -141,13 +165,16 @@ fn not_yet(section: &Section<'_>) {
     }
 }
 
-/// The elements of `auth`.
-fn elements(section: &Section<'_>, providers: &Providers<'_>) -> Vec<Element> {
-    let Some(sections) = section.sections("auth") else { return Vec::new() };
+/// The elements of `auth`; `None` where it is absent, or not all of them could be read, which was reported.
+fn elements(section: &Section<'_>, providers: &Providers<'_>) -> Option<Vec<Element>> {
+    let sections = section.sections("auth")?;
     if sections.is_empty() {
         section.problem("auth", "an empty `auth` would refuse everybody: name at least one element");
+        return None;
     }
-    sections.iter().filter_map(|element| read_element(element, providers)).collect()
+    // Each is read, whatever is wrong with those before it.
+    let elements: Vec<_> = sections.iter().map(|element| read_element(element, providers)).collect();
+    elements.into_iter().collect()
 }
 
 fn read_element(section: &Section<'_>, providers: &Providers<'_>) -> Option<Element> {
@@ -173,7 +200,8 @@ fn read_element(section: &Section<'_>, providers: &Providers<'_>) -> Option<Elem
             "no `scopes`: every caller whom the element authenticates is admitted",
         );
     }
-    let mut element = Element::new(provider?, scopes.unwrap_or(RequiredScopes::anyone())).ok()?;
+    let element = Element::new(provider?, scopes.unwrap_or(RequiredScopes::anyone()));
+    let mut element = element.map_err(|error| section.problem_here(format!("{error:?}"))).ok()?;
     if let Some(name) = name {
         element = element.named(name);
     }
@@ -191,8 +219,14 @@ fn scopes(section: &Section<'_>) -> Option<RequiredScopes> {
     Some(scopes)
 }
 
-/// Adds the resources to a service, each checked at its own place.
-fn resources(section: &Section<'_>, auth: Option<Auth>, providers: &Providers<'_>) -> Option<Auth> {
+/// Adds the resources to a service, each checked at its own place. Those that keep the service's elements have none to
+/// keep where these are `unread`.
+fn resources(
+    section: &Section<'_>,
+    auth: Option<Auth>,
+    unread: bool,
+    providers: &Providers<'_>,
+) -> Option<Auth> {
     let Some(node) = section.node("resources") else { return auth };
     let list: Vec<(Option<&str>, Section<'_>)> = match node.value() {
         Value::Array(_) => {
@@ -207,11 +241,19 @@ fn resources(section: &Section<'_>, auth: Option<Auth>, providers: &Providers<'_
     };
     let mut auth = auth;
     for (key, entry) in &list {
-        let resource = read_resource(entry, *key, providers);
-        if let (Some(resource), Some(so_far)) = (resource, &auth) {
+        let resource = read_resource(entry, *key, unread, providers);
+        if let (Some((path, resource)), Some(so_far)) = (resource, &auth) {
+            let base = so_far.path().trim_end_matches('/');
+            let repeats =
+                path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            if repeats && !base.is_empty() {
+                let text = format!(
+                    "relative to the service, this is {base}{path}: leave {base} out unless that is meant"
+                );
+                entry.reader().warn(entry.path(), None, text);
+            }
             match so_far.with_resource(resource) {
                 Ok(next) => auth = Some(next),
-                Err(_) if entry.failed() => {}
                 Err(error) => entry.problem_here(format!("{error:?}")),
             }
         }
@@ -219,7 +261,13 @@ fn resources(section: &Section<'_>, auth: Option<Auth>, providers: &Providers<'_
     auth
 }
 
-fn read_resource(section: &Section<'_>, key: Option<&str>, providers: &Providers<'_>) -> Option<Resource> {
+/// Reads one resource, and its path as it is written.
+fn read_resource(
+    section: &Section<'_>,
+    key: Option<&str>,
+    unread: bool,
+    providers: &Providers<'_>,
+) -> Option<(String, Resource)> {
     let (method, path) = match key {
         Some(key) => match key.trim().split_once(' ') {
             Some((method, path)) => (Some(method.to_owned()), Some(path.trim().to_owned())),
@@ -227,16 +275,19 @@ fn read_resource(section: &Section<'_>, key: Option<&str>, providers: &Providers
         },
         None => (section.string("method"), section.required_string("path")),
     };
-    let over = read_override(section, providers);
+    // What could not be read was reported. An override that says nothing, and so opens nothing, stands in for it, so that
+    // the path is still checked.
+    let over = read_override(section, providers).filter(|_| !unread).unwrap_or_default();
     let method = match method {
         Some(text) => Some(method_of(section, &text)?),
         None => None,
     };
-    let mut resource = Resource::new(path?).with(over?);
+    let path = path?;
+    let mut resource = Resource::new(&path).with(over);
     if let Some(method) = method {
         resource = resource.method(method);
     }
-    Some(resource)
+    Some((path, resource))
 }
 
 fn method_of(section: &Section<'_>, text: &str) -> Option<Method> {
@@ -264,7 +315,7 @@ fn read_override(section: &Section<'_>, providers: &Providers<'_>) -> Option<Ove
                 return None;
             }
         }
-        Some("auth") => Override::elements(elements(section, providers)),
+        Some("auth") => Override::elements(elements(section, providers)?),
         Some(_) => Override::scopes(scopes(section)?),
         None if section.has("auth") => return None,
         None if public => Override::public(),

@@ -206,6 +206,74 @@ public = true
 }
 
 #[test]
+fn one_mistake_hides_no_other_of_its_service() {
+    for (wrong, told) in [
+        (
+            "realm = \"zo\u{eb}\"",
+            "2:1: services[0].realm: the realm holds characters outside printable ASCII",
+        ),
+        ("decisionTimeout = 0", "2:1: services[0].decisionTimeout: at least a millisecond"),
+        ("public = true", "2:1: services[0].public: `public` beside `auth` is a contradiction"),
+        ("path = \"a\"", "2:1: services[0].path: the path \"a\" cannot be used: a path starts with `/`"),
+    ] {
+        let path = if wrong.starts_with("path") { "" } else { "path = \"/a\"" };
+        let found = mistakes(&format!(
+            "[[services]]\n{wrong}\n{path}\nauth = [{{ fixedConfig = {{ token = \"t\" }} }}]\n\
+             resources.\"x\" = {{ public = true }}\nresources.\"/y\" = {{ scopes = [] }}\n\
+             [[services]]\npath = \"/a/\"\npublic = true\n"
+        ));
+        let mut expected = vec![
+            told,
+            "5:17: services[0].resources.x: the path \"x\" cannot be used: a path starts with `/`",
+            "6:20: services[0].resources.\"/y\".scopes: an empty list of scopes",
+        ];
+        if !path.is_empty() {
+            expected.push("7:1: services[1]: the service \"/a/\" is configured twice");
+        }
+        assert_eq!(found.len(), expected.len(), "{found:#?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.starts_with(expected), "{expected}\n{found}");
+        }
+    }
+}
+
+#[test]
+fn a_resource_that_repeats_the_path_of_its_service_is_named() {
+    let warnings = |path: &str| {
+        let text = format!(
+            "services.\"/a\" = {{ public = true, resources.\"{path}\" = {{ public = true }} }}\n\
+             services.\"/\" = {{ public = true, resources.\"{path}\" = {{ public = true }} }}\n"
+        );
+        read(&text).unwrap().warnings().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for path in ["/a", "/a/x", "/a/{id}"] {
+        assert_eq!(
+            warnings(path),
+            [format!(
+                "services.\"/a\".resources.\"{path}\": relative to the service, this is /a{path}: leave /a out unless that is meant"
+            )]
+        );
+    }
+    for path in ["/x", "/ab", "/", "/x/a"] {
+        assert!(warnings(path).is_empty(), "{path}");
+    }
+}
+
+#[test]
+fn one_mistake_in_an_element_brings_no_false_ones_along() {
+    for element in ["{ fixedConfig = {} }", "{ use = \"broken\" }"] {
+        let found = mistakes(&format!(
+            "providers.broken.fixedConfig = {{}}\n[services.\"/a\"]\nauth = [{element}]\n\
+             resources.\"/x\" = {{ scopes = \"a\" }}\nresources.\"/y\" = {{ optional = true }}\n\
+             resources.\"/z\" = {{ auth = [{element}] }}\n"
+        ));
+        let token = |text: &String| text.ends_with("fixedConfig.token: required, and missing");
+        assert!(found.iter().all(token), "{found:#?}");
+        assert_eq!(found.len(), if element.contains("use") { 1 } else { 3 }, "{found:#?}");
+    }
+}
+
+#[test]
 fn a_scopes_line_that_slipped_into_an_inner_table_is_told_where_it_belongs() {
     let found = mistakes(
         r#"
