@@ -69,7 +69,7 @@ fn fits(route: &str, path: &str) -> bool {
     if route == path {
         return true;
     }
-    let mut segments = path.split('/');
+    let mut segments = path.split('/').peekable();
     for pattern in route.split('/') {
         let Some(segment) = segments.next() else { return false };
         let Some((before, is_rest)) = parameter(pattern) else {
@@ -82,7 +82,8 @@ fn fits(route: &str, path: &str) -> bool {
         if is_rest {
             return !value.is_empty() || segments.next().is_some();
         }
-        if value.is_empty() {
+        // The router lets a parameter be empty where a slash follows it.
+        if value.is_empty() && segments.peek().is_none() {
             return false;
         }
     }
@@ -120,6 +121,9 @@ mod tests {
             ("/foo/{*rest}", "/foo/a/b", true),
             ("/foo/{*rest}", "/foo//", true),
             ("/foo/v{*rest}", "/foo/v/", true),
+            ("/foo/{id}/x", "/foo//x", true),
+            ("/foo/{id}/", "/foo//", true),
+            ("/foo/v{major}/x", "/foo/v/x", true),
             ("/{{id}}", "/{id}", true),
             ("/{{a}}-{b}", "/{{a}}-7", true),
             ("/foo", "/foo/", false),
@@ -128,6 +132,8 @@ mod tests {
             ("/foo", "/%66oo", false),
             ("/foo/{id}", "/foo/", false),
             ("/foo/{id}", "/foo/7/8", false),
+            ("/foo/{id}", "/foo//", false),
+            ("/foo/{id}/{x}", "/foo//", false),
             ("/foo/{*rest}", "/foo/", false),
             ("/foo/{*rest}", "/foo", false),
             ("/foo/v{major}", "/foo/v", false),

@@ -249,6 +249,25 @@ async fn a_public_parameter_opens_no_route_beside_it() {
 }
 
 #[tokio::test]
+async fn a_parameter_that_is_empty_hides_no_route() {
+    // axum's router lets a parameter be empty where a slash follows it.
+    let auth = || hello().resource(Resource::new("/users/{id}/{page}").public());
+    let app = Router::new().route("/users/{id}/{page}", ok()).route("/users/{id}/export", ok());
+    let table = "
+        GET /users/7/mail   -       200
+        GET /users//mail    -       200
+        GET /users/7/export -       401
+        GET /users//export  -       401
+        GET /users//export  a.hello 200
+    ";
+    answers(&app.layer(layer(auth())), table).await;
+    // Nor a resource, where text stands before it.
+    let auth = hello().resource(Resource::new("/v/mail").scopes("admin"));
+    let app = Router::new().route("/v{version}/mail", ok()).layer(layer(auth));
+    answers(&app, "GET /v/mail a.hello 403\n GET /v/mail a.admin 200\n GET /v1/mail a.hello 200").await;
+}
+
+#[tokio::test]
 async fn a_subtree_covers_whatever_lies_in_it() {
     let auth = || hello().resource(Resource::new("/admin/{*rest}").scopes("admin"));
     let app = Router::new()

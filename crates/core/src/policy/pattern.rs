@@ -66,9 +66,9 @@ pub(crate) fn covers(wide: &str, narrow: &str) -> bool {
             (Segment::Rest(before), Segment::Parameter(other) | Segment::Rest(other)) => {
                 return other.starts_with(before);
             }
-            // A parameter is never empty, so `/{x}` does not cover `/`.
+            // A parameter is empty only where a slash follows: `/{x}` does not cover `/`, and `/v{x}/a` covers `/v/a`.
             (Segment::Parameter(before), Segment::Static(text))
-                if text.starts_with(before) && text.len() > before.len() => {}
+                if text.starts_with(before) && (text.len() > before.len() || narrow.peek().is_some()) => {}
             (Segment::Parameter(before), Segment::Parameter(other)) if other.starts_with(before) => {}
             (Segment::Static(text), Segment::Static(same)) if text == same => {}
             (Segment::Static(_) | Segment::Parameter(_), _) => return false,
@@ -79,7 +79,7 @@ pub(crate) fn covers(wide: &str, narrow: &str) -> bool {
 
 /// Whether some path is matched by both.
 pub(crate) fn overlap(one: &str, other: &str) -> bool {
-    let (mut one, mut other) = (segments(one), segments(other));
+    let (mut one, mut other) = (segments(one).peekable(), segments(other).peekable());
     let agree = |one: &str, other: &str| one.starts_with(other) || other.starts_with(one);
     loop {
         match (one.next(), other.next()) {
@@ -92,7 +92,7 @@ pub(crate) fn overlap(one: &str, other: &str) -> bool {
             (Some(Segment::Static(text)), Some(Segment::Static(same))) if text == same => {}
             (Some(Segment::Parameter(before)), Some(Segment::Static(text)))
             | (Some(Segment::Static(text)), Some(Segment::Parameter(before)))
-                if text.starts_with(before) && text.len() > before.len() => {}
+                if text.starts_with(before) && (text.len() > before.len() || one.peek().is_some()) => {}
             (Some(Segment::Parameter(before)), Some(Segment::Parameter(other))) if agree(before, other) => {}
             (Some(Segment::Static(_) | Segment::Parameter(_)), Some(_)) => return false,
         }
@@ -199,6 +199,8 @@ mod tests {
             ("/images/{id}", "/images/img-{name}"),
             ("/images/img-{*rest}", "/images/img-/a"),
             ("/images/img-{*rest}", "/images/img-a/{b}"),
+            ("/v{major}/mail", "/v/mail"),
+            ("/v{major}/{page}", "/v/{x}"),
         ] {
             assert!(covers(wide, narrow), "{wide} covers {narrow}");
         }
@@ -212,6 +214,7 @@ mod tests {
             ("/foo/bar", "/foo"),
             ("/api/foo/admin", "/foo/admin"),
             ("/images/img-{id}", "/images/img-"),
+            ("/v{major}", "/v/mail"),
             ("/images/img-{id}", "/images/{id}"),
             ("/images/img-{*rest}", "/images/img-"),
             ("/{{x}}", "/{x}"),
@@ -230,6 +233,8 @@ mod tests {
             ("/a", "/a"),
             ("/img-{id}", "/{id}"),
             ("/img-{id}", "/img-{*rest}"),
+            ("/v{major}/{page}", "/v/mail"),
+            ("/v{major}/mail", "/v/{*rest}"),
         ] {
             assert!(overlap(one, other) && overlap(other, one), "{one} overlaps {other}");
         }
@@ -239,6 +244,7 @@ mod tests {
             ("/{a}", "/"),
             ("/{a}/b", "/a/c"),
             ("/a/{b}", "/a"),
+            ("/img-{id}", "/img-"),
             ("/img-{id}", "/pic-{id}"),
             ("/img-{id}", "/pic-7"),
         ] {
