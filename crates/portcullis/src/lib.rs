@@ -69,6 +69,91 @@ let app: Router = AuthRouter::new()
 # Ok(())
 # }
 ```
+
+Handlers take [`Caller`], [`Claims`] or [`Scoped`]. Routes that are added after [`guard`](AuthRouter::guard) are not
+guarded. The rules of [`AuthLayer`] and of [`AuthRouter`], and the order of layers (CORS, tracing, `route_layer`), are
+in the documentation of `portcullis_axum`.
+
+# HTTPS in code
+
+[`serve()`] takes the listener of a [`Config`]; [`serve::serve`] takes one that is made in code:
+
+```no_run
+# async fn run(app: axum::Router) -> Result<(), Box<dyn std::error::Error>> {
+use portcullis::{keys::{Identity, ServerTls}, serve::{self, ListenerConfig}};
+
+let identity = Identity::from_files("tls/server.crt", "tls/server.key", None)?;
+let listener = ListenerConfig::new("0.0.0.0:8443".parse()?).secure(ServerTls::new(identity))?;
+serve::serve(app, &listener).await?; // until SIGTERM or SIGINT
+# Ok(())
+# }
+```
+
+Any other server will do as well. Put a [`ClientAddr`] into the extensions of its requests, so that logs show who it was
+and hashing is shared out fairly.
+
+# A provider of your own
+
+Implement [`Provider`], in a crate that depends on `portcullis-core` alone. It may have a key of its own in Config.toml:
+
+```
+use portcullis::{BoxFuture, BuildError, Config, Context, Credential, Identity, Outcome, Provider, Scheme, Secret};
+use portcullis::section::Section;
+
+#[derive(Debug)]
+struct ApiKey {
+    key: Secret,
+    owner: String,
+}
+
+impl ApiKey {
+    fn read(section: &Section<'_>) -> Result<Self, BuildError> {
+        // Ask for every key first: all mistakes are told at once.
+        let (key, owner) = (section.required_secret("key"), section.required_string("owner"));
+        let (Some(key), Some(owner)) = (key, owner) else { return Err(BuildError::new("told already")) };
+        Ok(Self { key, owner })
+    }
+}
+
+impl Provider for ApiKey {
+    fn kind(&self) -> &'static str {
+        "api-key"
+    }
+
+    fn scheme(&self) -> Scheme {
+        Scheme::Bearer
+    }
+
+    fn try_authenticate(&self, credential: &Credential<'_>, _: &Context<'_>) -> Option<Outcome> {
+        Some(match credential {
+            // Secrets compare in constant time.
+            Credential::Bearer(bearer) if self.key == Secret::new(bearer.token()) => {
+                Outcome::known(Identity::new(self.owner.as_str()).with_scopes(["hello"]))
+            }
+            _ => Outcome::refused("unknown-key", "no such key"),
+        })
+    }
+
+    // Asked only where `try_authenticate` answered `None`: it has to wait.
+    fn authenticate<'a>(&'a self, credential: &'a Credential<'a>, cx: &'a Context<'a>) -> BoxFuture<'a, Outcome> {
+        let answer = self.try_authenticate(credential, cx);
+        Box::pin(async { answer.unwrap_or_else(|| Outcome::refused("unknown-key", "no such key")) })
+    }
+}
+
+let config = Config::builder().provider("apiKeyConfig", ApiKey::read).parse(
+    r#"
+    [services."/foo"]
+    auth = [{ scopes = "hello", apiKeyConfig = { key = "s3cr3t", owner = "carol" } }]
+    "#,
+    ".",
+)?;
+# let _ = config;
+# Ok::<_, portcullis::ConfigError>(())
+```
+
+Who only has users elsewhere, such as in a database, implements [`UserStore`] and wraps it into [`StoredUsers`]: hashing,
+equal cost and memory come with it.
 "##
 )]
 //!
@@ -84,6 +169,9 @@ let app: Router = AuthRouter::new()
 //! | `jwt` | [`JwtValidator`]: bearer tokens | yes |
 //! | `axum` | [`AuthRouter`], extractors, [`serve()`]: the HTTPS listener | yes |
 //! | `full` | all of them | no |
+//!
+//! Without `axum`, [`AuthLayer`] is the one of `portcullis-tower`, for plain hyper and any other service; with it the same
+//! name also knows which route axum matched. Both guard any `Service<http::Request<B>>`.
 
 #[cfg(feature = "config")]
 mod config;
@@ -118,5 +206,8 @@ pub use portcullis_file::{FileUserStore, StoredUsers, User, UserRecord, UserStor
 pub use portcullis_jwt as jwt;
 #[cfg(feature = "jwt")]
 pub use portcullis_jwt::{JwtValidator, JwtValidatorConfig};
+/// Keys, certificates and key stores: what a listener shows and trusts, in code.
+#[cfg(any(feature = "config", feature = "axum"))]
+pub use portcullis_keys as keys;
 #[cfg(not(feature = "axum"))]
 pub use portcullis_tower::*;
