@@ -124,7 +124,9 @@ async fn sigterm_ends_the_service_once_requests_are_answered() {
     // It serves, so it also waits for signals.
     entered.notified().await;
     let kill = tokio::task::spawn_blocking(|| {
-        std::process::Command::new("kill").args(["-TERM", &std::process::id().to_string()]).status()
+        // The shell's own `kill`: a bare machine has no other.
+        let id = std::process::id().to_string();
+        std::process::Command::new("sh").args(["-c", "kill -TERM \"$1\"", "sh", &id]).status()
     });
     assert!(kill.await.unwrap().unwrap().success());
     while tokio::net::TcpStream::connect(address).await.is_ok() {
