@@ -25,7 +25,10 @@ impl ByToken {
                 .with_source(io::Error::other("connection refused"))
                 .into(),
             "good" => Outcome::known(Identity::new("alice").with_scopes(["hello"])),
-            _ => Outcome::refused("wrong", "the user \"x\nFORGED \u{202e}\u{1b}[31m\" is unknown"),
+            _ => Outcome::refused(
+                "wrong",
+                "the user \"x\nFORGED \u{202e}\u{61c}\u{2028}\u{2029}\u{1b}[31m\" is unknown",
+            ),
         }
     }
 }
@@ -142,7 +145,7 @@ fn each_refusal_is_one_event_that_says_what_and_why() {
             assert!(line.contains(part), "{part} in {line}");
         }
         assert!(!line.contains("canary"), "{line}");
-        assert!(!line.contains(['\u{1b}', '\u{202e}']), "{line}");
+        assert!(!line.contains(['\u{1b}', '\u{202e}', '\u{61c}', '\u{2028}', '\u{2029}']), "{line}");
     }
 }
 

@@ -110,7 +110,7 @@ impl<T: fmt::Display> fmt::Display for OneLine<T> {
         impl Write for Escaping<'_, '_> {
             fn write_str(&mut self, text: &str) -> fmt::Result {
                 text.chars().try_for_each(|character| {
-                    if character.is_control() || is_bidi(character) {
+                    if character.is_control() || breaks_lines(character) || is_bidi(character) {
                         write!(self.0, "{}", character.escape_unicode())
                     } else {
                         self.0.write_char(character)
@@ -122,7 +122,15 @@ impl<T: fmt::Display> fmt::Display for OneLine<T> {
     }
 }
 
-/// Characters that reorder the text around them.
+/// Characters that reorder the text around them: `Bidi_Control` of Unicode.
 const fn is_bidi(character: char) -> bool {
-    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(
+        character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
+}
+
+/// Line and paragraph separators, which are no control characters and start a new line for some readers.
+const fn breaks_lines(character: char) -> bool {
+    matches!(character, '\u{2028}' | '\u{2029}')
 }
