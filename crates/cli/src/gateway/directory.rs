@@ -35,7 +35,7 @@ impl Directory {
             let matching = service.path_matching;
             match Site::build(service, clock) {
                 Ok(front) => {
-                    entries.push(Entry { folded: path.to_lowercase(), path, matching, front });
+                    entries.push(Entry { folded: spelling::without_case(&path), path, matching, front });
                 }
                 Err(error) => problems.push(format!("service {path}: {error}")),
             }

@@ -2,8 +2,8 @@
 //!
 //! A request goes through these doors, in this order:
 //!
-//! 1. **Its target.** TRACE and CONNECT are 405, an extended CONNECT (a WebSocket over HTTP/2) 501. The host is
-//!    named once (400). The path reads in one way only (400): percent-decoded once, it holds no `%`, `;`, `\`,
+//! 1. **Its target.** TRACE, CONNECT and methods that are not written in capitals are 405, an extended CONNECT (a
+//!    WebSocket over HTTP/2) 501. The host is named once (400). The path reads in one way only (400): percent-decoded once, it holds no `%`, `;`, `\`,
 //!    control character, dot segment, empty segment, and no slash that was encoded.
 //! 2. **Its service**: the longest path that is a prefix on a segment boundary; 404 where there is none, and
 //!    where another spelling of the path would choose another one ([`PathMatching`]).

@@ -29,7 +29,7 @@ pub(super) enum PathProblem {
     Backslash,
     /// It holds a control character.
     Control,
-    /// It holds a segment `.` or `..`.
+    /// It holds a segment `.` or `..`, perhaps with blanks around it, which some servers drop first.
     DotSegment,
     /// It holds `//`.
     EmptySegment,
@@ -81,10 +81,10 @@ pub(super) fn read(raw: &str) -> Result<Cow<'_, str>, PathProblem> {
     }
     let mut segments = decoded.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {
-        match segment {
+        match segment.trim_matches(' ') {
             "." | ".." => return Err(PathProblem::DotSegment),
             // The slash that ends a path is followed by nothing, which is no segment.
-            "" if segments.peek().is_some() => return Err(PathProblem::EmptySegment),
+            _ if segment.is_empty() && segments.peek().is_some() => return Err(PathProblem::EmptySegment),
             _ => {}
         }
     }
@@ -122,6 +122,8 @@ mod tests {
             ("/foo%20bar", "/foo bar"),
             ("/zo%C3%AB", "/zoë"),
             ("/a/...", "/a/..."),
+            ("/a/%20/b%20", "/a/ /b "),
+            ("/a/.%20./b", "/a/. ./b"),
             ("/a/.well-known/x", "/a/.well-known/x"),
             ("/a/b..c/..d/e..", "/a/b..c/..d/e.."),
             ("/pkg.Svc/Call", "/pkg.Svc/Call"),
@@ -184,6 +186,9 @@ mod tests {
             ("/foo/admin/.", P::DotSegment),
             ("/foo/admin/..", P::DotSegment),
             ("/..", P::DotSegment),
+            ("/foo/x/..%20/admin", P::DotSegment),
+            ("/foo/x/%20../admin", P::DotSegment),
+            ("/foo/x/.%20", P::DotSegment),
             ("//foo", P::EmptySegment),
             ("//", P::EmptySegment),
             ("/foo//admin", P::EmptySegment),

@@ -19,7 +19,7 @@ pub(super) struct Refused {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// TRACE, or a CONNECT that asks for a tunnel.
+    /// TRACE, a CONNECT that asks for a tunnel, or a method that is not written in capitals.
     Method,
     /// A WebSocket over HTTP/2.
     ExtendedConnect,
@@ -62,7 +62,9 @@ impl Refused {
     /// What whoever reads the log can do about it.
     pub(super) const fn remedy(self) -> &'static str {
         match self.kind {
-            Kind::Method => "the gateway passes neither TRACE nor CONNECT on",
+            Kind::Method => {
+                "the gateway passes on neither TRACE and CONNECT nor methods that are not written in capitals"
+            }
             Kind::ExtendedConnect => "WebSockets over HTTP/2 are not passed on in this version",
             Kind::Host => "the caller has to name exactly one host, without user information",
             Kind::Path(_) => "the caller has to send a path that every server reads alike",

@@ -78,7 +78,7 @@ impl Spellings {
 /// or `#` stands that was percent-encoded, and without the dots and blanks that Windows ignores at the end of a
 /// name.
 pub(super) fn readings(path: &str) -> impl Iterator<Item = String> {
-    let lower = path.to_lowercase();
+    let lower = without_case(path);
     let cut = lower.find(['?', '#']).and_then(|at| lower.get(..at)).map(str::to_owned);
     let both = [Some(lower), cut].into_iter().flatten();
     let trimmed = both.clone().filter_map(|reading| trim_names(&reading));
@@ -87,6 +87,11 @@ pub(super) fn readings(path: &str) -> impl Iterator<Item = String> {
         let with_slash = (bare != reading).then_some(reading);
         [Some(bare), with_slash].into_iter().flatten()
     })
+}
+
+/// In lower case, and so that whatever is one in capitals is one here: `ı` and `i`, `ſ` and `s`.
+pub(super) fn without_case(text: &str) -> String {
+    if text.is_ascii() { text.to_ascii_lowercase() } else { text.to_uppercase().to_lowercase() }
 }
 
 /// The path without dots and blanks at the end of its segments; `None` where there are none.
@@ -111,7 +116,7 @@ fn without_slash(path: &str) -> &str {
 /// A pattern with its text in lower case and without a slash at its end.
 fn fold(pattern: &str) -> String {
     let fold = |segment: &str| {
-        if is_parameter(segment) { segment.to_owned() } else { segment.to_lowercase() }
+        if is_parameter(segment) { segment.to_owned() } else { without_case(segment) }
     };
     let lower = pattern.split('/').map(fold).collect::<Vec<_>>().join("/");
     without_slash(&lower).to_owned()
@@ -181,6 +186,9 @@ mod tests {
             ("GET", "/foo/admin.", true),
             ("GET", "/foo/ADMIN. ", true),
             ("GET", "/foo/\u{212a}ey", true),
+            ("GET", "/foo/u\u{17f}ers/bob", true),
+            ("GET", "/foo/f\u{131}les/x", true),
+            ("GET", "/foo/\u{e9}", false),
             ("GET", "/foo/admins", false),
             ("GET", "/foo/other", false),
             ("GET", "/foo/OTHER/", false),

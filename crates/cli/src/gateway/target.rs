@@ -23,6 +23,11 @@ pub(super) fn read(parts: &Parts) -> Result<Target, Refused> {
         Method::TRACE => return Err(Kind::Method.into()),
         Method::CONNECT if is_extended(parts) => return Err(Kind::ExtendedConnect.into()),
         Method::CONNECT => return Err(Kind::Method.into()),
+        // RFC 9110 §9.1: methods are case-sensitive. Frameworks that write `post` in capitals before they look at it
+        // would act on another method than the one that was decided on.
+        ref other if other.as_str().bytes().any(|byte| byte.is_ascii_lowercase()) => {
+            return Err(Kind::Method.into());
+        }
         _ => {}
     }
     let host = read_host(parts)?;
@@ -102,6 +107,7 @@ mod tests {
         assert_eq!(read("GET", "http://b.example/foo", "a:1"), expected("/foo", "b.example"));
         assert_eq!(read("GET", "https://b.example:8443", "a:1"), expected("/", "b.example:8443"));
         assert_eq!(read("OPTIONS", "/foo", "[::1]:9090"), expected("/foo", "[::1]:9090"));
+        assert_eq!(read("VERSION-CONTROL", "/foo", "a"), expected("/foo", "a"));
     }
 
     #[test]
@@ -114,6 +120,10 @@ mod tests {
             ("GET", "http://a/../x", Kind::Path(PathProblem::DotSegment)),
             ("TRACE", "/foo", Kind::Method),
             ("CONNECT", "example.org:443", Kind::Method),
+            ("post", "/foo", Kind::Method),
+            ("Get", "/foo", Kind::Method),
+            ("trace", "/foo", Kind::Method),
+            ("patch", "/foo", Kind::Method),
             ("CONNECT", "https://example.org/ws", Kind::ExtendedConnect),
         ] {
             assert_eq!(read_one(method, uri, &host), Err(kind), "{method} {uri}");

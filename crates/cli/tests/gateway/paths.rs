@@ -6,7 +6,7 @@ use portcullis_core::{Auth, Resource};
 use crate::support::{Server, basic, echo, gateway, guarded, in_front_of, raw, raw_open};
 
 /// The spellings of `/foo/admin` that some server takes for it.
-const SPELLINGS: [&str; 35] = [
+const SPELLINGS: [&str; 38] = [
     "/foo/ADMIN",
     "/foo/Admin",
     "/FOO/admin",
@@ -41,6 +41,9 @@ const SPELLINGS: [&str; 35] = [
     "/foo/admin%20",
     "/foo/ADMIN%2e/",
     "/foo/.../admin",
+    "/foo/x/..%20/admin",
+    "/foo/%20./admin",
+    "/foo/adm%C4%B1n",
     "/foo/adm%ED%A0%80in",
 ];
 
@@ -229,4 +232,21 @@ async fn a_request_that_names_no_host_or_two_is_refused() {
     connection.write("GET / HTTP/1.0\r\n\r\n").await;
     assert_eq!(connection.read_to_end().await.status, 200, "HTTP/1.0 knew no Host");
     assert!(upstream.reached_once().all("x-forwarded-host").is_empty());
+}
+
+#[tokio::test]
+async fn no_spelling_of_a_method_goes_upstream_under_another_methods_policy() {
+    let mut upstream = echo().await;
+    let auth = guarded("/foo").resource(admin().method(http::Method::POST)).build().unwrap();
+    let gateway = gateway([in_front_of(auth, &upstream)]).await;
+    for (method, status) in [("POST", 403), ("post", 405), ("Post", 405), ("pOST", 405), ("patch", 405)] {
+        let reply = raw(gateway, &format!("{method} /foo/admin\nAuthorization: {}", basic("alice"))).await;
+        assert_eq!(reply.status, status, "{method}");
+    }
+    assert_eq!(upstream.reached().len(), 0);
+    for method in ["GET", "PATCH", "PROPFIND"] {
+        let reply = raw(gateway, &format!("{method} /foo/admin\nAuthorization: {}", basic("alice"))).await;
+        assert_eq!(reply.status, 200, "{method}");
+        assert_eq!(upstream.reached_once().method, method);
+    }
 }
