@@ -13,7 +13,14 @@ use crate::{ClientTls, Identity, KeyError, TrustAnchors};
 /// warning.
 #[must_use]
 pub fn read_identity(section: &Section<'_>, now: Duration) -> Option<Identity> {
-    let (key, identity) = match section.exactly_one(&["certFile", "path"])? {
+    let Some(which) = section.exactly_one(&["certFile", "path"]) else {
+        // Which of the two it is to be is not known; what stands beside them is not wrong by itself.
+        for key in ["keyFile", "keyPassword", "password", "alias"] {
+            section.node(key);
+        }
+        return None;
+    };
+    let (key, identity) = match which {
         "certFile" => {
             let (certificate, key) = (section.required_file("certFile"), section.required_file("keyFile"));
             let password = section.secret("keyPassword");

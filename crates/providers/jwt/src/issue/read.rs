@@ -115,8 +115,11 @@ fn read_algorithm(section: &Section<'_>) -> Option<Algorithm> {
 }
 
 fn read_key(signature: &Section<'_>, config: &Section<'_>, algorithm: Option<Algorithm>) -> Option<Signer> {
-    let which = config.exactly_one(&["keyFile", "keyStore"])?;
     let key_password = config.secret("keyPassword");
+    let Some(which) = config.exactly_one(&["keyFile", "keyStore"]) else {
+        config.node("keyAlias");
+        return None;
+    };
     // Without an algorithm the mistake was noted; the key is read all the same, for what is wrong with it.
     let algorithm = algorithm.unwrap_or(Algorithm::Rs256);
     let store;
