@@ -277,12 +277,20 @@ async fn http_hnd_12() {
 
 #[tokio::test]
 async fn jwt_lst_01() {
-    let provider: Arc<dyn Provider> = Arc::new(validator("jwt-lst-01"));
     let header = HeaderValue::from_str(&bearer(&token("jwt:JWT1"))).unwrap();
     let clock = clock();
-    for _ in 0..2 {
-        let principal = authenticate_header(&provider, &header, &clock).await.unwrap();
-        assert_eq!(principal.claims()["aud"], json!(["ballerina", "ballerinaSamples"]));
+    let mut config = row("jwt-lst-01")["config"]["jwtValidatorConfig"].clone();
+    renamed(&mut config, &JWT_FILES);
+    for capacity in [10, 0] {
+        config["cacheConfig"]["capacity"] = capacity.into();
+        let provider: Arc<dyn Provider> = Arc::new(read(&config).unwrap());
+        let first = authenticate_header(&provider, &header, &clock).await.unwrap();
+        let second = authenticate_header(&provider, &header, &clock).await.unwrap();
+        for principal in [&first, &second] {
+            assert_eq!(principal.claims()["aud"], json!(["ballerina", "ballerinaSamples"]));
+        }
+        let from_the_cache = std::ptr::eq(first.identity(), second.identity());
+        assert_eq!(from_the_cache, capacity > 0);
     }
 }
 
@@ -519,10 +527,13 @@ fn d_jwt_13() {
 #[test]
 fn d_jwt_14() {
     let good = token("jwt:JWT1");
-    let validator = validator("jwt-val-28");
-    let at = |seconds| validator.validate(&good, UnixTime::from_secs(seconds)).unwrap_err().code();
-    assert_eq!(at(2_200_000_000), "certificate-expired");
-    assert_eq!(at(1_400_000_000), "certificate-not-yet-valid");
+    // By `certFile`, and by `trustStoreConfig`.
+    for id in ["jwt-val-28", "jwt-val-02"] {
+        let validator = validator(id);
+        let at = |seconds| validator.validate(&good, UnixTime::from_secs(seconds)).unwrap_err().code();
+        assert_eq!(at(2_200_000_000), "certificate-expired", "{id}");
+        assert_eq!(at(1_400_000_000), "certificate-not-yet-valid", "{id}");
+    }
 }
 
 #[test]

@@ -63,7 +63,7 @@ impl JwtIssuer {
     ///
     /// # Errors
     ///
-    /// When the machine has no randomness to give.
+    /// When the machine has no randomness to give, or the token would expire beyond the end of time.
     pub fn issue(&self, now: UnixTime) -> Result<Secret, IssueError> {
         let fresh;
         let jwt_id = match &self.config.jwt_id {
@@ -113,9 +113,10 @@ struct Claims<'a> {
 impl Serialize for Claims<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let JwtIssuerConfig { issuer, username, audience, expiry, custom_claims, .. } = self.config;
-        let lives = expiry.as_secs() + u64::from(expiry.subsec_nanos() > 0);
-        let expires =
-            self.now.checked_add(lives).ok_or_else(|| S::Error::custom("beyond the end of time"))?;
+        let lives = expiry.as_secs().checked_add(u64::from(expiry.subsec_nanos() > 0));
+        let expires = lives
+            .and_then(|lives| self.now.checked_add(lives))
+            .ok_or_else(|| S::Error::custom("beyond the end of time"))?;
         let mut claims = serializer.serialize_map(None)?;
         if let Some(issuer) = issuer {
             claims.serialize_entry("iss", issuer)?;

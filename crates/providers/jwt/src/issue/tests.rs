@@ -243,6 +243,30 @@ fn the_configuration_is_read_in_all_its_forms() {
 }
 
 #[test]
+fn a_token_lives_for_whole_seconds_within_time() {
+    let expires = |span, now| {
+        let token = JwtIssuer::new(base().expiry(span)).unwrap().issue(now)?;
+        Ok::<_, crate::IssueError>(decode_unverified(token.expose()).unwrap().claims["exp"].as_u64().unwrap())
+    };
+    assert_eq!(expires(Duration::from_millis(1_001), NOW), Ok(NOW.as_secs() + 2));
+    assert_eq!(expires(Duration::from_secs(u64::MAX), UnixTime::from_secs(0)), Ok(u64::MAX));
+    for (span, now) in [(Duration::MAX, UnixTime::from_secs(0)), (Duration::from_secs(u64::MAX), NOW)] {
+        assert!(expires(span, now).is_err(), "{span:?}");
+    }
+}
+
+#[test]
+fn two_keys_at_once_are_one_mistake() {
+    let config = json!({"keyFile": "a", "keyStore": {"path": "b", "password": "c"}, "keyAlias": "d", "keyPassword": "e"});
+    let (config, problems, _) = read(&json!({"signatureConfig": {"config": config}}), JwtIssuerConfig::read);
+    assert!(config.is_none());
+    assert_eq!(
+        problems,
+        ["c.signatureConfig.config.keyStore: `keyFile` and `keyStore` exclude each other: keep one of them"]
+    );
+}
+
+#[test]
 fn every_mistake_of_the_configuration_stands_at_its_key() {
     let store = |path: &str, password: &str, alias: &str| json!({"config": {"keyStore": {"path": path, "password": password}, "keyAlias": alias}});
     let ks = "ballerina-ks--ballerinaKeystore.p12";

@@ -15,6 +15,7 @@ use super::{config, validator};
 use crate::{
     Algorithm, CacheConfig, JwtValidator, JwtValidatorConfig, SignatureConfig,
     fixtures::{NOW, Signs, claims, claims_with, public_crt, rsa_signing},
+    keys::KeySet,
 };
 
 struct Bench {
@@ -129,6 +130,20 @@ fn the_certificate_is_looked_at_again() {
 }
 
 #[test]
+fn the_key_is_looked_for_again() {
+    let bench = Bench::new(config());
+    let cache = bench.validator.cache.as_ref().unwrap();
+    let token = token(&claims());
+    let remembered = bench.ask(&token).unwrap();
+    let get = |keys: &KeySet| cache.get(&token, &bench.clock, keys, Duration::ZERO);
+    assert!(Arc::ptr_eq(&remembered, &get(&bench.validator.keys).unwrap()));
+    // The same secret, read once more, is a key of which nobody has said that it verified this token.
+    let other = validator(config());
+    assert!(get(&other.keys).is_none());
+    assert!(get(&bench.validator.keys).is_none(), "it is forgotten");
+}
+
+#[test]
 fn max_age_bounds_the_memory_of_a_token_that_never_expires() {
     let cache = CacheConfig::default().max_age(Duration::from_secs(30));
     let bench = Bench::new(config().require_expiration(false).cache(cache));
@@ -198,6 +213,13 @@ fn entries_and_bytes_are_bounded() {
     }
     assert!(cache.len() < 25, "{}", cache.len());
     assert!(!format!("{:?}", bench.validator).contains("eyJ"));
+    // So do those that are large in what nobody keeps.
+    for number in 0..100 {
+        let header = json!({"alg": "HS256", "padding": "x".repeat(30_000)});
+        let claims = claims_with("jti", (1_000 + number).to_string().into());
+        bench.ask(&Signs::secret().token(&header, &claims)).unwrap();
+    }
+    assert!(cache.len() < 30, "{}", cache.len());
 }
 
 #[tokio::test]

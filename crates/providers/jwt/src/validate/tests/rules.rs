@@ -281,6 +281,9 @@ fn custom_claims_are_compared_as_json_values() {
         (json!(["a"]), json!("a"), "wrong-claim"),
         (json!({"a": 1, "b": 2}), json!({"b": 2, "a": 1}), "accepted"),
         (json!({"a": 1}), json!({"a": 1, "b": 2}), "wrong-claim"),
+        (json!({"a": 1, "b": 2}), json!({"a": 1}), "wrong-claim"),
+        (json!({"a": 1}), json!({}), "wrong-claim"),
+        (json!(["a", "b"]), json!(["a"]), "wrong-claim"),
     ] {
         assert_eq!(
             code(asks(expected.clone()), &claims_with("level", found.clone())),
