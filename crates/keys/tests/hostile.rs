@@ -67,6 +67,9 @@ fn too_many_iterations_anywhere_in_a_key_store_are_refused() {
 fn many_affordable_parts_are_refused_together() {
     let safes: Vec<_> = (0..3).map(|_| der::encrypted_safe(der::pbkdf2(4_000_000))).collect();
     assert_too_expensive(&store(&der::pfx(&safes, None)), 12_000_000, 2 * MAX_ITERATIONS);
+    // Each takes all the memory that one may take, one after the other.
+    let safes: Vec<_> = (0..5).map(|_| der::encrypted_safe(der::scrypt(1 << 18, 8, 1))).collect();
+    assert_too_expensive(&store(&der::pfx(&safes, None)), 5 << 21, 2 * MAX_ITERATIONS);
     let safes: Vec<_> = (0..20_000).map(|_| der::encrypted_safe(der::pbe(1_000))).collect();
     assert_too_expensive(&store(&der::pfx(&safes, Some(der::mac(1000)))), 10_001_000, 2 * MAX_ITERATIONS);
 }

@@ -18,7 +18,7 @@ use common::tls::{
     invalid, now, params, plain_client, plain_server, refused, self_signed,
 };
 use portcullis_keys::{ClientTls, Identity, ServerTls, TrustAnchors};
-use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::CertificateError;
 use rustls::version::TLS13;
 
@@ -65,15 +65,20 @@ fn a_pinned_certificate_is_held_to_its_purpose() {
 /// Who may present a certificate may not issue others with its key.
 #[test]
 fn a_pinned_certificate_is_no_authority() {
-    let key = KeyPair::generate().unwrap();
     let mut leaf = params(&["localhost"]);
     leaf.is_ca = IsCa::ExplicitNoCa;
-    let pinned = identity(&key, leaf.self_signed(&key).unwrap().der());
-    let forged = Authority { certificate: pinned.certificate().clone(), issuer: Issuer::new(leaf, key) }
-        .issue(&params(&["example.org"]));
-    let client = ClientTls::new(anchors([pinned.certificate()])).time_provider(now()).build().unwrap();
-    let failed = refused(handshake(client, &plain_server(&TLS13, &forged), "example.org"));
-    assert_eq!(failed, Failed::Client(invalid(CertificateError::UnknownIssuer)));
+    let mut authority_for_signatures_only = params(&["localhost"]);
+    authority_for_signatures_only.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority_for_signatures_only.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    for leaf in [leaf, authority_for_signatures_only] {
+        let key = KeyPair::generate().unwrap();
+        let pinned = identity(&key, leaf.self_signed(&key).unwrap().der());
+        let forged = Authority { certificate: pinned.certificate().clone(), issuer: Issuer::new(leaf, key) }
+            .issue(&params(&["example.org"]));
+        let client = ClientTls::new(anchors([pinned.certificate()])).time_provider(now()).build().unwrap();
+        let failed = refused(handshake(client, &plain_server(&TLS13, &forged), "example.org"));
+        assert_eq!(failed, Failed::Client(invalid(CertificateError::UnknownIssuer)));
+    }
 }
 
 #[test]

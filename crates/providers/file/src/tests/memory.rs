@@ -185,6 +185,22 @@ async fn a_verification_under_way_does_not_outlive_the_password() {
 }
 
 #[tokio::test]
+async fn a_verification_under_way_ends_with_the_scopes_of_now() {
+    let gate = Gate::closed();
+    let users = gated(&gate, [alice("right").scopes(["then"])]);
+    let (_, clock) = clock();
+    let cx = Context::new(&clock);
+    let credential = basic("alice", "right");
+    let mut answer = users.authenticate(&credential, &cx);
+    assert_eq!(now(&mut answer), "waits");
+    gate.begun(1).await;
+    users.replace([alice("right").scopes(["now"])]).unwrap();
+    gate.set_open(true);
+    let Outcome::Known(identity) = answer.await else { panic!("the password is right") };
+    assert_eq!(identity.scopes().iter().collect::<Vec<_>>(), ["now"]);
+}
+
+#[tokio::test]
 async fn a_refusal_under_way_does_not_outlive_the_users_either() {
     let gate = Gate::closed();
     let users = gated(&gate, [alice("old")]);
