@@ -29,7 +29,7 @@ impl Directory {
     /// Builds every service, and reports everything that is wrong at once.
     pub(super) fn new(services: Vec<Service>, clock: &Arc<dyn Clock>) -> Result<Self, BuildError> {
         let mut entries = Vec::new();
-        let mut problems = Vec::new();
+        let mut problems = shadowed(&services);
         for service in services {
             let path = service.auth.path().trim_end_matches('/').to_owned();
             let matching = service.path_matching;
@@ -68,6 +68,26 @@ impl Directory {
 
 fn covers(base: &str, path: &str) -> bool {
     path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Resources whose paths all belong to another service, so that nobody would ever ask for them. Whoever wrote one
+/// believes that it guards something.
+fn shadowed(services: &[Service]) -> Vec<String> {
+    let paths: Vec<&str> = services.iter().map(|service| service.auth.path().trim_end_matches('/')).collect();
+    let mut problems = Vec::new();
+    for (service, own) in services.iter().zip(&paths) {
+        for resource in service.auth.resources() {
+            let covering = paths.iter().filter(|path| covers(path, resource.pattern()));
+            let Some(chosen) = covering.max_by_key(|path| path.len()) else { continue };
+            if chosen.len() > own.len() {
+                problems.push(format!(
+                    "{} would never be asked for: its path belongs to the service {chosen}, move it there",
+                    resource.policy().label()
+                ));
+            }
+        }
+    }
+    problems
 }
 
 /// Services that no path, or no path in its own spelling, would reach.
@@ -149,6 +169,31 @@ mod tests {
         let all = directory(&[("/", PathMatching::Strict), ("/Foo", PathMatching::Strict)]).unwrap();
         assert!(!all.meets_another("/Foo/x", all.find("/Foo/x").unwrap()));
         assert!(all.meets_another("/foo/x", all.find("/foo/x").unwrap()));
+    }
+
+    #[test]
+    fn a_resource_whose_path_belongs_to_another_service_is_reported() {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let build = |resource: &str| {
+            let wide = Auth::builder().path("/foo").public();
+            let wide = wide.resource(portcullis_core::Resource::new(resource).public()).build().unwrap();
+            let wide = Service::new(wide, Answer::Respond("x".into()));
+            let narrow = [service("/foo/bar/", PathMatching::Strict), service("/", PathMatching::Strict)];
+            Directory::new(narrow.into_iter().chain([wide]).collect(), &clock)
+        };
+        for resource in ["/bar", "/bar/admin", "/bar/{id}", "/bar/{*rest}"] {
+            let error = build(resource).unwrap_err().to_string();
+            assert_eq!(
+                error,
+                format!(
+                    "resource /foo{resource} would never be asked for: its path belongs to the service /foo/bar, \
+                     move it there"
+                )
+            );
+        }
+        for resource in ["/", "/barn", "/other/bar", "/{page}", "/{page}/admin", "/{*rest}"] {
+            assert!(build(resource).is_ok(), "{resource}");
+        }
     }
 
     #[test]
