@@ -10,7 +10,7 @@ use std::{
 use axum::{BoxError, extract::ConnectInfo};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
-    header::{AUTHORIZATION, CONNECTION, COOKIE, HOST, PROXY_AUTHORIZATION},
+    header::{AUTHORIZATION, CONNECTION, COOKIE, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING},
 };
 use http_body::Body;
 use hyper::body::Incoming;
@@ -134,9 +134,18 @@ fn refuse<B>(request: &Request<B>, header_bytes: usize) -> Option<StatusCode> {
             _ => true,
         };
     let one_target = match (request.method(), request.uri().path()) {
-        (&Method::CONNECT, _) | (&Method::OPTIONS, "*") => true,
+        // RFC 9112 §3.2.3: only a host and a port. With a path it is the extended one of HTTP/2 (RFC 8441), which has
+        // the policy of a GET.
+        (&Method::CONNECT, path) => version == Version::HTTP_2 || !path.starts_with('/'),
+        (&Method::OPTIONS, "*") => true,
         (_, path) => path.starts_with('/'),
     };
+    // RFC 9112 §6.1 has a server answer a coding that it does not undo with 501. A body whose coding is no longer named
+    // would be taken for its content.
+    let codings = headers.get_all(TRANSFER_ENCODING).iter();
+    if codings.enumerate().any(|(at, coding)| at > 0 || !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        return Some(StatusCode::NOT_IMPLEMENTED);
+    }
     (!one_host || !one_authority || !one_target).then_some(StatusCode::BAD_REQUEST)
 }
 

@@ -229,6 +229,8 @@ async fn requests_that_can_be_read_in_two_ways_are_refused_before_any_service_se
         "GET x HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET a:1 HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET * HTTP/1.1\r\nHost: a\r\n\r\n",
+        "CONNECT / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "CONNECT http://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
         // Where it ends (RFC 9112 §6).
         "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
@@ -240,6 +242,23 @@ async fn requests_that_can_be_read_in_two_ways_are_refused_before_any_service_se
     ];
     for (request, answer) in requests.iter().zip(statuses(&requests).await) {
         assert_eq!(answer, ("400".to_owned(), String::new()), "{request:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn codings_that_nobody_undoes_are_not_passed_on_as_content() {
+    for (codings, status) in [
+        ("Transfer-Encoding: chunked", "200"),
+        ("transfer-encoding: Chunked", "200"),
+        ("Transfer-Encoding: gzip, chunked", "501"),
+        ("Transfer-Encoding: identity, chunked", "501"),
+        ("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked", "501"),
+        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "501"),
+        ("Transfer-Encoding: chunked, chunked", "501"),
+    ] {
+        let request = format!("POST / HTTP/1.1\r\nHost: a\r\n{codings}\r\n\r\n2\r\nhi\r\n0\r\n\r\n");
+        let body = if status == "200" { "POST / hi" } else { "" };
+        assert_eq!(statuses(&[&request]).await, [(status.to_owned(), body.to_owned())], "{codings}");
     }
 }
 
