@@ -196,6 +196,15 @@ async fn d_any_03() {
     let service = Service::new(users, "/foo").await;
     assert_eq!(service.get("/foo", Some(&basic("alice:xxx"))).await, 403);
     assert_eq!(service.get("/foo", Some(&basic("alice:wrong"))).await, 401);
+
+    // Both elements look at the credential: the first knows the caller, the second does not.
+    let first = JWT.replace("jwtValidatorConfig", "scopes = \"admin\", jwtValidatorConfig");
+    let text = format!(
+        "[services.\"/foo\"]\nauth = [{{ {first} }}, {{ scopes = \"write\", jwtValidatorConfig = {{ signatureConfig = {{ secret = \"0123456789abcdef0123456789abcdef\" }} }} }}]\n"
+    );
+    let service = Service::new(&text, "/foo").await;
+    service.expect("/foo", &writers(), 403).await;
+    service.expect("/foo", &tokens(&["http:JWT3"]), 401).await;
 }
 
 #[test]
