@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use crate::Outcome;
-use crate::counts::Counts;
+use crate::counts::{Counts, Runner};
 
 /// The root of the checkout.
 pub(crate) fn root() -> PathBuf {
@@ -66,15 +66,15 @@ pub(crate) fn output(command: &mut Command) -> Outcome<Vec<u8>> {
 }
 
 /// Runs a command in sight and adds up the test counts it prints on either stream.
-pub(crate) fn run_counting(command: &mut Command, total: &mut Counts) -> Outcome {
+pub(crate) fn run_counting(command: &mut Command, runner: Runner, total: &mut Counts) -> Outcome {
     let shown = announce(command);
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| format!("`{shown}` cannot be started: {error}"))?;
-    let stdout = child.stdout.take().map(|stream| pass_on(stream, io::stdout()));
-    let stderr = child.stderr.take().map(|stream| pass_on(stream, io::stderr()));
+    let stdout = child.stdout.take().map(|stream| pass_on(stream, io::stdout(), runner));
+    let stderr = child.stderr.take().map(|stream| pass_on(stream, io::stderr(), runner));
     for reader in [stdout, stderr].into_iter().flatten() {
         total.add(reader.join().map_err(|_| format!("the output of `{shown}` could not be read"))?);
     }
@@ -85,6 +85,7 @@ pub(crate) fn run_counting(command: &mut Command, total: &mut Counts) -> Outcome
 fn pass_on(
     from: impl Read + Send + 'static,
     mut to: impl Write + Send + 'static,
+    runner: Runner,
 ) -> thread::JoinHandle<Counts> {
     thread::spawn(move || {
         let mut counts = Counts::default();
@@ -93,7 +94,7 @@ fn pass_on(
         while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
             // A closed terminal must not end the tests, so that what they started is cleaned up.
             let _ = to.write_all(&line).and_then(|()| to.flush());
-            if let Some(found) = Counts::of_line(&String::from_utf8_lossy(&line)) {
+            if let Some(found) = Counts::of_line(&String::from_utf8_lossy(&line), runner) {
                 counts.add(found);
             }
             line.clear();
@@ -135,10 +136,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_passed_on_is_unchanged_and_counted() {
-        let text =
-            "running\n test result: ok. 2 passed; 0 failed; 1 ignored\nSummary [ 0.1s] 5 tests run: 5 passed";
-        let counts = pass_on(text.as_bytes(), io::sink()).join().unwrap();
+    fn what_is_passed_on_is_counted() {
+        let text = "running\ntest result: ok. 2 passed; 0 failed\ntest result: ok. 5 passed; 1 ignored";
+        let counts = pass_on(text.as_bytes(), io::sink(), Runner::Libtest).join().unwrap();
         assert_eq!(counts, Counts { passed: 7, failed: 0, ignored: 1 });
     }
 }

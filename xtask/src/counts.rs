@@ -2,6 +2,15 @@
 
 use std::fmt;
 
+/// What runs the tests, and so how its closing line looks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Runner {
+    /// `cargo nextest`. The output of a failed test, which it shows, ends with a line of the other kind.
+    Nextest,
+    /// `cargo test`, once per test binary.
+    Libtest,
+}
+
 /// Tests by what became of them.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Counts {
@@ -17,13 +26,13 @@ impl Counts {
         self.ignored += other.ignored;
     }
 
-    /// The counts a line states, if it is a runner's closing line.
-    pub(crate) fn of_line(line: &str) -> Option<Self> {
+    /// The counts a line states, if it is the runner's closing line.
+    pub(crate) fn of_line(line: &str, runner: Runner) -> Option<Self> {
         let line = without_escapes(line);
         let line = line.trim();
-        let stated = match line.strip_prefix("test result:") {
-            Some(rest) => rest,
-            None => line.strip_prefix("Summary [")?.split_once(']')?.1,
+        let stated = match runner {
+            Runner::Libtest => line.strip_prefix("test result:")?,
+            Runner::Nextest => line.strip_prefix("Summary [")?.split_once(']')?.1,
         };
         let mut counts = Self::default();
         let mut number: Option<u64> = None;
@@ -65,16 +74,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_closing_line_of_nextest_is_read() {
+    fn the_closing_line_of_nextest_is_read_and_that_of_a_failed_test_in_its_output_is_not() {
         let line = "     Summary [   1.203s] 1240 tests run: 1238 passed (2 slow), 2 failed, 7 skipped\n";
-        assert_eq!(Counts::of_line(line), Some(Counts { passed: 1238, failed: 2, ignored: 7 }));
+        let counts = Counts { passed: 1238, failed: 2, ignored: 7 };
+        assert_eq!(Counts::of_line(line, Runner::Nextest), Some(counts));
+        let shown = "  test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 1 filtered out";
+        assert_eq!(Counts::of_line(shown, Runner::Nextest), None);
     }
 
     #[test]
     fn the_closing_line_of_cargo_test_is_read_through_its_colours() {
         let line =
             "test result: \u{1b}[32mok\u{1b}[0m. 3 passed; 0 failed; 1 ignored; 0 measured; 4 filtered out";
-        assert_eq!(Counts::of_line(line), Some(Counts { passed: 3, failed: 0, ignored: 5 }));
+        let counts = Counts { passed: 3, failed: 0, ignored: 5 };
+        assert_eq!(Counts::of_line(line, Runner::Libtest), Some(counts));
+        assert_eq!(Counts::of_line(line, Runner::Nextest), None);
     }
 
     #[test]
@@ -82,7 +96,8 @@ mod tests {
         for line in
             ["", "3 passed", "test decides ... ok", "        PASS [   0.004s] portcullis-core chain::order"]
         {
-            assert_eq!(Counts::of_line(line), None, "{line}");
+            assert_eq!(Counts::of_line(line, Runner::Nextest), None, "{line}");
+            assert_eq!(Counts::of_line(line, Runner::Libtest), None, "{line}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! All tests, with what they need: programs, servers, and binaries that are not older than the code.
 
 use crate::command::{cargo, run_counting, succeeds};
-use crate::counts::Counts;
+use crate::counts::{Counts, Runner};
 use crate::steps::Steps;
 use crate::{Outcome, command, install, metadata};
 
@@ -37,22 +37,22 @@ fn run_steps(filter: Option<&str>, steps: &mut Steps, total: &mut Counts) -> Out
 
     let mut failed = Vec::new();
     let nextest = succeeds(cargo().args(["nextest", "--version"]));
-    let mut run = |name: &'static str, arguments: &[&str], filters: &[&str]| {
+    let mut run = |name: &'static str, runner: Runner, arguments: &[&str], filters: &[&str]| {
         let mut command = cargo();
         command.args(arguments).args(["--locked", "--workspace", "--all-features", "--no-fail-fast"]);
         command.args(filters).args(filter);
         command.env(NODE_MODULES, &node_modules).env(BINARIES, &binaries);
         // The documentation examples run even where a test failed: one run shows everything.
-        failed.extend(steps.run(name, || run_counting(&mut command, total)).err());
+        failed.extend(steps.run(name, || run_counting(&mut command, runner, total)).err());
     };
     if nextest {
         // A filter may name a documentation example only.
         let empty = if filter.is_some() { "--no-tests=pass" } else { "--no-tests=fail" };
-        run("nextest", &["nextest", "run", empty], &[]);
+        run("nextest", Runner::Nextest, &["nextest", "run", empty], &[]);
     } else {
-        run("test", &["test", "--tests"], &["--"]);
+        run("test", Runner::Libtest, &["test", "--tests"], &["--"]);
     }
-    run("doctest", &["test", "--doc"], &["--"]);
+    run("doctest", Runner::Libtest, &["test", "--doc"], &["--"]);
 
     if !failed.is_empty() {
         return Err(failed.join("; "));
