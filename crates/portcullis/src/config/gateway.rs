@@ -109,7 +109,12 @@ fn upstream_url(section: &Section<'_>) -> Option<http::Uri> {
     let text = section.required_string("upstream")?;
     let url = text.parse::<http::Uri>().ok().filter(|url| {
         let scheme = matches!(url.scheme_str(), Some("http" | "https"));
-        let plain = url.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+        let plain = url.authority().is_some_and(|authority| {
+            let (text, host) = (authority.as_str(), authority.host());
+            // What is no port, such as 99999, reads as none, and another port would be called.
+            let port = text == host || authority.port_u16().is_some_and(|port| port > 0);
+            port && !host.is_empty() && !text.contains('@')
+        });
         scheme && plain && url.query().is_none()
     });
     if url.is_none() {

@@ -388,6 +388,44 @@ fn gateway_keys_are_read_and_checked() {
 }
 
 #[test]
+fn an_upstream_is_a_scheme_a_host_and_perhaps_a_port_and_a_base() {
+    let upstream = |url: &str| read(&format!("services.\"/a\" = {{ public = true, upstream = \"{url}\" }}"));
+    for url in [
+        "http://h",
+        "http://h/",
+        "http://h:80",
+        "https://h:65535/base",
+        "http://[::1]",
+        "http://[::1]:8080/a",
+        "http://127.0.0.1:8080",
+    ] {
+        assert!(upstream(url).is_ok(), "{url}");
+    }
+    for url in [
+        "",
+        "h:80",
+        "//h",
+        "/a",
+        "ftp://h",
+        "http://",
+        "http://:80",
+        "http://h:",
+        "http://h:0",
+        "http://h:99999",
+        "http://h:x",
+        "http://[::1]:99999",
+        "http://u@h",
+        "http://u:p@h:80",
+        "http://h/?q",
+        "http://h:80/a?",
+    ] {
+        let error = upstream(url).unwrap_err();
+        assert_eq!(error.problems().len(), 1, "{url}: {error}");
+        assert_eq!(error.problems()[0].path(), "services.\"/a\".upstream", "{url}: {error}");
+    }
+}
+
+#[test]
 fn elements_without_scopes_are_named_once() {
     let config = read("[services.\"/a\"]\nauth = [{ fixedConfig = { token = \"t\" } }, { scopes = \"*\", fixedConfig = { token = \"t\" } }]").unwrap();
     let warnings: Vec<String> = config.warnings().iter().map(ToString::to_string).collect();
