@@ -77,7 +77,7 @@ pub(crate) struct ServeArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The file has a listener with a certificate made at start, one service, and one user. The user's password is made up
-and shown once: the file holds its hash only. A file that exists is never overwritten.
+and shown once: the file holds its hash only, and only its owner may read it. A file that exists is never overwritten.
 
 Examples:
   portcullis init
@@ -134,7 +134,7 @@ pub(crate) struct HashArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The service and the resource are chosen as the gateway chooses them. Nothing is remembered, nothing is logged, and no
-server is contacted: an element that would have to is reported as unavailable.
+server is contacted: an element that would have to is reported as unavailable. Without a credential no element looks.
 
 A header file holds headers as they are sent, one a line (`Authorization: Basic …`), or nothing but the value of an
 Authorization header (`Bearer …`). It is a file, or standard input, so that no credential stands on the command line.
@@ -185,7 +185,8 @@ pub(crate) enum TokenCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The record has the keys of `JwtIssuerConfig`: issuer, username, audience, jwtId, keyId, customClaims, expTime (300 s) and
-signatureConfig. Paths in it are relative to the file.
+signatureConfig, whose `config` is a keyFile, a keyStore, or, with HS256, HS384 and HS512, the secret. Paths in it are
+relative to the file.
 
   issuer = \"https://issuer.example\"
   username = \"alice\"

@@ -178,6 +178,23 @@ fn hostile_tokens_are_refused_and_nothing_panics() {
 }
 
 #[test]
+fn what_is_no_token_is_told_in_json_where_that_is_asked_for() {
+    let folder = folder();
+    let run = folder.run_with("garbage", ["token", "decode", "--json"]);
+    run.assert_code(1);
+    let told = run.json();
+    assert_eq!((&told["verified"], &told["code"]), (&false.into(), &"malformed".into()), "{run:?}");
+    assert_eq!(run.stderr, "");
+    let run = folder.run_with("garbage", ["token", "decode"]);
+    run.assert_code(1);
+    assert_eq!(
+        (run.stdout.as_str(), run.stderr.starts_with("error: this is no token: ")),
+        ("", true),
+        "{run:?}"
+    );
+}
+
+#[test]
 fn an_element_looks_at_no_more_than_its_service() {
     let folder = folder();
     let issuer =

@@ -11,21 +11,26 @@ use crate::{
 };
 
 pub(in crate::commands) fn run(args: &DecodeArgs, out: &mut Output) -> Result {
-    let refused = |reason: &str, code: &str| {
-        complain(format_args!("error: this is no token: {reason} ({code})"));
-        Ok(Verdict::No)
-    };
     let token = match Token::read(&args.token)? {
         Token::Text(token) => token,
-        Token::Unusable(reason) => return refused(reason, "malformed"),
+        Token::Unusable(reason) => return refused(args, out, reason, "malformed"),
     };
     let token = match decode_unverified(token.expose()) {
         Ok(token) => token,
-        Err(refusal) => return refused(refusal.reason(), refusal.code()),
+        Err(refusal) => return refused(args, out, refusal.reason(), refusal.code()),
     };
     if !args.json {
         complain("note: nothing is verified: anybody can write such a token");
     }
     out.json(&json!({ "verified": false, "header": token.header, "claims": token.claims }))?;
     Ok(Verdict::Yes)
+}
+
+fn refused(args: &DecodeArgs, out: &mut Output, reason: &str, code: &str) -> Result {
+    if args.json {
+        out.json(&json!({ "verified": false, "code": code, "reason": reason }))?;
+    } else {
+        complain(format_args!("error: this is no token: {reason} ({code})"));
+    }
+    Ok(Verdict::No)
 }
