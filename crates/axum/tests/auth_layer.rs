@@ -348,6 +348,34 @@ async fn an_encoded_slash_that_changes_the_resource_is_ambiguous() {
 }
 
 #[tokio::test]
+async fn file_servers_that_skip_segments_reach_nothing_under_another_policy() {
+    // As tower-http's `ServeDir` finds its files: by the segments that are neither empty nor a dot.
+    let files = service_fn(|request: Request| async move {
+        let names: Vec<&str> =
+            request.uri().path().split('/').filter(|name| !matches!(*name, "" | ".")).collect();
+        Ok::<_, Infallible>(Response::new(Body::from(names.join("/"))))
+    });
+    let auth = || layer(hello().resource(Resource::new("/files/admin/{*rest}").scopes("admin")));
+    let table = "
+        GET /files/admin/x       a.admin 200
+        GET /files/admin/x       a.hello 403
+        GET /files//admin/x      a.hello 400
+        GET /files/./admin/x     a.hello 400
+        GET /files/%2e/admin/x   a.hello 400
+        GET /files/a/../admin/x  a.hello 400
+        GET /files/admin//x      a.hello 403
+        GET /files/admin//x      a.admin 200
+        GET /files//other/x      a.hello 200
+        GET /files//other/x      -       401
+    ";
+    answers(&Router::new().nest_service("/files", files).layer(auth()), table).await;
+    answers(&Router::new().nest_service("/files", auth().layer(files)), table).await;
+    answers(&Router::new().route_service("/files/{*path}", files).layer(auth()), table).await;
+    answers(&Router::new().fallback_service(files).layer(auth()), table).await;
+    answers(&auth().layer(Router::new().fallback_service(files)), table).await;
+}
+
+#[tokio::test]
 async fn mounted_at_says_where_the_service_is_nested() {
     let inner = |layer: AuthLayer| Router::new().nest("/foo", below_foo()).layer(layer);
     let table = FOO.replace("/foo", "/api/foo");

@@ -44,7 +44,8 @@ pub enum RejectionKind {
     InsufficientScope,
     /// An element that might have said yes cannot be asked. 503.
     Unavailable,
-    /// The path holds an encoded slash and reads in two ways that fall under different policies. 400.
+    /// The path holds an encoded slash, or, where no router reads all of it, an empty or dot segment, and so reads in two
+    /// ways that fall under different policies. 400.
     AmbiguousPath,
     /// The service is asked for a path outside its own: `mounted_at` is missing or wrong. The operator's
     /// fault. 500.
@@ -102,7 +103,9 @@ impl RejectionKind {
             Self::Refused => "see `elements` for each element's reason",
             Self::InsufficientScope => "grant the caller one of the scopes, or change `scopes`",
             Self::Unavailable => "see `elements` for what cannot be reached",
-            Self::AmbiguousPath => "the caller has to send the path without an encoded slash",
+            Self::AmbiguousPath => {
+                "the caller has to send the path without an encoded slash, an empty segment or a dot segment"
+            }
             Self::NotMounted => "tell the layer where the service is nested: AuthLayer::mounted_at",
             Self::LayerMissing => {
                 "no AuthLayer ran for this request: put AuthLayer or AuthRouter::guard around the route, and \
