@@ -9,21 +9,11 @@ use std::{
 };
 
 use http::Response;
-use portcullis_core::Rejection;
+use portcullis_core::{Rejection, RejectionKind};
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
-/// The kinds of rejection by name; what is not among them is counted as the last.
-const KINDS: [&str; 9] = [
-    "no-credential",
-    "malformed-credential",
-    "not-looked-at",
-    "refused",
-    "insufficient-scope",
-    "unavailable",
-    "ambiguous-path",
-    "not-mounted",
-    "other",
-];
+/// The kinds of rejection by name.
+const KINDS: &[&str] = RejectionKind::NAMES;
 
 /// Counters. They only grow, but for the open connections.
 #[derive(Debug, Default)]
@@ -43,8 +33,7 @@ impl Metrics {
         }
         if let Some(rejection) = response.extensions().get::<Rejection>() {
             let kind = rejection.kind().as_str();
-            let index = KINDS.iter().position(|name| *name == kind).unwrap_or(KINDS.len() - 1);
-            if let Some(counter) = self.rejections.get(index) {
+            if let Some((_, counter)) = KINDS.iter().zip(&self.rejections).find(|(name, _)| **name == kind) {
                 counter.fetch_add(1, Relaxed);
             }
         }

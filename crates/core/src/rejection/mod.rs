@@ -73,7 +73,21 @@ impl RejectionKind {
         }
     }
 
-    /// A short name for logs and metrics.
+    /// The short names of all kinds.
+    pub const NAMES: &[&str] = &[
+        "no-credential",
+        "malformed-credential",
+        "not-looked-at",
+        "refused",
+        "insufficient-scope",
+        "unavailable",
+        "ambiguous-path",
+        "not-mounted",
+        "layer-missing",
+        "public-route",
+    ];
+
+    /// A short name for logs and metrics: one of [`RejectionKind::NAMES`].
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -206,6 +220,24 @@ impl Error for Rejection {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_kind_has_a_name_of_its_own_among_the_names() {
+        use RejectionKind as Kind;
+        let kinds = [
+            Kind::NoCredential,
+            Kind::Malformed(CredentialErrorKind::Empty),
+            Kind::NotLookedAt,
+            Kind::Refused,
+            Kind::InsufficientScope,
+            Kind::Unavailable,
+            Kind::AmbiguousPath,
+            Kind::NotMounted,
+            Kind::LayerMissing,
+            Kind::PublicRoute,
+        ];
+        assert_eq!(kinds.map(Kind::as_str), RejectionKind::NAMES);
+    }
 
     #[test]
     fn an_unavailable_answer_says_when_to_come_back_in_whole_seconds() {

@@ -268,8 +268,9 @@ impl ConfigBuilder {
         if !problems.is_empty() {
             return Err(ConfigError::new(file, problems));
         }
+        let name = file.map(|file| format!("{}:", file.display())).unwrap_or_default();
         for warning in &warnings {
-            tracing::warn!(target: "portcullis", "{warning}");
+            tracing::warn!(target: "portcullis", "{name}{warning}");
         }
         Ok(Config {
             file: file.map(Path::to_path_buf),

@@ -116,23 +116,29 @@ impl<'f> Providers<'f> {
 
     /// The key of the one record that a table holds, or of the one of `others`, which exclude the records.
     pub(super) fn record_key<'k>(&'k self, section: &Section<'_>, others: &[&'k str]) -> Option<&'k str> {
-        let mut keys: Vec<&str> = ABSENT.iter().map(|(key, _)| *key).collect();
+        let mut keys: Vec<&str> = Vec::new();
         #[cfg(feature = "file")]
         keys.push("fileUserStoreConfig");
         #[cfg(feature = "jwt")]
         keys.push("jwtValidatorConfig");
         keys.extend(self.factories.0.keys().map(String::as_str));
         keys.extend(others);
-        section.exactly_one(&keys)
+        let absent: Vec<_> = ABSENT.iter().filter(|(key, _)| section.has(key)).collect();
+        if absent.is_empty() {
+            return section.exactly_one(&keys);
+        }
+        for (key, why) in absent {
+            section.node(key);
+            section.problem(key, *why);
+        }
+        if let Some(other) = section.at_most_one(&keys) {
+            section.node(other);
+        }
+        None
     }
 
     /// Reads the record that a table holds under `key`.
     pub(super) fn read_record(&self, section: &Section<'_>, key: &str) -> Option<Arc<dyn Provider>> {
-        if let Some((_, why)) = ABSENT.iter().find(|(absent, _)| *absent == key) {
-            section.node(key);
-            section.problem(key, *why);
-            return None;
-        }
         let record = section.section(key)?;
         match key {
             #[cfg(feature = "file")]
