@@ -112,6 +112,8 @@ fn each_refusal_is_one_event_that_says_what_and_why() {
                 "status=401",
                 "resource=\"service /foo\"",
                 "client=192.0.2.1",
+                "method=GET",
+                "path=/foo/x",
                 "remedy=",
             ][..],
         ),
@@ -185,4 +187,13 @@ fn a_check_inside_the_layer_names_itself_and_whose_fault_it_is() {
     {
         assert!(line.contains(part), "{part} in {line}");
     }
+}
+
+#[test]
+fn a_path_is_shown_as_it_came_and_not_without_end() {
+    let line = &log_of(None, "/foo/%0A%1b\u{202e}x")[0];
+    assert!(line.contains("path=/foo/%0A%1b\\u{202e}x"), "{line}");
+    let long = format!("/foo/{}", "a".repeat(10_000));
+    let line = &log_of(None, &long)[0];
+    assert!(line.contains(&format!("path=/foo/{}… ", "a".repeat(195))), "{line}");
 }

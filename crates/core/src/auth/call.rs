@@ -30,7 +30,7 @@ pub async fn authenticate_header(
         Policy::guarded(provider.kind().to_owned(), elements.into_iter().collect(), false, "portcullis");
     let subject = Subject {
         headers: &headers,
-        client: None,
+        about: chain::About::default(),
         max_credential_bytes: DEFAULT_MAX_CREDENTIAL_BYTES,
         timeout: DEFAULT_DECISION_TIMEOUT,
         clock,

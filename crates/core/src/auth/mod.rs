@@ -74,6 +74,10 @@ impl<'a> RequestHead<'a> {
         self.client = client;
         self
     }
+
+    const fn about(&self) -> chain::About<'a> {
+        chain::About { request: Some((self.method, self.path)), client: self.client }
+    }
 }
 
 /// A configured resource, for routers that settle at build time which route it speaks for.
@@ -144,7 +148,7 @@ impl Auth {
         match self.policy_for(request) {
             Ok(policy) => self.decide_by(policy, request),
             Err(rejection) => {
-                chain::log_rejected(&self.0.policy, &rejection, request.client);
+                chain::log_rejected(&self.0.policy, &rejection, request.about());
                 Step::Ready(Err(rejection))
             }
         }
@@ -157,7 +161,7 @@ impl Auth {
             policy,
             chain::Subject {
                 headers: request.headers,
-                client: request.client,
+                about: request.about(),
                 max_credential_bytes: self.0.max_credential_bytes,
                 timeout: self.0.decision_timeout,
                 clock: &self.0.clock,
@@ -225,7 +229,7 @@ impl Auth {
     #[must_use]
     pub fn refuse_not_mounted(&self, client: Option<IpAddr>) -> Rejection {
         let rejection = Rejection::without_challenge(RejectionKind::NotMounted);
-        chain::log_rejected(&self.0.policy, &rejection, client);
+        chain::log_rejected(&self.0.policy, &rejection, chain::About { request: None, client });
         rejection
     }
 

@@ -11,7 +11,8 @@ use std::{
 use http::HeaderMap;
 
 use super::{
-    log, verdict,
+    log::{self, About},
+    verdict,
     walk::{Stand, Walk},
 };
 use crate::{
@@ -54,7 +55,7 @@ impl fmt::Debug for Deciding {
 #[derive(Clone, Copy)]
 pub(crate) struct Subject<'a> {
     pub(crate) headers: &'a HeaderMap,
-    pub(crate) client: Option<IpAddr>,
+    pub(crate) about: About<'a>,
     pub(crate) max_credential_bytes: usize,
     pub(crate) timeout: Duration,
     pub(crate) clock: &'a Arc<dyn Clock>,
@@ -70,31 +71,35 @@ pub(crate) fn decide(policy: &Policy, subject: Subject<'_>) -> Step {
         }
         Ok(None) => {
             let rejection = guard.no_credential.clone();
-            log::rejected_unasked(policy, &rejection, subject.client);
+            log::rejected_unasked(policy, &rejection, subject.about);
             return Step::Ready(Err(rejection));
         }
         Err(error) => {
             let rejection = malformed(guard, error);
-            log::rejected_unasked(policy, &rejection, subject.client);
+            log::rejected_unasked(policy, &rejection, subject.about);
             return Step::Ready(Err(rejection));
         }
     };
     let mut walk = Walk::default();
-    let cx = Context::new(subject.clock).with_client(subject.client);
+    let cx = Context::new(subject.clock).with_client(subject.about.client);
     match walk.advance(guard, &credential, &cx) {
         Stand::Admitted(principal) => Step::Ready(Ok(Admission::authenticated(principal, policy))),
         Stand::Exhausted => {
             let rejection = verdict::reject(guard, &walk.reports, credential.scheme());
-            log::rejected(policy, &rejection, &walk.reports, subject.client);
+            log::rejected(policy, &rejection, &walk.reports, subject.about);
             Step::Ready(Err(rejection))
         }
         Stand::Waiting(_) => {
             let (policy, clock) = (policy.clone(), Arc::clone(subject.clock));
-            let (credential, client, timeout) = (credential.into_owned(), subject.client, subject.timeout);
+            let (credential, timeout) = (credential.into_owned(), subject.timeout);
+            let client = subject.about.client;
+            let request =
+                subject.about.request.map(|(method, path)| (method.clone(), Box::<str>::from(path)));
             Step::Wait(Deciding(Box::pin(async move {
                 let decision = within(timeout, &clock, &policy, &mut walk, &credential, client).await;
                 if let Err(rejection) = &decision {
-                    log::rejected(&policy, rejection, &walk.reports, client);
+                    let request = request.as_ref().map(|(method, path)| (method, &**path));
+                    log::rejected(&policy, rejection, &walk.reports, About { request, client });
                 }
                 decision
             })))

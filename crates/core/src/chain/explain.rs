@@ -9,7 +9,7 @@ use super::{
     walk::{Walk, principal},
 };
 use crate::{
-    Admission, Clock, Contact, Context, Outcome, Policy, Principal, Rejection, Scheme, credential,
+    Admission, Clock, Contact, Context, Element, Outcome, Policy, Principal, Rejection, Scheme, credential,
     policy::Guard,
 };
 
@@ -23,7 +23,7 @@ pub struct Explanation {
     pub decision: super::Decision,
     /// What was read of the credential: its scheme, or what is wrong with it.
     pub credential: String,
-    /// What each element said, in order. Empty where the policy is public or there is no readable credential.
+    /// What each element said, in order. Empty where the policy is public.
     pub elements: Vec<ElementReport>,
 }
 
@@ -49,6 +49,8 @@ pub struct ElementReport {
 pub enum Looked {
     /// An earlier element let the request in.
     NotReached,
+    /// There is no credential, or none that can be read.
+    NothingToLookAt,
     /// The credential is of a scheme that it does not look at.
     OtherScheme,
     /// It authenticates and authorizes the caller.
@@ -61,13 +63,25 @@ pub enum Looked {
     Unavailable,
 }
 
+impl ElementReport {
+    fn new(element: &Element, looked: Looked, reason: impl fmt::Display) -> Self {
+        Self {
+            name: element.name().to_owned(),
+            scheme: element.scheme(),
+            scopes: element.scopes().iter().map(str::to_owned).collect(),
+            looked,
+            reason: OneLine(reason).to_string(),
+        }
+    }
+}
+
 impl Looked {
     /// A short name for tables.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotReached => "not reached",
-            Self::OtherScheme => "not looked at",
+            Self::OtherScheme | Self::NothingToLookAt => "not looked at",
             Self::Admitted => "admitted",
             Self::NotAuthorized => "not authorized",
             Self::Refused => "refused",
@@ -114,11 +128,15 @@ pub(crate) async fn explain(
     let credential = match credential::from_headers(headers, max_credential_bytes) {
         Ok(Some(credential)) => credential,
         Ok(None) if guard.optional => {
-            let admission = Admission::anonymous(policy);
-            return Explanation::of(label, Ok(admission), "none, and none is needed");
+            let decision = Ok(Admission::anonymous(policy));
+            return unasked(guard, Explanation::of(label, decision, "none, and none is needed"));
         }
-        Ok(None) => return Explanation::of(label, Err(guard.no_credential.clone()), "none"),
-        Err(error) => return Explanation::of(label, Err(malformed(guard, error)), error.to_string()),
+        Ok(None) => {
+            return unasked(guard, Explanation::of(label, Err(guard.no_credential.clone()), "none"));
+        }
+        Err(error) => {
+            return unasked(guard, Explanation::of(label, Err(malformed(guard, error)), error.to_string()));
+        }
     };
     let cx = Context::new(clock).with_client(client).explaining(contact);
     let mut walk = Walk::default();
@@ -136,19 +154,22 @@ pub(crate) async fn explain(
             admitted = walk.take(element, outcome);
             told
         };
-        elements.push(ElementReport {
-            name: element.name().to_owned(),
-            scheme: element.scheme(),
-            scopes: element.scopes().iter().map(str::to_owned).collect(),
-            looked,
-            reason: OneLine(reason).to_string(),
-        });
+        elements.push(ElementReport::new(element, looked, reason));
     }
     let decision = match admitted {
         Some(principal) => Ok(Admission::authenticated(principal, policy)),
         None => Err(verdict::reject(guard, &walk.reports, credential.scheme())),
     };
     Explanation { policy: label, decision, credential: credential.scheme().to_string(), elements }
+}
+
+/// Says of each element that it had nothing to look at.
+fn unasked(guard: &Guard, mut explanation: Explanation) -> Explanation {
+    let report = |element| {
+        ElementReport::new(element, Looked::NothingToLookAt, "there is no credential that can be read")
+    };
+    explanation.elements = guard.elements.iter().map(report).collect();
+    explanation
 }
 
 fn told(guard: &Guard, position: usize, outcome: &Outcome) -> (Looked, String) {

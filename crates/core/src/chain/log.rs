@@ -5,30 +5,36 @@ use std::{
     net::IpAddr,
 };
 
+use http::Method;
 use tracing::{Level, event};
 
 use super::walk::{Report, Said};
 use crate::{Policy, Rejection, RejectionKind};
 
+/// The longest part of a path that is logged, in characters.
+const PATH_SHOWN: usize = 200;
+
+/// The request that an event is about; nothing is known of it where a provider was called directly.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct About<'a> {
+    pub(crate) request: Option<(&'a Method, &'a str)>,
+    pub(crate) client: Option<IpAddr>,
+}
+
 /// Logs a rejection that no element had a say in.
-pub(crate) fn rejected_unasked(policy: &Policy, rejection: &Rejection, client: Option<IpAddr>) {
-    rejected(policy, rejection, &[], client);
+pub(crate) fn rejected_unasked(policy: &Policy, rejection: &Rejection, about: About<'_>) {
+    rejected(policy, rejection, &[], about);
 }
 
 /// Logs why a request was not let in.
-pub(super) fn rejected(policy: &Policy, rejection: &Rejection, reports: &[Report], client: Option<IpAddr>) {
-    emit(
-        rejection,
-        policy.label(),
-        Some(Elements(policy, reports)).filter(|_| !reports.is_empty()),
-        client,
-        None,
-    );
+pub(super) fn rejected(policy: &Policy, rejection: &Rejection, reports: &[Report], about: About<'_>) {
+    let elements = Some(Elements(policy, reports)).filter(|_| !reports.is_empty());
+    emit(rejection, policy.label(), elements, about, None);
 }
 
 /// Logs why a check inside the layer, named `asker`, did not let a request through.
 pub(crate) fn narrowed(label: &str, rejection: &Rejection, asker: &str) {
-    emit(rejection, label, None, None, Some(asker));
+    emit(rejection, label, None, About::default(), Some(asker));
 }
 
 /// At the level of whose fault it is.
@@ -36,7 +42,7 @@ fn emit(
     rejection: &Rejection,
     resource: &str,
     elements: Option<Elements<'_>>,
-    client: Option<IpAddr>,
+    about: About<'_>,
     asker: Option<&str>,
 ) {
     let kind = rejection.kind();
@@ -45,7 +51,9 @@ fn emit(
         RejectionKind::Malformed(form) => Some(tracing::field::debug(form)),
         _ => None,
     };
-    let client = client.map(tracing::field::display);
+    let client = about.client.map(tracing::field::display);
+    let method = about.request.map(|(method, _)| tracing::field::display(method));
+    let path = about.request.map(|(_, path)| tracing::field::display(OneLine(Shown(path))));
     let elements = elements.map(tracing::field::display);
     macro_rules! log {
         ($level:expr) => {
@@ -54,6 +62,8 @@ fn emit(
                 $level,
                 kind = kind.as_str(),
                 status,
+                method,
+                path,
                 resource,
                 asker,
                 cause,
@@ -70,6 +80,18 @@ fn emit(
             log!(Level::ERROR);
         }
         _ => log!(Level::INFO),
+    }
+}
+
+/// The beginning of a path.
+struct Shown<'a>(&'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.char_indices().nth(PATH_SHOWN) {
+            Some((end, _)) => write!(f, "{}…", self.0.get(..end).unwrap_or_default()),
+            None => f.write_str(self.0),
+        }
     }
 }
 

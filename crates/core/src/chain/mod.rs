@@ -22,5 +22,5 @@ pub use self::{
 pub(crate) use self::{
     deciding::{Subject, decide},
     explain::explain,
-    log::{narrowed as log_narrowed, rejected_unasked as log_rejected},
+    log::{About, narrowed as log_narrowed, rejected_unasked as log_rejected},
 };

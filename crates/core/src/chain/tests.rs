@@ -190,6 +190,20 @@ async fn in_an_outage_no_credential_and_one_that_nobody_looks_at_are_still_401()
 }
 
 #[tokio::test]
+async fn without_a_credential_every_element_is_told_and_none_is_asked() {
+    let auth = service(Plan::Unavailable);
+    for value in [None, Some("Bearer a b")] {
+        let headers: HeaderMap =
+            value.map(|value| (AUTHORIZATION, HeaderValue::from_static(value))).into_iter().collect();
+        let explanation =
+            auth.explain(&RequestHead::new(&Method::GET, "/", &headers), Contact::Allowed).await;
+        assert_eq!(explanation.status(), StatusCode::UNAUTHORIZED);
+        let looked: Vec<Looked> = explanation.elements.iter().map(|element| element.looked).collect();
+        assert_eq!(looked, [Looked::NothingToLookAt], "{value:?}");
+    }
+}
+
+#[tokio::test]
 async fn optional_admits_no_credential_and_refuses_a_bad_one() {
     let optional = |plan| {
         let provider = Planned { plan, waits: false, asked: AtomicUsize::new(0) };

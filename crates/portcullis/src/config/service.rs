@@ -107,7 +107,7 @@ pub(super) fn read(
     if !section.has("auth") && !has_resources && !public {
         section.problem_here("the service has no `auth` and would refuse everybody: add `auth`, give its resources their own, or say `public = true`");
     }
-    if !section.has("auth") && optional == Some(true) {
+    if !section.has("auth") && !public && optional == Some(true) {
         section.problem("optional", "`optional` without `auth` has nothing to look at a credential with");
     }
     // What could not be read was reported; the rest of the service is still checked.

@@ -306,12 +306,23 @@ fn a_file_that_fails_open_in_ballerina_is_a_mistake() {
     let found = mistakes("[services.\"/foo\"]\nresources.\"/x\" = { scopes = \"a\" }");
     assert_eq!(found.len(), 1);
     assert!(found[0].contains("`scopes` without `auth` guards nothing"), "{found:?}");
-    // Public beside auth.
-    let found = mistakes("[services.\"/foo\"]\npublic = true\nauth = [{ fixedConfig = { token = \"t\" } }]");
-    assert_eq!(
-        found,
-        ["2:1: services.\"/foo\".public: `public` beside `auth` is a contradiction: keep one of them"]
-    );
+    for (keys, expected) in [
+        (
+            "public = true\nauth = [{ fixedConfig = { token = \"t\" } }]",
+            "public: `public` beside `auth` is a contradiction: keep one of them",
+        ),
+        (
+            "public = true\noptional = true",
+            "public: `public` beside `optional` is a contradiction: keep one of them",
+        ),
+        (
+            "optional = true\nresources.\"/x\" = { public = true }",
+            "optional: `optional` without `auth` has nothing to look at a credential with",
+        ),
+    ] {
+        let found = mistakes(&format!("[services.\"/foo\"]\n{keys}"));
+        assert_eq!(found, [format!("2:1: services.\"/foo\".{expected}")]);
+    }
 }
 
 #[test]
@@ -335,6 +346,9 @@ fn two_services_at_one_path_are_a_mistake() {
     let found =
         mistakes("[[services]]\npath = \"/a\"\npublic = true\n[[services]]\npath = \"/a\"\npublic = true");
     assert_eq!(found, ["4:1: services[1]: the service \"/a\" is configured twice: keep one of them"]);
+    // One whose path is wrong is at no path, and not at `/`.
+    let found = mistakes("services = [{ path = \"a\", public = true }, { path = \"/\", public = true }]");
+    assert_eq!(found, ["1:15: services[0].path: the path \"a\" cannot be used: a path starts with `/`"]);
 }
 
 #[test]

@@ -62,3 +62,24 @@ impl Attempt {
         Ok(finding)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::{ARGON2, DEARER_ARGON2, pbkdf2};
+
+    #[test]
+    fn an_attempt_takes_the_memory_of_its_dearest_hash_whoever_asks() {
+        let parsed = |hash: &str| Arc::new(PasswordHash::parse(hash).unwrap());
+        let memory = |hash: Option<&str>, kinds: &[&str]| {
+            let equalised = kinds.iter().map(|hash| parsed(hash).parameters()).collect();
+            Attempt { password: Zeroizing::default(), hash: hash.map(parsed), equalised }.memory()
+        };
+        let cheap = pbkdf2("right", 1);
+        assert_eq!(memory(None, &[]), 0);
+        assert_eq!(memory(None, &[ARGON2]), 8 << 10);
+        assert_eq!(memory(None, &[ARGON2, DEARER_ARGON2, &cheap]), 16 << 10);
+        assert_eq!(memory(Some(&cheap), &[&cheap, DEARER_ARGON2]), 16 << 10);
+        assert_eq!(memory(Some(DEARER_ARGON2), &[ARGON2]), 16 << 10);
+    }
+}
