@@ -80,7 +80,12 @@ fn an_admitted_request_is_explained_element_by_element() {
 fn refusals_say_which_element_refused_and_why() {
     let folder = folder();
     for (header, path, decision, line) in [
-        ("", "/foo/bar", "decision refused with 401 Unauthorized: no-credential", None),
+        (
+            "",
+            "/foo/bar",
+            "decision refused with 401 Unauthorized: no-credential",
+            "[0] file Basic hello not looked at there is no credential that can be read",
+        ),
         (
             WRONG,
             "/foo/bar",
