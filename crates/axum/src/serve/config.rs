@@ -103,27 +103,27 @@ impl ListenerConfig {
         Self { allow_insecure_http: true, ..self }
     }
 
-    /// How long a TLS handshake may take. 10 s.
+    /// How long a TLS handshake may take; at most a day. 10 s.
     pub fn handshake_timeout(mut self, span: Duration) -> Self {
-        self.limits.handshake = span;
+        self.limits.handshake = span.min(LONGEST);
         self
     }
 
-    /// How long a client may take for the head of a request. 10 s.
+    /// How long a client may take for the head of a request; at most a day. 10 s.
     pub fn header_timeout(mut self, span: Duration) -> Self {
-        self.limits.header = span;
+        self.limits.header = span.min(LONGEST);
         self
     }
 
-    /// How long nothing may move on a connection while it is the client's turn. 60 s.
+    /// How long nothing may move on a connection while it is the client's turn; at most a day. 60 s.
     pub fn idle_timeout(mut self, span: Duration) -> Self {
-        self.limits.idle = span;
+        self.limits.idle = span.min(LONGEST);
         self
     }
 
-    /// How long requests in flight may take once the service is told to stop. 30 s.
+    /// How long requests in flight may take once the service is told to stop; at most a day. 30 s.
     pub fn shutdown_timeout(mut self, span: Duration) -> Self {
-        self.limits.shutdown = span;
+        self.limits.shutdown = span.min(LONGEST);
         self
     }
 
@@ -201,6 +201,9 @@ impl ListenerConfig {
         }
     }
 }
+
+/// The longest time-out: beyond it the limit would not be one.
+pub(super) const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 pub(super) const MAX_CONNECTIONS: usize = 1_000_000;
 /// hyper reads no less at once.

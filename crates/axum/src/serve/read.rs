@@ -1,17 +1,16 @@
 //! `[listener]` of a configuration.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use portcullis_core::{Clock, SystemClock, UnixTime, config::Section};
 
 use super::{
     ListenerConfig, TrustedProxies,
-    config::{INSECURE, MAX_CONNECTIONS, MAX_HEADER_BYTES, MIN_HEADER_BYTES, REMOTE_ADMIN, is_loopback},
+    config::{
+        INSECURE, LONGEST, MAX_CONNECTIONS, MAX_HEADER_BYTES, MIN_HEADER_BYTES, REMOTE_ADMIN, is_loopback,
+    },
     read_tls,
 };
-
-/// Longer is a mistake: the limit would not be one.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 const LIMITS: [&str; 6] = [
     "handshakeTimeout",

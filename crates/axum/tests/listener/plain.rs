@@ -1,6 +1,6 @@
 //! Clear text, and what is seen only over real sockets.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, routing::post};
 use http::{Request, Response, StatusCode, Version};
@@ -20,6 +20,18 @@ async fn http_1_and_2_are_spoken_in_clear_text() {
     assert_eq!(answer, (200, "HTTP/1.1".to_owned()));
     let answer = http2(server.connect().await, get("http://localhost/")).await.unwrap();
     assert_eq!(answer, (200, "HTTP/2.0".to_owned()));
+}
+
+#[tokio::test]
+async fn a_time_out_without_end_is_one_of_a_day_and_no_panic() {
+    let config = loopback()
+        .handshake_timeout(Duration::MAX)
+        .header_timeout(Duration::MAX)
+        .idle_timeout(Duration::MAX)
+        .shutdown_timeout(Duration::MAX);
+    let server = Running::start(Router::new(), &config).await;
+    let answer = http1(server.connect().await, get("/")).await.unwrap();
+    assert_eq!(answer, (404, String::new()));
 }
 
 #[tokio::test]

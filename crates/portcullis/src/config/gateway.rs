@@ -100,7 +100,7 @@ fn read_answer(section: &Section<'_>, now: UnixTime) -> Option<Answer> {
 
 /// Notes a `upstreamSecureSocket` that is there without what it needs.
 fn needs(section: &Section<'_>, what: &str) {
-    if section.section("upstreamSecureSocket").is_some() {
+    if section.node("upstreamSecureSocket").is_some() {
         section.problem("upstreamSecureSocket", format!("needs {what}"));
     }
 }

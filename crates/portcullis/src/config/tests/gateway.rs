@@ -1,0 +1,125 @@
+//! Keys that only the gateway looks at.
+
+use super::*;
+
+#[test]
+fn gateway_keys_are_read_and_checked() {
+    let config = read(
+        r#"
+        [services."/a"]
+        public = true
+        respond = "hi"
+        pathMatching = "exact"
+        forwardCredential = false
+        cors = { allowOrigins = ["https://x.example"], maxAge = "1h" }
+        [services."/b"]
+        public = true
+        upstream = "http://127.0.0.1:8080/base"
+        "#,
+    )
+    .unwrap();
+    let a = config.service("/a").unwrap().gateway();
+    assert!(matches!(&a.answer, Some(Answer::Respond(text)) if text == "hi"));
+    assert_eq!((a.path_matching, a.forward_credential), (PathMatching::Exact, Some(false)));
+    assert_eq!(a.cors.as_ref().unwrap().max_age.unwrap().as_secs(), 3600);
+    let b = config.service("/b").unwrap().gateway();
+    assert!(
+        matches!(&b.answer, Some(Answer::Upstream(upstream)) if upstream.url == "http://127.0.0.1:8080/base" && upstream.tls.is_none())
+    );
+
+    let found = mistakes(
+        r#"
+        [services."/a"]
+        public = true
+        respond = "hi"
+        upstream = "http://x"
+        pathMatching = "loose"
+        [services."/b"]
+        public = true
+        upstream = "ftp://user:canary-secret@host/x?canary-secret"
+        cors = { allowOrigins = ["*", "nonsense/"], allowCredentials = true }
+        "#,
+    );
+    for expected in [
+        "`respond` and `upstream` exclude each other",
+        "\"loose\" is not one of",
+        "b\".upstream: not an address",
+        "\"*\" does not work with",
+        "not an origin",
+    ] {
+        assert!(found.iter().any(|text| text.contains(expected)), "{expected}: {found:#?}");
+    }
+    assert!(!found.concat().contains("canary"));
+}
+
+#[test]
+fn an_upstream_is_a_scheme_a_host_and_perhaps_a_port_and_a_base() {
+    let upstream = |url: &str| read(&format!("services.\"/a\" = {{ public = true, upstream = \"{url}\" }}"));
+    for url in [
+        "http://h",
+        "http://h/",
+        "http://h:80",
+        "https://h:65535/base",
+        "http://[::1]",
+        "http://[::1]:8080/a",
+        "http://127.0.0.1:8080",
+    ] {
+        assert!(upstream(url).is_ok(), "{url}");
+    }
+    for url in [
+        "",
+        "h:80",
+        "//h",
+        "/a",
+        "ftp://h",
+        "http://",
+        "http://:80",
+        "http://h:",
+        "http://h:0",
+        "http://h:99999",
+        "http://h:x",
+        "http://[::1]:99999",
+        "http://u@h",
+        "http://u:p@h:80",
+        "http://h/?q",
+        "http://h:80/a?",
+    ] {
+        let error = upstream(url).unwrap_err();
+        assert_eq!(error.problems().len(), 1, "{url}: {error}");
+        assert_eq!(error.problems()[0].path(), "services.\"/a\".upstream", "{url}: {error}");
+    }
+}
+
+#[test]
+fn mistakes_of_the_gateways_keys_stand_at_their_place() {
+    for (keys, expected) in [
+        ("respond = \"x\", upstreamSecureSocket = {}", "upstreamSecureSocket: needs `upstream`"),
+        ("upstreamSecureSocket = {}", "upstreamSecureSocket: needs `upstream`"),
+        (
+            "upstream = \"http://h\", upstreamSecureSocket = { disable = true }",
+            "upstreamSecureSocket: needs an https `upstream`",
+        ),
+        ("cors = {}", "cors.allowOrigins: names no origin"),
+        ("cors = { allowOrigins = \"*\", allowHeaders = \"a b\" }", "cors.allowHeaders: holds something"),
+        (
+            "cors = { allowOrigins = \"*\", exposeHeaders = [\"*\", \"\"] }",
+            "cors.exposeHeaders: holds something",
+        ),
+        ("cors = { allowOrigins = \"*\", allowMethods = \"G T\" }", "cors.allowMethods: holds something"),
+        ("cors = { allowOrigins = \"https://a.example/\" }", "cors.allowOrigins: holds something"),
+        (
+            "cors = { allowOrigins = \"https://a.example\", allowHeaders = \"*\", allowCredentials = true }",
+            "cors.allowHeaders: \"*\" does not work",
+        ),
+        ("cors = { allowOrigins = \"*\", maxAge = -1 }", "cors.maxAge: a span of time"),
+        ("cors = { allowOrigins = \"*\", allowOrigin = \"*\" }", "cors.allowOrigin: unknown key"),
+    ] {
+        let found = mistakes(&format!("services.\"/a\" = {{ public = true, {keys} }}"));
+        assert_eq!(found.len(), 1, "{keys}: {found:?}");
+        assert!(found[0].contains(&format!("services.\"/a\".{expected}")), "{keys}: {found:?}");
+    }
+    let config =
+        read("services.\"/a\" = { public = true, cors = { allowOrigins = [\"*\", \"null\"] } }").unwrap();
+    let cors = config.service("/a").unwrap().gateway().cors.as_ref().unwrap();
+    assert!(!cors.allow_credentials && cors.allow_origins == ["*", "null"]);
+}
