@@ -55,7 +55,7 @@ fn assemble(config: &GatewayConfig, auth: Auth, unanswered: Unanswered) -> Resul
         }
     };
     let matching = match config.path_matching {
-        portcullis::PathMatching::Strict if config.answer.is_some() => PathMatching::Strict,
+        PathMatching::Strict if config.answer.is_some() => PathMatching::Strict,
         // Where Rust code serves it, other spellings are its router's matter.
         _ => PathMatching::Exact,
     };

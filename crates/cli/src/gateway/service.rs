@@ -1,5 +1,6 @@
 //! Services as the gateway is told of them.
 
+pub use portcullis::PathMatching;
 use portcullis_core::Auth;
 
 use super::{Cors, Upstream};
@@ -25,19 +26,6 @@ pub enum Answer {
     Respond(String),
     /// A server.
     Upstream(Upstream),
-}
-
-/// How exactly a request has to spell a path.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PathMatching {
-    /// A path that meets a resource or another service only in another spelling is 404, for the upstream might
-    /// read it so: in another case, without the slash at its end, cut off at an encoded `?` or `#`, or without
-    /// dots and blanks at the end of a segment.
-    #[default]
-    Strict,
-    /// Every spelling goes by what it is: for upstreams that tell them apart.
-    Exact,
 }
 
 impl Service {

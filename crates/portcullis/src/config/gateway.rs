@@ -38,14 +38,16 @@ pub struct Upstream {
     pub tls: Option<Arc<rustls::ClientConfig>>,
 }
 
-/// How exactly a request has to spell a resource's path.
+/// How exactly a request has to spell a path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
+#[expect(clippy::exhaustive_enums, reason = "spellings are told apart or they are not")]
 pub enum PathMatching {
-    /// A path that meets a resource only in lower case or without a trailing slash is 404.
+    /// A path that meets a resource or another service only in another spelling is 404, for the upstream might
+    /// read it so: in another case, without the slash at its end, cut off at an encoded `?` or `#`, or without
+    /// dots and blanks at the end of a segment.
     #[default]
     Strict,
-    /// Every spelling goes by what it is.
+    /// Every spelling goes by what it is: for upstreams that tell them apart.
     Exact,
 }
 

@@ -15,7 +15,7 @@ fn server() -> Server {
     let app = Router::new()
         .route("/", get(async || "hello"))
         .route(
-            "/work",
+            "/slow",
             get(async || {
                 sleep(Duration::from_secs(20)).await;
                 "done"
@@ -29,7 +29,7 @@ fn server() -> Server {
 async fn requests_in_flight_are_finished_and_the_client_is_told_to_leave() {
     let mut server = server();
     let mut client = server.connect();
-    client.send("GET /work HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
     sleep(Duration::from_secs(1)).await;
     server.stop();
     let head = client.head().await;
@@ -75,7 +75,7 @@ async fn an_http2_client_gets_goaway_its_answer_and_no_new_stream() {
 async fn nothing_is_accepted_once_the_service_stops() {
     let mut server = server();
     let mut working = server.connect();
-    working.send("GET /work HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    working.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
     sleep(Duration::from_secs(1)).await;
     server.stop();
     sleep(Duration::from_secs(1)).await;
