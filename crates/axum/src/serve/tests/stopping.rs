@@ -60,7 +60,7 @@ async fn idle_and_new_connections_are_closed_at_once() {
 async fn an_http2_client_gets_goaway_its_answer_and_no_new_stream() {
     let mut server = server();
     let mut client = server.connect_http2().await;
-    let request = http::Request::get("http://a/work").body(Default::default()).unwrap();
+    let request = http::Request::get("http://a/slow").body(Default::default()).unwrap();
     let working = tokio::spawn(client.sender.send_request(request));
     sleep(Duration::from_secs(1)).await;
     server.stop();
