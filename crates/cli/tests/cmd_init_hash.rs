@@ -39,6 +39,42 @@ fn a_hash_verifies_the_password_that_it_was_made_from_and_no_other() {
     }
 }
 
+/// What a terminal shows of `portcullis hash` when these two are typed, and the exit code.
+fn typed(first: &str, again: &str) -> (String, Option<i32>) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/command/terminal.py");
+    let output = std::process::Command::new("python3")
+        .args([script, env!("CARGO_BIN_EXE_portcullis"), "hash", "--", "Password: ", first, "Again: ", again])
+        .output()
+        .expect("python3 is there: run cargo xtask test");
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    (String::from_utf8(output.stdout).unwrap(), output.status.code())
+}
+
+#[test]
+fn in_a_terminal_it_asks_twice_and_shows_nothing_of_the_password() {
+    let (shown, code) = typed("canary-7f3a", "canary-7f3a");
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(
+        shown.contains("Password: ") && shown.contains("Again: ") && !shown.contains("canary"),
+        "{shown}"
+    );
+    let hash = shown.lines().find(|line| line.starts_with("$argon2id$")).expect("a hash");
+    let folder = Folder::new();
+    folder.file(
+        "c.toml",
+        format!(
+            "[[auth.users]]\nusername = \"alice\"\npasswordHash = \"{hash}\"\n\
+             [services.\"/foo\"]\nauth = [{{ scopes = \"*\", fileUserStoreConfig = {{}} }}]\n"
+        ),
+    );
+    let arguments = ["explain", "--config", "c.toml", "--path", "/foo", "--header", "@-"];
+    folder.run_with(basic("alice", "canary-7f3a"), arguments).assert_code(0);
+
+    let (shown, code) = typed("canary-7f3a", "canary-7f3b");
+    assert_eq!(code, Some(2), "{shown}");
+    assert!(shown.contains("the two passwords differ") && !shown.contains("canary"), "{shown}");
+}
+
 #[test]
 fn a_hash_is_told_in_json_and_never_the_same() {
     let folder = Folder::new();

@@ -47,10 +47,15 @@ impl Admission {
 
     /// Puts the admission into a request's extensions.
     ///
-    /// A public admission does not replace an earlier one: an inner layer never takes the principal away that
-    /// an outer one established.
+    /// An inner layer never takes the principal away that an outer one established: an admission without one
+    /// does not replace it. Nor does a public one replace that of an outer layer which is stricter.
     pub fn attach(self, extensions: &mut Extensions) {
-        if !(self.is_public() && extensions.get::<Attached>().is_some()) {
+        let keeps_earlier = Self::of(extensions).is_some_and(|earlier| match self.how {
+            How::Authenticated(_) => false,
+            How::Anonymous => earlier.principal().is_some(),
+            How::Public => true,
+        });
+        if !keeps_earlier {
             extensions.insert(Attached(self));
         }
     }

@@ -214,10 +214,11 @@ impl Auth {
             return Ok(&inner.policy);
         }
         // A request without a path (`OPTIONS *`, plain CONNECT) meets no resource and lies outside nothing.
-        if request.path.starts_with('/') && !pattern::is_within(&inner.path, &decode(request.path)) {
+        let decoded = decode(request.path);
+        if request.path.starts_with('/') && !pattern::is_within(&inner.path, &decoded) {
             return Err(Rejection::without_challenge(RejectionKind::NotMounted));
         }
-        match inner.resources.choose(request.method, request.path, request.route) {
+        match inner.resources.choose(request.method, request.path, &decoded, request.route) {
             Choice::Resource(resource) => Ok(&resource.policy),
             Choice::Service => Ok(&inner.policy),
             Choice::Ambiguous => Err(Rejection::without_challenge(RejectionKind::AmbiguousPath)),
@@ -227,9 +228,9 @@ impl Auth {
     /// Refuses a request that lies outside the path where a layer serves the service, and logs it as
     /// [`RejectionKind::NotMounted`].
     #[must_use]
-    pub fn refuse_not_mounted(&self, client: Option<IpAddr>) -> Rejection {
+    pub fn refuse_not_mounted(&self, request: &RequestHead<'_>) -> Rejection {
         let rejection = Rejection::without_challenge(RejectionKind::NotMounted);
-        chain::log_rejected(&self.0.policy, &rejection, chain::About { request: None, client });
+        chain::log_rejected(&self.0.policy, &rejection, request.about());
         rejection
     }
 

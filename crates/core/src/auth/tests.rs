@@ -2,8 +2,8 @@ use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, header::AUTHO
 
 use super::*;
 use crate::{
-    Admission, BoxFuture, Context, Credential, Element, Identity, Outcome, Provider, RequiredScopes, Scheme,
-    SystemClock,
+    Admission, BoxFuture, Context, Credential, Element, Identity, Outcome, Principal, Provider,
+    RequiredScopes, Scheme, SystemClock,
 };
 
 /// Knows a bearer token of the form `scope~scope`, and holds these scopes.
@@ -267,7 +267,8 @@ fn a_resource_tells_how_it_stands_to_a_route() {
 #[test]
 fn a_layer_can_refuse_what_lies_outside_its_mount() {
     let auth = Auth::builder().element(ByToken, "hello").build().unwrap();
-    let rejection = auth.refuse_not_mounted(None);
+    let headers = HeaderMap::new();
+    let rejection = auth.refuse_not_mounted(&RequestHead::new(&Method::GET, "/elsewhere", &headers));
     assert_eq!(
         (rejection.kind(), rejection.status()),
         (RejectionKind::NotMounted, StatusCode::INTERNAL_SERVER_ERROR)
@@ -321,4 +322,35 @@ fn checks_inside_the_layer_narrow_and_never_widen() {
         (RejectionKind::LayerMissing, StatusCode::INTERNAL_SERVER_ERROR)
     );
     assert!(rejection.challenges().is_empty());
+}
+
+#[test]
+fn an_inner_layer_takes_no_principal_away_and_may_bring_another() {
+    let admission = |auth: &Auth, token: Option<&'static str>| {
+        let headers: HeaderMap =
+            token.map(|value| (AUTHORIZATION, HeaderValue::from_static(value))).into_iter().collect();
+        match auth.decide(&RequestHead::new(&Method::GET, "/", &headers)) {
+            Step::Ready(Ok(admission)) => admission,
+            other => panic!("{other:?}"),
+        }
+    };
+    let outer = Auth::builder().element(ByToken, "hello").build().unwrap();
+    let optional = Auth::builder().element(ByToken, "hello").optional(true).build().unwrap();
+    let public = Auth::builder().public().build().unwrap();
+    let mut extensions = Extensions::new();
+    admission(&outer, Some("Bearer hello")).attach(&mut extensions);
+    for inner in [&optional, &public] {
+        admission(inner, None).attach(&mut extensions);
+        assert!(Principal::of(&extensions).unwrap().has_scope("hello"));
+    }
+    admission(&optional, Some("Bearer hello~more")).attach(&mut extensions);
+    assert!(Principal::of(&extensions).unwrap().has_scope("more"));
+
+    // Without a principal to keep, the stricter of the two stays: 401 for who wants a caller, not 500.
+    let mut extensions = Extensions::new();
+    admission(&public, None).attach(&mut extensions);
+    admission(&optional, None).attach(&mut extensions);
+    admission(&public, None).attach(&mut extensions);
+    let rejection = Admission::demand_caller(&extensions, "test").unwrap_err();
+    assert_eq!(rejection.status(), StatusCode::UNAUTHORIZED);
 }

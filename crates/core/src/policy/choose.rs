@@ -144,15 +144,20 @@ impl Resources {
         self.all.iter()
     }
 
-    /// The resource that covers `method` on `path` (as it came, percent-encoded), where the router chose
-    /// `route`, if one did.
-    pub(crate) fn choose(&self, method: &Method, path: &str, route: Option<&str>) -> Choice<'_> {
+    /// The resource that covers `method` on `path` (as it came, percent-encoded, and `decoded` once), where the
+    /// router chose `route`, if one did.
+    pub(crate) fn choose(
+        &self,
+        method: &Method,
+        path: &str,
+        decoded: &str,
+        route: Option<&str>,
+    ) -> Choice<'_> {
         let method = effective_method(method, path);
-        let decoded = decode(path);
         // A router compares undecoded: its route for `/a b` reads `/a%20b`.
         let route = route.map(decode);
         let route = route.as_deref();
-        let found = self.find(method, &decoded, route);
+        let found = self.find(method, decoded, route);
         // An encoded slash is one segment to a router that splits first, and two to a handler that decodes
         // first. Where that makes a difference nobody can say which resource was meant.
         let split_first = path.contains("%2").then(|| decode_but_slashes(path)).flatten();
@@ -165,7 +170,7 @@ impl Resources {
         // Whatever answers behind a wildcard, or where no route is known, reads the rest of the path by itself: file
         // servers drop empty and dot segments.
         if route.is_none_or(pattern::is_subtree)
-            && let Some(direct) = without_detours(&decoded)
+            && let Some(direct) = without_detours(decoded)
             && found.map(std::ptr::from_ref) != self.find(method, &direct, route).map(std::ptr::from_ref)
         {
             return Choice::Ambiguous;

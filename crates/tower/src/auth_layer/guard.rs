@@ -22,18 +22,19 @@ impl<R: RequestSource, H> Guard<R, H> {
         let (method, headers) = (request.method(), request.headers());
         let view = self.source.view(method, request.uri(), request.extensions());
         let RequestView { path, route, client, policy } = view;
+        let head = |path| RequestHead::new(method, path, headers).with_client(client);
         if let Some(policy) = policy {
-            return self.auth.decide_by(policy, &RequestHead::new(method, path, headers).with_client(client));
+            return self.auth.decide_by(policy, &head(path));
         }
         let (path, route) = match self.mount.strip_path(path) {
             Some(path) => (path, route.and_then(|route| self.mount.strip_route(route))),
             // Where the path decides something, guessing could only be wrong.
             None if self.auth.resources().next().is_some() => {
-                return Step::Ready(Err(self.auth.refuse_not_mounted(client)));
+                return Step::Ready(Err(self.auth.refuse_not_mounted(&head(path))));
             }
             None => (path, None),
         };
-        self.auth.decide(&RequestHead::new(method, path, headers).with_route(route).with_client(client))
+        self.auth.decide(&head(path).with_route(route))
     }
 }
 

@@ -14,7 +14,7 @@ use http::{
     header::{CONNECTION, UPGRADE},
 };
 use hyper_util::rt::TokioIo;
-use portcullis_core::Auth;
+use portcullis_core::{Auth, RequestHead};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     time::{Duration, sleep},
@@ -92,8 +92,9 @@ async fn credentials_are_marked_as_sensitive_all_of_them_and_nothing_else() {
 #[tokio::test(start_paused = true)]
 async fn answers_and_rejections_are_counted_by_class_and_by_kind() {
     let auth = Auth::builder().public().build().unwrap();
-    let guarded = async move || {
-        let rejection = auth.refuse_not_mounted(None);
+    let guarded = async move |request: http::request::Parts| {
+        let head = RequestHead::new(&request.method, request.uri.path(), &request.headers);
+        let rejection = auth.refuse_not_mounted(&head);
         let mut response = Response::new(Body::empty());
         *response.status_mut() = rejection.status();
         response.extensions_mut().insert(rejection);

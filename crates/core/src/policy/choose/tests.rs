@@ -10,7 +10,7 @@ fn resources(list: &[(&str, &str)]) -> Resources {
 }
 
 fn chosen(resources: &Resources, method: &str, path: &str, route: Option<&str>) -> String {
-    match resources.choose(&method.parse().unwrap(), path, route) {
+    match resources.choose(&method.parse().unwrap(), path, &decode(path), route) {
         Choice::Resource(resource) => resource.policy.label().to_owned(),
         Choice::Service => "service".to_owned(),
         Choice::Ambiguous => "ambiguous".to_owned(),
