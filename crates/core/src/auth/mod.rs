@@ -249,15 +249,26 @@ impl Auth {
         self.0.policy_with(over, label.into())
     }
 
-    /// The service with one more resource.
+    /// The service with one more resource. For many, [`Auth::with_resources`] does the work once.
     ///
     /// # Errors
     ///
     /// When its path cannot be used, its override contradicts itself, or another resource covers the same.
     pub fn with_resource(&self, resource: Resource) -> Result<Self, BuildError> {
+        self.with_resources([resource])
+    }
+
+    /// The service with more resources.
+    ///
+    /// # Errors
+    ///
+    /// With the first that is wrong, as [`Auth::with_resource`].
+    pub fn with_resources(&self, resources: impl IntoIterator<Item = Resource>) -> Result<Self, BuildError> {
         let mut inner = Inner::clone(&self.0);
         let mut all: Vec<Compiled> = inner.resources.iter().cloned().collect();
-        all.push(inner.compile(resource)?);
+        for resource in resources {
+            all.push(inner.compile(resource)?);
+        }
         inner.take(Resources::new(all)?);
         Ok(Self(Arc::new(inner)))
     }

@@ -85,11 +85,10 @@ pub(crate) enum Choice<'a> {
 impl Resources {
     pub(crate) fn new(mut all: Vec<Compiled>) -> Result<Self, BuildError> {
         all.sort_by(|one, other| pattern::by_specificity(&one.pattern, &other.pattern));
-        for (at, one) in all.iter().enumerate() {
-            let twin = all.iter().take(at).find(|other| {
-                other.method == one.method && pattern::same_shape(&other.pattern, &one.pattern)
-            });
-            if let Some(twin) = twin {
+        let mut places: HashMap<(Option<&Method>, String), &Compiled> = HashMap::new();
+        for one in &all {
+            let place = (one.method.as_ref(), pattern::normalised(&one.pattern));
+            if let Some(twin) = places.insert(place, one) {
                 return Err(BuildError::new(format!(
                     "{} and {} cover the same requests: keep one of them",
                     twin.policy.label(),
@@ -97,6 +96,7 @@ impl Resources {
                 )));
             }
         }
+        drop(places);
         let mut methods: Vec<Method> = all.iter().filter_map(|resource| resource.method.clone()).collect();
         if methods.contains(&Method::GET) {
             methods.push(Method::HEAD);

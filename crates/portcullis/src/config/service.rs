@@ -239,11 +239,11 @@ fn resources(
             .map(|(key, section)| (Some(key), section))
             .collect(),
     };
-    let mut auth = auth;
+    let mut right: Vec<(&Section<'_>, Resource)> = Vec::new();
     for (key, entry) in &list {
         let resource = read_resource(entry, *key, unread, providers);
-        if let (Some((path, resource)), Some(so_far)) = (resource, &auth) {
-            let base = so_far.path().trim_end_matches('/');
+        if let (Some((path, resource)), Some(service)) = (resource, &auth) {
+            let base = service.path().trim_end_matches('/');
             let repeats =
                 path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
             if repeats && !base.is_empty() {
@@ -252,13 +252,35 @@ fn resources(
                 );
                 entry.reader().warn(entry.path(), None, text);
             }
-            match so_far.with_resource(resource) {
-                Ok(next) => auth = Some(next),
+            match service.with_resource(resource.clone()) {
+                Ok(_) => right.push((entry, resource)),
                 Err(error) => entry.problem_here(format!("{error:?}")),
             }
         }
     }
-    auth
+    let service = auth?;
+    let with =
+        |first: &[(&Section<'_>, Resource)]| service.with_resources(first.iter().map(|(_, one)| one.clone()));
+    // Each is right by itself. Where one does not go with those before it, it is found by halving.
+    loop {
+        if let Ok(whole) = with(&right) {
+            return Some(whole);
+        }
+        let (mut goes, mut fails) = (0, right.len());
+        while fails - goes > 1 {
+            let middle = goes + (fails - goes) / 2;
+            if with(right.get(..middle).unwrap_or_default()).is_ok() {
+                goes = middle;
+            } else {
+                fails = middle;
+            }
+        }
+        let (entry, resource) = right.remove(goes);
+        let before = with(right.get(..goes).unwrap_or_default());
+        if let Err(error) = before.and_then(|before| before.with_resource(resource)) {
+            entry.problem_here(format!("{error:?}"));
+        }
+    }
 }
 
 /// Reads one resource, and its path as it is written.

@@ -266,3 +266,39 @@ fn all_keys_that_a_file_may_hold_are_known() {
     assert!(known("providers.wso2.fixedConfig.grants"));
     assert!(!known("services.\"/foo\".publik"));
 }
+
+#[test]
+fn resources_that_cover_the_same_are_told_at_the_later_one_and_hide_no_other_mistake() {
+    let found = mistakes(
+        r#"[services."/a"]
+auth = [{ scopes = "x", fixedConfig = { token = "t" } }]
+[[services."/a".resources]]
+path = "/r/{one}"
+scopes = "y"
+[[services."/a".resources]]
+path = "/s"
+scopes = "y"
+[[services."/a".resources]]
+path = "/r/{two}"
+public = true
+[[services."/a".resources]]
+path = "/s"
+public = true
+"#,
+    );
+    assert_eq!(found.len(), 2, "{found:?}");
+    let twin = "cover the same requests: keep one of them";
+    assert!(found.iter().all(|text| text.ends_with(twin)), "{found:?}");
+    assert!(found[0].contains("services.\"/a\".resources[2]: "), "{found:?}");
+    assert!(found[1].contains("services.\"/a\".resources[3]: "), "{found:?}");
+}
+
+#[test]
+fn hundreds_of_resources_are_read_in_one_go() {
+    let resource = |number: usize| format!("resources.\"GET /r{number}/{{id}}\" = {{ scopes = \"x\" }}\n");
+    let many: String = (0..300).map(resource).collect();
+    let text = format!(
+        "[services.\"/a\"]\nauth = [{{ scopes = \"x\", fixedConfig = {{ token = \"t\" }} }}]\n{many}"
+    );
+    assert_eq!(read(&text).unwrap().service("/a").unwrap().auth.resources().count(), 300);
+}
