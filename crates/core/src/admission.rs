@@ -1,8 +1,10 @@
 //! The proof that a request went through the chain and was let in.
 
+use std::sync::Arc;
+
 use http::Extensions;
 
-use crate::{Policy, Principal, Rejection, RejectionKind, RequiredScopes, chain};
+use crate::{Lease, Policy, Principal, Rejection, RejectionKind, RequiredScopes, chain, lease::Again};
 
 /// How a request was let in. Only the chain makes one.
 ///
@@ -12,6 +14,8 @@ use crate::{Policy, Principal, Rejection, RejectionKind, RequiredScopes, chain};
 pub struct Admission {
     how: How,
     policy: Policy,
+    /// What it takes to ask again while a connection is open.
+    again: Option<Arc<Again>>,
 }
 
 #[derive(Clone, Debug)]
@@ -28,15 +32,15 @@ struct Attached(Admission);
 
 impl Admission {
     pub(crate) fn authenticated(principal: Principal, policy: &Policy) -> Self {
-        Self { how: How::Authenticated(principal), policy: policy.clone() }
+        Self { how: How::Authenticated(principal), policy: policy.clone(), again: None }
     }
 
     pub(crate) fn anonymous(policy: &Policy) -> Self {
-        Self { how: How::Anonymous, policy: policy.clone() }
+        Self { how: How::Anonymous, policy: policy.clone(), again: None }
     }
 
     pub(crate) fn public(policy: &Policy) -> Self {
-        Self { how: How::Public, policy: policy.clone() }
+        Self { how: How::Public, policy: policy.clone(), again: None }
     }
 
     /// The admission of the request that carries `extensions`; `None` where no layer ran.
@@ -96,7 +100,7 @@ impl Admission {
     }
 
     fn demanded(extensions: &Extensions) -> Result<(&Principal, &Policy), Rejection> {
-        let Some(Self { how, policy }) = Self::of(extensions) else {
+        let Some(Self { how, policy, .. }) = Self::of(extensions) else {
             return Err(Rejection::without_challenge(RejectionKind::LayerMissing));
         };
         match how {
@@ -128,6 +132,19 @@ impl Admission {
             How::Authenticated(principal) => Some(principal),
             How::Anonymous | How::Public => None,
         }
+    }
+
+    /// Until when a connection that this request opened may stay open.
+    pub fn lease(&self) -> Lease {
+        match self.principal() {
+            Some(principal) => Lease::until(principal.clock(), principal.good_until(), self.again.clone()),
+            None => Lease::unlimited(),
+        }
+    }
+
+    pub(crate) fn asking_again(mut self, again: Option<Arc<Again>>) -> Self {
+        self.again = again;
+        self
     }
 
     /// Whether the route is public: the credential was not looked at.

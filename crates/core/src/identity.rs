@@ -1,6 +1,6 @@
 //! What a provider found out about a caller.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -19,6 +19,7 @@ pub struct Identity {
     scopes: Scopes,
     claims: Map<String, Value>,
     expires_at: Option<UnixTime>,
+    leeway: Duration,
 }
 
 impl Identity {
@@ -29,7 +30,14 @@ impl Identity {
 
     /// A caller whose credential is right and names nobody, such as a token without `sub`.
     pub fn anonymous() -> Self {
-        Self { subject: None, issuer: None, scopes: Scopes::none(), claims: Map::new(), expires_at: None }
+        Self {
+            subject: None,
+            issuer: None,
+            scopes: Scopes::none(),
+            claims: Map::new(),
+            expires_at: None,
+            leeway: Duration::ZERO,
+        }
     }
 
     /// Who vouches for the caller: a token's `iss`.
@@ -53,6 +61,12 @@ impl Identity {
     /// The moment from which the credential is no longer good.
     pub fn with_expiry(mut self, expires_at: UnixTime) -> Self {
         self.expires_at = Some(expires_at);
+        self
+    }
+
+    /// How much longer than its expiry the credential is accepted, for clocks that differ.
+    pub const fn with_leeway(mut self, leeway: Duration) -> Self {
+        self.leeway = leeway;
         self
     }
 
@@ -93,6 +107,12 @@ impl Identity {
     #[must_use]
     pub const fn expires_at(&self) -> Option<UnixTime> {
         self.expires_at
+    }
+
+    /// The moment from which the provider refuses the credential: its expiry, and the leeway for clocks that differ.
+    #[must_use]
+    pub fn good_until(&self) -> Option<UnixTime> {
+        self.expires_at.map(|expires_at| expires_at.saturating_add(self.leeway))
     }
 }
 

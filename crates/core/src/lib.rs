@@ -8,6 +8,7 @@
 //! - [`Element`], [`Resource`], [`Policy`]: who may call what.
 //! - [`Auth`]: a guarded service. Decides, explains.
 //! - [`Principal`]: the proof that a caller went through the chain; [`Rejection`]: why one did not.
+//! - [`json`]: how texts of tokens and identity providers are read.
 //! - [`config`]: how a provider reads its section of a configuration file.
 //!
 //! Nothing here does I/O.
@@ -20,12 +21,16 @@ pub mod config;
 pub mod credential;
 mod error;
 mod identity;
+pub mod json;
+mod lease;
 mod policy;
 mod principal;
 mod provider;
 mod rejection;
 mod scopes;
 mod secret;
+mod server;
+mod token_source;
 
 use std::{future::Future, pin::Pin};
 
@@ -35,16 +40,20 @@ pub use self::{
     chain::{Deciding, Decision, ElementReport, Explanation, Looked, Step},
     clock::{Clock, SystemClock, UnixTime},
     credential::{
-        Basic, Bearer, Credential, CredentialError, CredentialErrorKind, DEFAULT_MAX_CREDENTIAL_BYTES, Scheme,
+        Basic, Bearer, Credential, CredentialError, CredentialErrorKind, CredentialSources,
+        DEFAULT_MAX_CREDENTIAL_BYTES, Scheme,
     },
     error::BuildError,
     identity::Identity,
+    lease::{Ended, Expired, Lease},
     policy::{Element, Override, Policy, Resource},
     principal::Principal,
     provider::{Contact, Context, IntoProvider, Outcome, Provider, Refusal, Unavailable},
-    rejection::{Rejection, RejectionKind},
+    rejection::{Protocol, Rejection, RejectionKind},
     scopes::{RequiredScopes, Scopes},
     secret::Secret,
+    server::{Probe, ServerState},
+    token_source::{TokenError, TokenSource},
 };
 
 /// A boxed future, for traits whose implementations are known at run time only.

@@ -4,7 +4,7 @@ use std::{fmt, ops::Deref, sync::Arc};
 
 use http::Extensions;
 
-use crate::{Admission, Identity, Scheme};
+use crate::{Admission, Clock, Expired, Identity, Scheme};
 
 /// Who the caller turned out to be.
 ///
@@ -17,12 +17,18 @@ pub struct Principal {
     identity: Arc<Identity>,
     provider: Arc<str>,
     scheme: Scheme,
+    clock: Arc<dyn Clock>,
 }
 
 impl Principal {
     /// States that an element's provider vouched for `identity`. The chain alone may say so.
-    pub(crate) const fn assertion(identity: Arc<Identity>, provider: Arc<str>, scheme: Scheme) -> Self {
-        Self { identity, provider, scheme }
+    pub(crate) const fn assertion(
+        identity: Arc<Identity>,
+        provider: Arc<str>,
+        scheme: Scheme,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { identity, provider, scheme, clock }
     }
 
     /// The principal of the request that carries `extensions`, where a layer put it there.
@@ -50,6 +56,27 @@ impl Principal {
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
         self.identity.scopes().contains(scope)
+    }
+
+    /// Completes when the credential expires, by the service's clock; never where it does not. For handlers of
+    /// connections that stay open:
+    ///
+    /// ```
+    /// # async fn serve(caller: portcullis_core::Principal, work: impl Future<Output = ()>) {
+    /// tokio::select! {
+    ///     () = work => {}
+    ///     () = caller.expired() => { /* close the connection */ }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// It knows nothing of revocation; [`Admission::lease`] does.
+    pub fn expired(&self) -> Expired {
+        Expired::at(&self.clock, self.identity.good_until())
+    }
+
+    pub(crate) const fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
     }
 
     /// What the provider found out.

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, error::Error, fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use crate::{BoxFuture, BuildError, Clock, Credential, Identity, Scheme};
+use crate::{BoxFuture, BuildError, Clock, Credential, Identity, Probe, Scheme, ServerState};
 
 /// Tells whether a credential is right, and whose it is.
 ///
@@ -39,6 +39,32 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
         credential: &'a Credential<'a>,
         cx: &'a Context<'a>,
     ) -> BoxFuture<'a, Outcome>;
+
+    /// Makes the provider ready before the first request. Only a provider whose configuration says that it cannot do
+    /// without its server (`preload = true`) waits for it here, and fails where it does not answer.
+    ///
+    /// # Errors
+    ///
+    /// When a server that has to be there is not.
+    fn prepare(&self) -> BoxFuture<'_, Result<(), BuildError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Asks each of its servers once, for people who want to know whether they answer: `portcullis check --online`.
+    fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+
+    /// Its servers as it last saw them, without asking: for readiness probes and metrics.
+    fn servers(&self) -> Vec<ServerState> {
+        Vec::new()
+    }
+
+    /// Whether a credential that it knows may be revoked at its server before it expires, so that asking again
+    /// while a connection is open makes sense.
+    fn can_revoke(&self) -> bool {
+        false
+    }
 }
 
 /// What becomes a provider when an element is built, with the errors that come to light then.
@@ -71,6 +97,7 @@ pub struct Context<'a> {
     clock: &'a Arc<dyn Clock>,
     client: Option<IpAddr>,
     explain: Option<Contact>,
+    afresh: bool,
 }
 
 /// Whether an explanation may ask servers.
@@ -87,7 +114,7 @@ impl<'a> Context<'a> {
     /// A context for calling a provider directly.
     #[must_use]
     pub const fn new(clock: &'a Arc<dyn Clock>) -> Self {
-        Self { clock, client: None, explain: None }
+        Self { clock, client: None, explain: None, afresh: false }
     }
 
     /// The same with the caller's address.
@@ -104,6 +131,20 @@ impl<'a> Context<'a> {
         self
     }
 
+    /// The same for asking whether a credential that was good still is: what is remembered is no answer.
+    #[must_use]
+    pub const fn afresh(mut self) -> Self {
+        self.afresh = true;
+        self
+    }
+
+    /// Whether an answer may come from a cache. False while a decision is being explained, and where it is asked
+    /// whether a credential still is good.
+    #[must_use]
+    pub const fn may_recall(&self) -> bool {
+        self.explain.is_none() && !self.afresh
+    }
+
     /// The clock of the service.
     #[must_use]
     pub const fn clock(&self) -> &'a Arc<dyn Clock> {
@@ -116,7 +157,7 @@ impl<'a> Context<'a> {
         self.client
     }
 
-    /// Whether caches may be read and written. False while a decision is being explained.
+    /// Whether caches may be written. False while a decision is being explained.
     #[must_use]
     pub const fn may_remember(&self) -> bool {
         self.explain.is_none()

@@ -2,8 +2,8 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Auth, Inner};
 use crate::{
-    BuildError, Clock, DEFAULT_MAX_CREDENTIAL_BYTES, Element, IntoProvider, Policy, RequiredScopes, Resource,
-    SystemClock,
+    BuildError, Clock, CredentialSources, DEFAULT_MAX_CREDENTIAL_BYTES, Element, IntoProvider, Policy,
+    Protocol, RequiredScopes, Resource, SystemClock,
     policy::{Resources, pattern},
 };
 
@@ -29,6 +29,9 @@ pub struct AuthBuilder {
     max_credential_bytes: usize,
     decision_timeout: Duration,
     forward_credential: bool,
+    sources: CredentialSources,
+    protocol: Protocol,
+    revalidate_interval: Option<Duration>,
     clock: Option<Arc<dyn Clock>>,
     problems: Vec<BuildError>,
 }
@@ -46,6 +49,9 @@ impl AuthBuilder {
             max_credential_bytes: DEFAULT_MAX_CREDENTIAL_BYTES,
             decision_timeout: DEFAULT_DECISION_TIMEOUT,
             forward_credential: true,
+            sources: CredentialSources::default(),
+            protocol: Protocol::default(),
+            revalidate_interval: None,
             clock: None,
             problems: Vec::new(),
         }
@@ -125,6 +131,25 @@ impl AuthBuilder {
         self
     }
 
+    /// Where the credential is looked for. Default: the `Authorization` header.
+    pub fn credential_sources(mut self, sources: CredentialSources) -> Self {
+        self.sources = sources;
+        self
+    }
+
+    /// How refusals are told. Default: by the status of the response.
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
+    /// While a WebSocket is open, asks again after each interval whether its token still is good, where a server can
+    /// revoke it. Default: never.
+    pub fn revalidate_interval(mut self, interval: Duration) -> Self {
+        self.revalidate_interval = Some(interval);
+        self
+    }
+
     /// Another clock than the machine's.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
@@ -159,6 +184,9 @@ impl AuthBuilder {
         if self.public && (!self.elements.is_empty() || self.optional) {
             problem("`public` beside `auth` or `optional` is a contradiction: keep one of them".to_owned());
         }
+        if self.revalidate_interval.is_some_and(|interval| interval.is_zero()) {
+            problem("a revalidateInterval of 0 would ask without a pause".to_owned());
+        }
         let covers_nothing = self.elements.is_empty() && self.resources.is_empty();
         let guards_nothing = covers_nothing && !self.public && !self.refuse_uncovered;
         if guards_nothing && problems.is_empty() {
@@ -180,6 +208,9 @@ impl AuthBuilder {
             max_credential_bytes: self.max_credential_bytes,
             decision_timeout: self.decision_timeout,
             forward_credential: self.forward_credential,
+            sources: self.sources,
+            protocol: self.protocol,
+            revalidate_interval: self.revalidate_interval,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
         };
         let mut compiled = Vec::new();

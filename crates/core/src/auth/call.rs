@@ -6,8 +6,8 @@ use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
 use super::builder::DEFAULT_DECISION_TIMEOUT;
 use crate::{
-    Clock, DEFAULT_MAX_CREDENTIAL_BYTES, Element, Policy, Principal, Provider, Rejection, RequiredScopes,
-    Step,
+    Clock, CredentialSources, DEFAULT_MAX_CREDENTIAL_BYTES, Element, Policy, Principal, Provider, Rejection,
+    RequiredScopes, Step,
     chain::{self, Subject},
     rejection::Challenges,
 };
@@ -28,9 +28,12 @@ pub async fn authenticate_header(
     let elements = Element::new(Arc::clone(provider), RequiredScopes::anyone());
     let policy =
         Policy::guarded(provider.kind().to_owned(), elements.into_iter().collect(), false, "portcullis");
+    let sources = CredentialSources::header();
     let subject = Subject {
         headers: &headers,
         about: chain::About::default(),
+        sources: &sources,
+        revalidate_interval: None,
         max_credential_bytes: DEFAULT_MAX_CREDENTIAL_BYTES,
         timeout: DEFAULT_DECISION_TIMEOUT,
         clock,

@@ -14,8 +14,8 @@ pub use self::{
     call::{authenticate_header, authorize},
 };
 use crate::{
-    BuildError, Clock, Contact, Decision, Explanation, Override, Policy, Rejection, RejectionKind, Resource,
-    Step, chain,
+    BuildError, Clock, Contact, CredentialSources, Decision, Explanation, Override, Policy, Protocol,
+    Provider, Rejection, RejectionKind, Resource, Step, chain,
     policy::{Choice, Compiled, Resources, decode, pattern},
 };
 
@@ -35,6 +35,9 @@ struct Inner {
     max_credential_bytes: usize,
     decision_timeout: Duration,
     forward_credential: bool,
+    sources: CredentialSources,
+    protocol: Protocol,
+    revalidate_interval: Option<Duration>,
     clock: Arc<dyn Clock>,
 }
 
@@ -162,6 +165,8 @@ impl Auth {
             chain::Subject {
                 headers: request.headers,
                 about: request.about(),
+                sources: &self.0.sources,
+                revalidate_interval: self.0.revalidate_interval,
                 max_credential_bytes: self.0.max_credential_bytes,
                 timeout: self.0.decision_timeout,
                 clock: &self.0.clock,
@@ -294,6 +299,30 @@ impl Auth {
     #[must_use]
     pub fn max_credential_bytes(&self) -> usize {
         self.0.max_credential_bytes
+    }
+
+    /// Where the credential is looked for.
+    pub fn credential_sources(&self) -> &CredentialSources {
+        &self.0.sources
+    }
+
+    /// How refusals are told.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.0.protocol
+    }
+
+    /// The providers of all elements, the service's and its resources', each once.
+    #[must_use]
+    pub fn providers(&self) -> Vec<Arc<dyn Provider>> {
+        let policies = std::iter::once(self.policy()).chain(self.0.resources.iter().map(|one| &one.policy));
+        let mut providers: Vec<Arc<dyn Provider>> = Vec::new();
+        for element in policies.flat_map(Policy::elements) {
+            if !providers.iter().any(|known| Arc::ptr_eq(known, element.provider())) {
+                providers.push(Arc::clone(element.provider()));
+            }
+        }
+        providers
     }
 
     /// The clock of the service.

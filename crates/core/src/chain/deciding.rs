@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 
 use super::{
     log::{self, About},
@@ -16,8 +16,9 @@ use super::{
     walk::{Stand, Walk},
 };
 use crate::{
-    Admission, BoxFuture, Clock, Context, Credential, CredentialError, CredentialErrorKind, Policy,
-    Rejection, RejectionKind, Unavailable, credential, policy::Guard,
+    Admission, BoxFuture, Clock, Context, Credential, CredentialError, CredentialErrorKind,
+    CredentialSources, Element, Policy, Rejection, RejectionKind, Unavailable, credential::websocket,
+    lease::Again, policy::Guard,
 };
 
 /// How a request was let in, or why it was not.
@@ -56,15 +57,52 @@ impl fmt::Debug for Deciding {
 pub(crate) struct Subject<'a> {
     pub(crate) headers: &'a HeaderMap,
     pub(crate) about: About<'a>,
+    pub(crate) sources: &'a CredentialSources,
+    pub(crate) revalidate_interval: Option<Duration>,
     pub(crate) max_credential_bytes: usize,
     pub(crate) timeout: Duration,
     pub(crate) clock: &'a Arc<dyn Clock>,
 }
 
+impl<'a> Subject<'a> {
+    fn read(&self) -> Result<Option<Credential<'a>>, CredentialError> {
+        let method = self.about.request.map_or(&Method::GET, |(method, _)| method);
+        self.sources.read(method, self.headers, self.max_credential_bytes)
+    }
+
+    /// When the element is asked again whether the credential still is good, where a connection stays open.
+    fn revalidate(&self) -> Option<Revalidate> {
+        let opens = self.about.request.is_some_and(|(method, _)| websocket::opens(method, self.headers));
+        let interval = self.revalidate_interval.filter(|_| opens)?;
+        Some(Revalidate { interval, timeout: self.timeout, client: self.about.client })
+    }
+}
+
+/// When an element is asked again.
+struct Revalidate {
+    interval: Duration,
+    timeout: Duration,
+    client: Option<IpAddr>,
+}
+
+impl Revalidate {
+    fn of(self, element: Option<&Element>, credential: &Credential<'_>) -> Option<Arc<Again>> {
+        let element = element.filter(|element| element.provider().can_revoke())?.clone();
+        let Self { interval, timeout, client } = self;
+        Some(Arc::new(Again {
+            element,
+            credential: credential.clone().into_owned(),
+            client,
+            interval,
+            timeout,
+        }))
+    }
+}
+
 /// Decides by `policy`, as far as that needs no waiting.
 pub(crate) fn decide(policy: &Policy, subject: Subject<'_>) -> Step {
     let Some(guard) = policy.guard() else { return Step::Ready(Ok(Admission::public(policy))) };
-    let credential = match credential::from_headers(subject.headers, subject.max_credential_bytes) {
+    let credential = match subject.read() {
         Ok(Some(credential)) => credential,
         Ok(None) if guard.optional => {
             return Step::Ready(Ok(Admission::anonymous(policy)));
@@ -83,7 +121,11 @@ pub(crate) fn decide(policy: &Policy, subject: Subject<'_>) -> Step {
     let mut walk = Walk::default();
     let cx = Context::new(subject.clock).with_client(subject.about.client);
     match walk.advance(guard, &credential, &cx) {
-        Stand::Admitted(principal) => Step::Ready(Ok(Admission::authenticated(principal, policy))),
+        Stand::Admitted(principal) => {
+            let again =
+                subject.revalidate().and_then(|when| when.of(guard.elements.get(walk.next), &credential));
+            Step::Ready(Ok(Admission::authenticated(principal, policy).asking_again(again)))
+        }
         Stand::Exhausted => {
             let rejection = verdict::reject(guard, &walk.reports, credential.scheme());
             log::rejected(policy, &rejection, &walk.reports, subject.about);
@@ -92,11 +134,16 @@ pub(crate) fn decide(policy: &Policy, subject: Subject<'_>) -> Step {
         Stand::Waiting(_) => {
             let (policy, clock) = (policy.clone(), Arc::clone(subject.clock));
             let (credential, timeout) = (credential.into_owned(), subject.timeout);
-            let client = subject.about.client;
+            let (client, revalidate) = (subject.about.client, subject.revalidate());
             let request =
                 subject.about.request.map(|(method, path)| (method.clone(), Box::<str>::from(path)));
             Step::Wait(Deciding(Box::pin(async move {
                 let decision = within(timeout, &clock, &policy, &mut walk, &credential, client).await;
+                let decision = decision.map(|admission| {
+                    let element = policy.guard().and_then(|guard| guard.elements.get(walk.next));
+                    let again = revalidate.and_then(|when| when.of(element, &credential));
+                    admission.asking_again(again)
+                });
                 if let Err(rejection) = &decision {
                     let request = request.as_ref().map(|(method, path)| (method, &**path));
                     log::rejected(&policy, rejection, &walk.reports, About { request, client });
@@ -141,13 +188,13 @@ async fn within(
         });
         match outcome.await {
             Some(outcome) => {
-                if let Some(principal) = walk.take(element, outcome) {
+                if let Some(principal) = walk.take(element, outcome, clock) {
                     return Ok(Admission::authenticated(principal, policy));
                 }
             }
             None => {
                 let late = Unavailable::new("no answer within decisionTimeout");
-                walk.take(element, late.into());
+                walk.take(element, late.into(), clock);
                 return Err(verdict::reject(guard, &walk.reports, credential.scheme()));
             }
         }

@@ -150,8 +150,8 @@ pub(crate) async fn explain(
         } else {
             walk.next = position;
             let outcome = element.provider().authenticate(&credential, &cx).await;
-            let told = told(guard, position, &outcome);
-            admitted = walk.take(element, outcome);
+            let told = told(guard, position, &outcome, clock);
+            admitted = walk.take(element, outcome, clock);
             told
         };
         elements.push(ElementReport::new(element, looked, reason));
@@ -172,7 +172,7 @@ fn unasked(guard: &Guard, mut explanation: Explanation) -> Explanation {
     explanation
 }
 
-fn told(guard: &Guard, position: usize, outcome: &Outcome) -> (Looked, String) {
+fn told(guard: &Guard, position: usize, outcome: &Outcome, clock: &Arc<dyn Clock>) -> (Looked, String) {
     match outcome {
         Outcome::Refused(refusal) => (Looked::Refused, refusal.to_string()),
         Outcome::Unavailable(unavailable) => (Looked::Unavailable, format!("{unavailable:?}")),
@@ -180,7 +180,7 @@ fn told(guard: &Guard, position: usize, outcome: &Outcome) -> (Looked, String) {
             let Some(element) = guard.elements.get(position) else {
                 return (Looked::NotReached, String::new());
             };
-            let who = principal(element, Arc::clone(identity));
+            let who = principal(element, Arc::clone(identity), clock);
             let subject = who.subject().unwrap_or("a caller without a subject");
             let held: Vec<&str> = who.scopes().iter().collect();
             if element.scopes().satisfied_by(identity.scopes()) {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crate::{
-    Context, Credential, Element, Identity, Outcome, Principal, Refusal, Unavailable, policy::Guard,
+    Clock, Context, Credential, Element, Identity, Outcome, Principal, Refusal, Unavailable, policy::Guard,
 };
 
 /// What one element said, where it did not let the request in.
@@ -50,7 +50,7 @@ impl Walk {
                 match element.provider().try_authenticate(credential, cx) {
                     None => return Stand::Waiting(element),
                     Some(outcome) => {
-                        if let Some(principal) = self.take(element, outcome) {
+                        if let Some(principal) = self.take(element, outcome, cx.clock()) {
                             return Stand::Admitted(principal);
                         }
                         continue;
@@ -63,10 +63,15 @@ impl Walk {
     }
 
     /// Takes the answer of the element that is next: the one place where a caller becomes a principal.
-    pub(super) fn take(&mut self, element: &Element, outcome: Outcome) -> Option<Principal> {
+    pub(super) fn take(
+        &mut self,
+        element: &Element,
+        outcome: Outcome,
+        clock: &Arc<dyn Clock>,
+    ) -> Option<Principal> {
         let said = match outcome {
             Outcome::Known(identity) if element.scopes().satisfied_by(identity.scopes()) => {
-                return Some(principal(element, identity));
+                return Some(principal(element, identity, clock));
             }
             Outcome::Known(_) => Said::NotAuthorized,
             Outcome::Refused(refusal) => Said::Refused(refusal),
@@ -78,6 +83,7 @@ impl Walk {
     }
 }
 
-pub(super) fn principal(element: &Element, identity: Arc<Identity>) -> Principal {
-    Principal::assertion(identity, Arc::clone(element.shared_name()), element.scheme())
+pub(super) fn principal(element: &Element, identity: Arc<Identity>, clock: &Arc<dyn Clock>) -> Principal {
+    let name = Arc::clone(element.shared_name());
+    Principal::assertion(identity, name, element.scheme(), Arc::clone(clock))
 }

@@ -3,10 +3,13 @@ use std::{
     collections::BTreeSet,
     fmt, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
+use http::Extensions;
+
 use super::{Location, Problem, Section, Table, Warning};
-use crate::Secret;
+use crate::{Clock, Secret, SystemClock};
 
 /// Where secrets that a configuration only names come from.
 pub trait Source: fmt::Debug {
@@ -53,6 +56,7 @@ pub struct Reader {
     problems: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Warning>>,
     asked: RefCell<BTreeSet<String>>,
+    plugged: Extensions,
 }
 
 impl Reader {
@@ -72,7 +76,28 @@ impl Reader {
             problems: RefCell::default(),
             warnings: RefCell::default(),
             asked: RefCell::default(),
+            plugged: Extensions::new(),
         }
+    }
+
+    /// The same with a value that whoever reads a section may ask for by its type: what sections need of one another,
+    /// and only the assembler knows. One of each type.
+    #[must_use]
+    pub fn plug<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.plugged.insert(value);
+        self
+    }
+
+    /// The value of a type that was plugged in.
+    #[must_use]
+    pub fn plugged<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.plugged.get()
+    }
+
+    /// The clock that was plugged in as `Arc<dyn Clock>`; the machine's where none was.
+    #[must_use]
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        self.plugged::<Arc<dyn Clock>>().cloned().unwrap_or_else(|| Arc::new(SystemClock::new()))
     }
 
     /// Opens a table that stands at the dotted path `path`.

@@ -7,6 +7,8 @@
 mod basic;
 mod error;
 mod header;
+mod sources;
+pub mod websocket;
 
 use std::{borrow::Cow, fmt};
 
@@ -14,6 +16,7 @@ pub use self::{
     basic::Basic,
     error::{CredentialError, CredentialErrorKind},
     header::{from_header_value, from_headers},
+    sources::CredentialSources,
 };
 
 /// The longest `Authorization` value that is looked at, unless a service says otherwise: 16 KiB.

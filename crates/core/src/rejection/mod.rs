@@ -28,6 +28,17 @@ struct Inner {
     retry_after: Option<Duration>,
 }
 
+/// How a service tells its callers that they are not let in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// By the status of the response.
+    #[default]
+    Http,
+    /// As gRPC does: status 200, and `grpc-status` in the one block of headers ("Trailers-Only").
+    Grpc,
+}
+
 /// The causes of a rejection, told apart by whose fault they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

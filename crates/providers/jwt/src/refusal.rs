@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use portcullis_core::Refusal;
+pub(crate) use portcullis_core::json::shown;
 
 /// Why a token is not accepted, or a text not read as one.
 pub(crate) type Refused<T> = Result<T, Refusal>;
@@ -59,29 +60,4 @@ pub(crate) mod code {
 
 pub(crate) fn refuse<T>(code: &'static str, reason: impl Into<Cow<'static, str>>) -> Refused<T> {
     Err(Refusal::new(code, reason))
-}
-
-/// A text of a token as a log may show it: escaped to printable ASCII, so that nothing in it can forge a line or pass
-/// for another character, and short.
-pub(crate) fn shown(text: &str) -> String {
-    const MOST: usize = 48;
-    let mut short: String = text.chars().take(MOST).flat_map(char::escape_default).collect();
-    if text.chars().nth(MOST).is_some() {
-        short.push_str("...");
-    }
-    format!("\"{short}\"")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_of_tokens_are_shown_escaped_and_short() {
-        assert_eq!(shown("wso2"), r#""wso2""#);
-        assert_eq!(shown("a\r\nb\u{1b}[31m\0"), r#""a\r\nb\u{1b}[31m\u{0}""#);
-        assert_eq!(shown("\u{202e}wso2 \u{0430}"), r#""\u{202e}wso2 \u{430}""#);
-        assert_eq!(shown("say \"hi\""), r#""say \"hi\"""#);
-        assert_eq!(shown(&"x".repeat(1 << 20)).len(), 48 + 2 + 3);
-    }
 }

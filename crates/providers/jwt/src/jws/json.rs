@@ -1,242 +1,36 @@
-//! JSON objects without ambiguity.
+//! JSON objects of a token: see [`portcullis_core::json`].
 
-use std::{borrow::Cow, cell::RefCell, collections::HashSet, fmt};
-
-use portcullis_core::Refusal;
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use portcullis_core::{
+    Refusal,
+    json::{self, JsonError},
+};
 use serde_json::{Map, Value};
 
-use crate::refusal::{Refused, code, refuse, shown};
+use crate::refusal::{Refused, code};
 
 /// Reads `text` as one JSON object; `what` names it in the refusal.
-///
-/// RFC 7515 §4 and RFC 7519 §4 demand unique names and let a parser refuse duplicates or keep the last one. A parser
-/// that kept the last one and a gateway in front of it that kept the first would read two different tokens, so
-/// duplicates are refused, in nested objects too. serde_json bounds the depth of nesting at 128.
-///
-/// Names that serde_json uses inside are refused: where some other crate of the program switches its `raw_value` or
-/// `arbitrary_precision` on, an object with such a name is read as what the name's value says, and what a token says must
-/// not depend on that.
-///
-/// The text is walked twice: a walk of our own that builds values would lose numbers where some other crate of the
-/// program switches serde_json's `arbitrary_precision` on.
 pub(crate) fn object(text: &[u8], what: &'static str) -> Refused<Map<String, Value>> {
-    if text.windows(PRIVATE.len()).any(|part| part == PRIVATE.as_bytes()) {
-        return refuse(code::MALFORMED, format!("{what} has a member whose name begins with {PRIVATE}"));
-    }
-    let duplicate = RefCell::new(None);
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    let walked = Unique { duplicate: &duplicate }.deserialize(&mut reader).and_then(|()| reader.end());
-    if let Err(error) = walked {
-        return Err(match duplicate.into_inner() {
-            Some(name) => Refusal::new(
-                code::DUPLICATE_MEMBER,
-                format!("{what} has the member {} twice in one object", shown(&name)),
-            ),
-            None => not_json(what, &error),
-        });
-    }
-    match serde_json::from_slice(text) {
-        Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => refuse(code::MALFORMED, format!("{what} is not a JSON object")),
-        Err(error) => Err(not_json(what, &error)),
-    }
-}
-
-/// What the names that serde_json uses inside begin with.
-const PRIVATE: &str = "$serde_json::private::";
-
-/// serde_json's message tells what it expected and where, and shows nothing of the text.
-fn not_json(what: &'static str, error: &serde_json::Error) -> Refusal {
-    Refusal::new(code::MALFORMED, format!("{what} is not JSON: {error}"))
-}
-
-/// Walks a value and stops at the first name that an object has twice.
-#[derive(Clone, Copy)]
-struct Unique<'c> {
-    duplicate: &'c RefCell<Option<String>>,
-}
-
-impl<'de> DeserializeSeed<'de> for Unique<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Unique<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(self)?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        let mut names = HashSet::new();
-        while let Some(name) = members.next_key_seed(Name)? {
-            // Spelled with escapes, it is not in the text. (A number is walked as an object with the other such name,
-            // where `arbitrary_precision` is on.)
-            if name == "$serde_json::private::RawValue" {
-                return Err(de::Error::custom("a name that is used inside"));
-            }
-            if let Some(name) = names.replace(name) {
-                *self.duplicate.borrow_mut() = Some(name.into_owned());
-                return Err(de::Error::custom("duplicate member"));
-            }
-            members.next_value_seed(self)?;
-        }
-        Ok(())
-    }
-}
-
-/// A member's name, borrowed where it holds no escapes.
-struct Name;
-
-impl<'de> DeserializeSeed<'de> for Name {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Name {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(name.to_owned()))
-    }
-
-    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(name))
-    }
+    json::object(text).map_err(|error| {
+        let code = match error {
+            JsonError::DuplicateMember(_) => code::DUPLICATE_MEMBER,
+            _ => code::MALFORMED,
+        };
+        Refusal::new(code, format!("{what} {error}"))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn code_of(text: impl AsRef<[u8]>) -> &'static str {
-        object(text.as_ref(), "the payload").unwrap_err().code()
-    }
-
     #[test]
-    fn an_object_is_read_in_its_json_form() {
-        let read =
-            object(br#" {"a":1,"b":[{"a":1},{"a":2}],"c":{"a":null,"b":1.5}} "#, "the payload").unwrap();
+    fn a_refusal_names_the_part_of_the_token_and_the_kind_of_mistake() {
+        assert_eq!(object(br#"{"a":1}"#, "the payload").unwrap().len(), 1);
+        let refused = |text: &str| object(text.as_bytes(), "the payload").unwrap_err().to_string();
         assert_eq!(
-            Value::Object(read),
-            serde_json::json!({"a":1,"b":[{"a":1},{"a":2}],"c":{"a":null,"b":1.5}})
+            refused(r#"{"x":{"a":1,"a":2}}"#),
+            r#"the payload has the member "a" twice in one object (duplicate-member)"#
         );
-    }
-
-    #[test]
-    fn duplicate_names_are_refused_at_every_depth_and_in_every_spelling() {
-        for text in [
-            r#"{"iss":"a","iss":"a"}"#,
-            r#"{"iss":"a","x":1,"\u0069ss":"b"}"#,
-            r#"{"a":{"roles":[],"roles":["admin"]}}"#,
-            r#"{"a":[{"b":1,"b":1}]}"#,
-            r#"{"":1,"":2}"#,
-        ] {
-            assert_eq!(code_of(text), "duplicate-member", "{text}");
-        }
-        assert!(object(br#"{"iss":"a","Iss":"b","iss ":"c"}"#, "the payload").is_ok());
-        let refusal = object(br#"{"x":{"evil\n":1,"evil\n":2}}"#, "the payload").unwrap_err();
-        assert_eq!(refusal.reason(), r#"the payload has the member "evil\n" twice in one object"#);
-    }
-
-    #[test]
-    fn what_is_not_an_object_is_refused() {
-        for text in ["[]", "[{}]", "\"a\"", "1", "null", "true", "\"{}\""] {
-            assert_eq!(
-                object(text.as_bytes(), "it").unwrap_err().reason(),
-                "it is not a JSON object",
-                "{text}"
-            );
-        }
-        for text in [
-            "",
-            " ",
-            "{",
-            "{}}",
-            "{} {}",
-            "{a:1}",
-            "{'a':1}",
-            r#"{"a":1,}"#,
-            r#"{"a":NaN}"#,
-            r#"{"a":Infinity}"#,
-            r#"{"a":01}"#,
-            r#"{"a":1e999}"#,
-            r#"{"a":"\ud800"}"#,
-            r#"{"a":"\udc00\ud800"}"#,
-            "{\"a\":\"\n\"}",
-            "\u{feff}{}",
-            "{}\0",
-            "/**/{}",
-        ] {
-            assert_eq!(code_of(text), "malformed", "{text:?}");
-        }
-        for text in
-            [&b"{\"a\":\"\xff\"}"[..], b"{\"\xc3\":1}", b"{\"a\":\"\xed\xa0\x80\"}", b"\xff\xfe{\0}\0"]
-        {
-            assert_eq!(code_of(text), "malformed", "{text:?}");
-        }
-    }
-
-    #[test]
-    fn nesting_is_bounded() {
-        let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
-        assert!(object(nested(100).as_bytes(), "it").is_ok());
-        for text in [nested(10_000), "[".repeat(10_000), "{\"a\":".repeat(10_000)] {
-            assert_eq!(code_of(text), "malformed");
-        }
-    }
-
-    #[test]
-    fn names_that_serde_json_uses_inside_are_refused_whatever_its_features() {
-        for name in ["$serde_json::private::Number", "$serde_json::private::RawValue"] {
-            for value in ["\"1\"", "\"x\"", "1", "{}"] {
-                assert_eq!(code_of(format!("{{\"{name}\":{value}}}")), "malformed");
-                assert_eq!(code_of(format!("{{\"exp\":[{{\"{name}\":{value}}}]}}")), "malformed");
-            }
-        }
-        let escaped = r#"{"iss":{"\u0024serde_json::private::RawValue":"\"wso2\""}}"#;
-        assert_eq!(code_of(escaped), "malformed");
-        assert!(object(br#"{"serde_json::private::Number":"1","$serde_json":1}"#, "it").is_ok());
+        assert_eq!(refused("[]"), "the payload is not a JSON object (malformed)");
     }
 }

@@ -1,0 +1,211 @@
+//! How long a connection that was let in may stay open: a WebSocket outlives the request that opened it, and must not
+//! outlive the credential.
+
+use std::{
+    fmt,
+    future::{Future, pending, poll_fn},
+    net::IpAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+    time::Duration,
+};
+
+use crate::{BoxFuture, Clock, Context, Credential, Element, Outcome, UnixTime};
+
+/// Civil time may be set while a connection is open: it is looked at again at least this often.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// Until when a connection that was let in may stay open.
+///
+/// Made by the chain, see [`Admission::lease`](crate::Admission::lease). Await [`Lease::ended`] beside the
+/// connection, and close it with [`Ended::close_code`].
+#[derive(Clone)]
+#[must_use = "a lease ends nothing by itself: await `ended` beside the connection"]
+pub struct Lease {
+    clock: Option<Arc<dyn Clock>>,
+    expires: Option<UnixTime>,
+    again: Option<Arc<Again>>,
+}
+
+/// What is needed to ask an element once more whether the credential is good.
+pub(crate) struct Again {
+    pub(crate) element: Element,
+    pub(crate) credential: Credential<'static>,
+    pub(crate) client: Option<IpAddr>,
+    pub(crate) interval: Duration,
+    /// How long the element may take.
+    pub(crate) timeout: Duration,
+}
+
+/// Why a connection may not stay open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Ended {
+    /// The credential expired.
+    Expired,
+    /// The server that vouched for the credential does so no longer.
+    Revoked,
+    /// That server could not be asked, twice in a row.
+    Unavailable,
+}
+
+impl Ended {
+    /// The code to close a WebSocket with (RFC 6455 §7.4.1 and the IANA registry): 1008, policy violation; or 1013, try
+    /// again later.
+    #[must_use]
+    pub const fn close_code(self) -> u16 {
+        match self {
+            Self::Expired | Self::Revoked => 1008,
+            Self::Unavailable => 1013,
+        }
+    }
+
+    /// The reason to close a WebSocket with: short enough for a close frame, and without a secret.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Expired => "the token expired",
+            Self::Revoked => "the token was revoked",
+            Self::Unavailable => "the token cannot be checked now",
+        }
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason())
+    }
+}
+
+impl Lease {
+    /// A connection that nothing ends: a public route, a credential that does not expire.
+    pub(crate) const fn unlimited() -> Self {
+        Self { clock: None, expires: None, again: None }
+    }
+
+    pub(crate) fn until(
+        clock: &Arc<dyn Clock>,
+        expires: Option<UnixTime>,
+        again: Option<Arc<Again>>,
+    ) -> Self {
+        Self { clock: Some(Arc::clone(clock)), expires, again }
+    }
+
+    /// Whether the connection may stay open for ever.
+    #[must_use]
+    pub const fn is_unlimited(&self) -> bool {
+        self.expires.is_none() && self.again.is_none()
+    }
+
+    /// Completes once the connection may not stay open any longer, and says why.
+    ///
+    /// Where the service has a `revalidateInterval` and the credential is one that its server can revoke, the server is
+    /// asked again after each interval. An answer that cannot be had is waited for during one further interval, and never
+    /// past the credential's expiry.
+    pub async fn ended(self) -> Ended {
+        let Some(clock) = self.clock else { return pending().await };
+        let Some(again) = self.again else {
+            expiry(&clock, self.expires).await;
+            return Ended::Expired;
+        };
+        let (mut expires, mut missed) = (self.expires, false);
+        loop {
+            let mut alarm = pin!(expiry(&clock, expires));
+            let round = pin!(async {
+                clock.sleep(again.interval).await;
+                again.ask(&clock).await
+            });
+            let Some(outcome) = first(&mut alarm, round).await else { return Ended::Expired };
+            match outcome {
+                Outcome::Known(identity) if again.element.scopes().satisfied_by(identity.scopes()) => {
+                    (expires, missed) = (identity.good_until(), false);
+                }
+                Outcome::Known(_) | Outcome::Refused(_) => return Ended::Revoked,
+                Outcome::Unavailable(_) if missed => return Ended::Unavailable,
+                Outcome::Unavailable(_) => missed = true,
+            }
+        }
+    }
+}
+
+impl Again {
+    /// Asks past every cache.
+    async fn ask(&self, clock: &Arc<dyn Clock>) -> Outcome {
+        let cx = Context::new(clock).with_client(self.client).afresh();
+        let mut late = pin!(clock.sleep(self.timeout));
+        let answer = pin!(self.element.provider().authenticate(&self.credential, &cx));
+        let late_answer = || crate::Unavailable::new("no answer within decisionTimeout").into();
+        first(&mut late, answer).await.unwrap_or_else(late_answer)
+    }
+}
+
+/// What `work` gives, or `None` once `alarm` has gone off before it.
+async fn first<T>(
+    alarm: &mut Pin<&mut impl Future>,
+    mut work: Pin<&mut impl Future<Output = T>>,
+) -> Option<T> {
+    poll_fn(|task| {
+        if alarm.as_mut().poll(task).is_ready() {
+            return Poll::Ready(None);
+        }
+        work.as_mut().poll(task).map(Some)
+    })
+    .await
+}
+
+/// Completes at `moment`, also where civil time is set meanwhile; never where there is none.
+async fn expiry(clock: &Arc<dyn Clock>, moment: Option<UnixTime>) {
+    let Some(moment) = moment else { return pending().await };
+    loop {
+        let left = moment.since(clock.now());
+        if left.is_zero() {
+            return;
+        }
+        clock.sleep(left.min(LOOK_AGAIN)).await;
+    }
+}
+
+/// Completes when a principal's credential expires. Made by [`Principal::expired`](crate::Principal::expired).
+#[must_use = "a future does nothing until it is awaited"]
+pub struct Expired(BoxFuture<'static, ()>);
+
+impl Expired {
+    pub(crate) fn at(clock: &Arc<dyn Clock>, moment: Option<UnixTime>) -> Self {
+        let clock = Arc::clone(clock);
+        Self(Box::pin(async move { expiry(&clock, moment).await }))
+    }
+}
+
+impl Future for Expired {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Expired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Expired")
+    }
+}
+
+/// Shows the element and when it is asked, and not the credential.
+impl fmt::Debug for Again {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Again")
+            .field("element", &self.element)
+            .field("interval", &self.interval)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease")
+            .field("expires", &self.expires)
+            .field("again", &self.again)
+            .finish_non_exhaustive()
+    }
+}
