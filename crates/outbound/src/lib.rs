@@ -1,75 +1,58 @@
 //! The one outbound HTTP client of portcullis: what `clientConfig` says, for calls to key sets, introspection and token
 //! endpoints.
+//!
+//! - [`Endpoint`]: a URL that may be called.
+//! - [`ClientConfig`]: what `clientConfig` says, in code or from a configuration file; [`read_endpoint`] reads a URL that is
+//!   called with it.
+//! - [`HttpClient`]: makes the calls, a [`Get`] or a [`Form`] at a time.
+//! - [`Answer`], or an [`OutboundError`].
+//! - [`TokenSourceReader`]: how a section `auth` becomes a source of tokens.
+//!
+//! # Rules
+//!
+//! * Plain http goes to this machine only, unless [`ClientConfig::allow_insecure_http`] says otherwise.
+//! * No redirect is followed and no proxy of the environment is asked.
+//! * The whole call has a deadline, from the wish for a token to the last byte of the answer. Connecting has one of its own.
+//! * An answer is bounded: 64 KiB and 100 lines of headers, [`ClientConfig::max_body_bytes`] of body, no compression.
+//! * Connections are kept for 30 s and used again, at most 32 idle ones per server. At most 128 calls run at a time; further
+//!   ones wait, and their deadline runs.
+//! * A request is sent once more only where a kept connection turned out to be closed before a byte of it was sent, and where
+//!   the server refused the token that it carried.
+//! * Values of headers and parameters are secrets: no error, log or `Debug` shows one, nor a URL's query, nor a body.
+//!
+//! # Example
+//!
+//! ```no_run
+//! use portcullis_outbound::{ClientConfig, Endpoint, Form, HttpClient};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = HttpClient::new(ClientConfig::new().header("X-Tenant", "blue"))?;
+//! let endpoint = Endpoint::parse("localhost:9445/oauth2/introspect")?;
+//! let answer = client.post_form(&endpoint, &Form::new().push("token", "2YotnFZFEjr1zCsicMWpAA")).await?;
+//! let active = answer.json_object()?.get("active") == Some(&true.into());
+//! # drop(active);
+//! # Ok(())
+//! # }
+//! ```
 
-use std::{fmt, sync::Arc, time::Duration};
+mod answer;
+mod client;
+mod config;
+mod endpoint;
+mod error;
+mod form;
+mod get;
+mod header;
+mod read;
+mod tls;
 
-use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
-use portcullis_core::{BuildError, Secret, TokenSource, config::Section};
-
-/// A URL that may be called. `Display` and `Debug` leave its user-info and query out.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Endpoint(http::Uri);
-
-/// What an outbound client is for: unverified TLS towards a server of keys needs a second yes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Purpose {
-    /// Keys that tokens are verified with.
-    Keys,
-    /// Tokens.
-    Tokens,
-}
-
-/// Which HTTP is spoken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum HttpVersion {
-    /// What the server offers (ALPN); HTTP/1.1 without TLS.
-    #[default]
-    Negotiated,
-    /// HTTP/1.1.
-    Http11,
-    /// HTTP/2; without TLS by prior knowledge.
-    Http2,
-}
-
-/// `clientConfig` in code.
-#[derive(Clone, Default)]
-#[must_use]
-pub struct ClientConfig {}
-
-/// Makes a [`TokenSource`] from the section `auth` of a `clientConfig`. Plugged into the configuration's reader by whoever
-/// assembles it, since grants live in another crate.
-#[derive(Clone)]
-pub struct TokenSourceReader(Arc<dyn Fn(&Section<'_>) -> Option<Arc<dyn TokenSource>> + Send + Sync>);
-
-/// A client for calls to configured endpoints. Cheap to clone; clones share connections.
-#[derive(Clone, Debug)]
-pub struct HttpClient {}
-
-/// What a server answered, within the bounds.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Answer {
-    /// The status; never a redirect.
-    pub status: StatusCode,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The whole body.
-    pub body: Bytes,
-}
-
-/// A GET.
-#[derive(Debug)]
-#[must_use]
-pub struct Get {}
-
-/// The parameters of a form, each name and value percent-encoded when sent (application/x-www-form-urlencoded). Redacted in
-/// `Debug`.
-#[derive(Clone, Default)]
-#[must_use]
-pub struct Form {}
-
-/// Why there is no answer.
-pub struct OutboundError {}
+pub use self::{
+    answer::Answer,
+    client::HttpClient,
+    config::{ClientConfig, HttpVersion, Purpose, UnknownHttpVersion},
+    endpoint::{Endpoint, EndpointError},
+    error::{OutboundError, OutboundErrorKind},
+    form::Form,
+    get::Get,
+    read::{TokenSourceReader, read_endpoint},
+};

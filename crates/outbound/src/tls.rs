@@ -1,0 +1,81 @@
+//! TLS towards the servers that are called.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use portcullis_core::{BuildError, Clock};
+use portcullis_keys::{ClientTls, TrustAnchors, config::explained};
+use rustls::time_provider::TimeProvider;
+
+type Built = Result<rustls::ClientConfig, BuildError>;
+
+/// By which certificates servers are judged.
+#[derive(Clone)]
+pub(crate) enum Tls {
+    /// Those of the system. Read when they are needed, since a machine may have none and need none.
+    System(Arc<OnceLock<Built>>),
+    /// As somebody said.
+    Given(Box<Built>),
+}
+
+impl Tls {
+    pub(crate) fn given(tls: ClientTls) -> Self {
+        Self::Given(Box::new(tls.build().map_err(|error| BuildError::new(explained(&error)))))
+    }
+
+    pub(crate) const fn is_given(&self) -> bool {
+        matches!(self, Self::Given(_))
+    }
+
+    /// What was said is no TLS configuration.
+    pub(crate) fn error(&self) -> Option<BuildError> {
+        match self {
+            Self::Given(built) => built.as_ref().as_ref().err().cloned(),
+            Self::System(_) => None,
+        }
+    }
+
+    /// The configuration. Reads files the first time.
+    pub(crate) fn build(&self, clock: &Arc<dyn Clock>) -> Built {
+        match self {
+            Self::Given(built) => (**built).clone(),
+            Self::System(cell) => cell.get_or_init(|| system(clock)).clone(),
+        }
+    }
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self::System(Arc::default())
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_given() { "given" } else { "system" })
+    }
+}
+
+fn system(clock: &Arc<dyn Clock>) -> Built {
+    TrustAnchors::system()
+        .and_then(|anchors| ClientTls::new(anchors).time_provider(time(clock)).build())
+        .map_err(|error| BuildError::new(explained(&error)))
+}
+
+/// The time by which certificates are judged.
+pub(crate) fn time(clock: &Arc<dyn Clock>) -> Arc<dyn TimeProvider> {
+    Arc::new(Time(Arc::clone(clock)))
+}
+
+#[derive(Debug)]
+struct Time(Arc<dyn Clock>);
+
+impl TimeProvider for Time {
+    fn current_time(&self) -> Option<rustls_pki_types::UnixTime> {
+        let seconds = Duration::from_secs(self.0.now().as_secs());
+        Some(rustls_pki_types::UnixTime::since_unix_epoch(seconds))
+    }
+}
