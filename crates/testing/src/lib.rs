@@ -4,6 +4,7 @@
 //! - [`TestIssuer`]: an OpenID-style issuer with keys that rotate; it signs tokens, counts fetches, hangs, goes away.
 //! - [`TestIntrospection`]: an introspection endpoint (RFC 7662); [`TestTokenEndpoint`]: one that gives out tokens.
 //! - [`TestServer`]: what these three have in common, and any other server that a test needs.
+//! - [`FaultProxy`]: a proxy between product and server that delays, cuts, answers garbage, or refuses.
 //! - [`ManualClock`]: time that a test moves.
 //! - [`contract`]: the checks that every [`Provider`](portcullis_core::Provider) passes; run them against yours.
 
@@ -15,6 +16,7 @@ pub mod contract;
 mod introspection;
 mod issuer;
 mod principal;
+mod proxy;
 mod server;
 mod token_endpoint;
 
@@ -23,6 +25,7 @@ pub use self::{
     introspection::TestIntrospection,
     issuer::{Algorithm, Fetches, TestIssuer, TestIssuerBuilder, TestToken},
     principal::{TestPrincipal, TestPrincipalLayer, TestPrincipalService},
+    proxy::{Fault, FaultProxy},
     server::{Call, Hold, TestServer, TestTls},
     token_endpoint::TestTokenEndpoint,
 };

@@ -29,7 +29,7 @@ pub(crate) struct Port {
 
 impl Port {
     pub(crate) fn free() -> Self {
-        let socket = socket();
+        let socket = socket(false);
         let bound = socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).and_then(|()| socket.local_addr());
         match bound {
             Ok(address) => Self {
@@ -47,7 +47,8 @@ impl Port {
 
     /// Listens, until what this returns is dropped.
     pub(crate) fn listen(&self) -> TcpListener {
-        let socket = socket();
+        // Connections of before may still linger on the port.
+        let socket = socket(true);
         let listener = socket.bind(self.address).and_then(|()| socket.listen(1024));
         match listener {
             Ok(listener) => listener,
@@ -56,10 +57,10 @@ impl Port {
     }
 }
 
-fn socket() -> TcpSocket {
+/// The one that reserves the port must not reuse addresses: anybody who does could then listen there.
+fn socket(reuse_address: bool) -> TcpSocket {
     let socket = TcpSocket::new_v4().and_then(|socket| {
-        // Connections of before may still linger on the port.
-        socket.set_reuseaddr(true)?;
+        socket.set_reuseaddr(reuse_address)?;
         #[cfg(unix)]
         socket.set_reuseport(true)?;
         Ok(socket)

@@ -16,7 +16,8 @@ use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use tokio::sync::watch;
 
-use self::accept::{Listening, Port};
+use self::accept::Listening;
+pub(crate) use self::accept::Port;
 pub(crate) use self::call::form_decoded;
 pub use self::{call::Call, hold::Hold, tls::TestTls};
 
