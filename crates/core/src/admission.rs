@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use http::Extensions;
 
-use crate::{Lease, Policy, Principal, Rejection, RejectionKind, RequiredScopes, chain, lease::Again};
+use crate::{
+    Lease, Policy, Principal, Protocol, Rejection, RejectionKind, RequiredScopes, chain, lease::Again,
+};
 
 /// How a request was let in. Only the chain makes one.
 ///
@@ -64,6 +66,20 @@ impl Admission {
         }
     }
 
+    /// The admission, for what stands inside the layer and cannot do without, a caller or none. A refusal is logged,
+    /// with `asker` as the name of what asks.
+    ///
+    /// # Errors
+    ///
+    /// 500, the operator's fault, where no layer ran ([`RejectionKind::LayerMissing`]).
+    pub fn demand<'e>(extensions: &'e Extensions, asker: &str) -> Result<&'e Self, Rejection> {
+        Self::of(extensions).ok_or_else(|| {
+            let rejection = Self::missing();
+            chain::log_narrowed("", &rejection, asker);
+            rejection
+        })
+    }
+
     /// The caller, for a check inside the layer that cannot do without. A refusal is logged, with `asker` as the
     /// name of the check.
     ///
@@ -99,14 +115,19 @@ impl Admission {
         Err(rejection)
     }
 
+    /// Of which service the request is nobody can tell, and so not in which protocol to refuse it.
+    fn missing() -> Rejection {
+        Rejection::without_challenge(RejectionKind::LayerMissing, Protocol::Http)
+    }
+
     fn demanded(extensions: &Extensions) -> Result<(&Principal, &Policy), Rejection> {
         let Some(Self { how, policy, .. }) = Self::of(extensions) else {
-            return Err(Rejection::without_challenge(RejectionKind::LayerMissing));
+            return Err(Self::missing());
         };
         match how {
             How::Authenticated(principal) => Ok((principal, policy)),
             How::Anonymous => Err(policy.without_credential()),
-            How::Public => Err(Rejection::without_challenge(RejectionKind::PublicRoute)),
+            How::Public => Err(policy.without_caller()),
         }
     }
 

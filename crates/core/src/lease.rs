@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{BoxFuture, Clock, Context, Credential, Element, Outcome, UnixTime};
+use crate::{BoxFuture, Clock, Context, Credential, Element, Identity, Outcome, UnixTime};
 
 /// Civil time may be set while a connection is open: it is looked at again at least this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -31,6 +31,8 @@ pub struct Lease {
 /// What is needed to ask an element once more whether the credential is good.
 pub(crate) struct Again {
     pub(crate) element: Element,
+    /// Whom the connection was opened for, and with what.
+    pub(crate) known: Arc<Identity>,
     pub(crate) credential: Credential<'static>,
     pub(crate) client: Option<IpAddr>,
     pub(crate) interval: Duration,
@@ -44,7 +46,7 @@ pub(crate) struct Again {
 pub enum Ended {
     /// The credential expired.
     Expired,
-    /// The server that vouched for the credential does so no longer.
+    /// The server that vouched for the credential does so no longer, or for less than when the connection was opened.
     Revoked,
     /// That server could not be asked, twice in a row.
     Unavailable,
@@ -98,6 +100,12 @@ impl Lease {
         self.expires.is_none() && self.again.is_none()
     }
 
+    /// The clock that it goes by; `None` where nothing ends it.
+    #[must_use]
+    pub const fn clock(&self) -> Option<&Arc<dyn Clock>> {
+        self.clock.as_ref()
+    }
+
     /// Completes once the connection may not stay open any longer, and says why.
     ///
     /// Where the service has a `revalidateInterval` and the credential is one that its server can revoke, the server is
@@ -118,7 +126,7 @@ impl Lease {
             });
             let Some(outcome) = first(&mut alarm, round).await else { return Ended::Expired };
             match outcome {
-                Outcome::Known(identity) if again.element.scopes().satisfied_by(identity.scopes()) => {
+                Outcome::Known(identity) if again.still_good(&identity) => {
                     (expires, missed) = (identity.good_until(), false);
                 }
                 Outcome::Known(_) | Outcome::Refused(_) => return Ended::Revoked,
@@ -130,6 +138,15 @@ impl Lease {
 }
 
 impl Again {
+    /// Whether whoever holds the principal that the connection was opened with may go on believing it.
+    fn still_good(&self, identity: &Identity) -> bool {
+        let known = &*self.known;
+        self.element.scopes().satisfied_by(identity.scopes())
+            && known.subject() == identity.subject()
+            && known.issuer() == identity.issuer()
+            && known.scopes().iter().all(|scope| identity.scopes().contains(scope))
+    }
+
     /// Asks past every cache.
     async fn ask(&self, clock: &Arc<dyn Clock>) -> Outcome {
         let cx = Context::new(clock).with_client(self.client).afresh();

@@ -41,7 +41,7 @@ pub use self::{
     clock::{Clock, SystemClock, UnixTime},
     credential::{
         Basic, Bearer, Credential, CredentialError, CredentialErrorKind, CredentialSources,
-        DEFAULT_MAX_CREDENTIAL_BYTES, Scheme,
+        DEFAULT_MAX_CREDENTIAL_BYTES, OfferedProtocols, Scheme,
     },
     error::BuildError,
     identity::Identity,

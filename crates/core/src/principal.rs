@@ -79,6 +79,10 @@ impl Principal {
         &self.clock
     }
 
+    pub(crate) const fn shared_identity(&self) -> &Arc<Identity> {
+        &self.identity
+    }
+
     /// What the provider found out.
     pub fn identity(&self) -> &Identity {
         &self.identity

@@ -11,7 +11,7 @@ use crate::{
 pub(super) const DEFAULT_DECISION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The realm of challenges, unless a service says otherwise.
-const DEFAULT_REALM: &str = "portcullis";
+pub(super) const DEFAULT_REALM: &str = "portcullis";
 
 /// Builds an [`Auth`] in code.
 ///
@@ -113,7 +113,8 @@ impl AuthBuilder {
         self
     }
 
-    /// The longest `Authorization` value that is looked at, in bytes. Default 16 KiB.
+    /// The longest credential that is looked at, in bytes: the value of `Authorization`, the offered subprotocols, a
+    /// cookie's value. Default 16 KiB.
     pub fn max_credential_bytes(mut self, bytes: usize) -> Self {
         self.max_credential_bytes = bytes;
         self
@@ -125,19 +126,21 @@ impl AuthBuilder {
         self
     }
 
-    /// Whether the handler gets to see the `Authorization` header. Default true.
+    /// Whether the handler gets to see the credential: the `Authorization` header, and the cookies that are looked at.
+    /// Default true. A token among the subprotocols of a WebSocket is taken out in any case.
     pub fn forward_credential(mut self, forward: bool) -> Self {
         self.forward_credential = forward;
         self
     }
 
-    /// Where the credential is looked for. Default: the `Authorization` header.
+    /// Where the credential is looked for. Default: the `Authorization` header. A source that cannot work is reported by
+    /// [`AuthBuilder::build`].
     pub fn credential_sources(mut self, sources: CredentialSources) -> Self {
         self.sources = sources;
         self
     }
 
-    /// How refusals are told. Default: by the status of the response.
+    /// How refusals are told, whatever a request looks like. Default: by the status of the response.
     pub fn protocol(mut self, protocol: Protocol) -> Self {
         self.protocol = protocol;
         self
@@ -187,6 +190,7 @@ impl AuthBuilder {
         if self.revalidate_interval.is_some_and(|interval| interval.is_zero()) {
             problem("a revalidateInterval of 0 would ask without a pause".to_owned());
         }
+        self.sources.problems().into_iter().for_each(&mut problem);
         let covers_nothing = self.elements.is_empty() && self.resources.is_empty();
         let guards_nothing = covers_nothing && !self.public && !self.refuse_uncovered;
         if guards_nothing && problems.is_empty() {
@@ -196,9 +200,9 @@ impl AuthBuilder {
         }
         let label = format!("service {}", self.path);
         let policy = if self.public {
-            Policy::public(label)
+            Policy::public(label, self.protocol)
         } else {
-            Policy::guarded(label, self.elements, self.optional, &self.realm)
+            Policy::guarded(label, self.elements, self.optional, self.protocol, &self.realm)
         };
         let mut inner = Inner {
             path: self.path.into(),

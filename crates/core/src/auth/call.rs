@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
-use super::builder::DEFAULT_DECISION_TIMEOUT;
+use super::builder::{DEFAULT_DECISION_TIMEOUT, DEFAULT_REALM as REALM};
 use crate::{
-    Clock, CredentialSources, DEFAULT_MAX_CREDENTIAL_BYTES, Element, Policy, Principal, Provider, Rejection,
-    RequiredScopes, Step,
+    Clock, CredentialSources, DEFAULT_MAX_CREDENTIAL_BYTES, Element, Policy, Principal, Protocol, Provider,
+    Rejection, RequiredScopes, Step,
     chain::{self, Subject},
     rejection::Challenges,
 };
@@ -26,8 +26,13 @@ pub async fn authenticate_header(
     let mut headers = HeaderMap::new();
     headers.insert(AUTHORIZATION, authorization.clone());
     let elements = Element::new(Arc::clone(provider), RequiredScopes::anyone());
-    let policy =
-        Policy::guarded(provider.kind().to_owned(), elements.into_iter().collect(), false, "portcullis");
+    let policy = Policy::guarded(
+        provider.kind().to_owned(),
+        elements.into_iter().collect(),
+        false,
+        Protocol::Http,
+        REALM,
+    );
     let sources = CredentialSources::header();
     let subject = Subject {
         headers: &headers,
@@ -44,7 +49,7 @@ pub async fn authenticate_header(
     };
     decision?
         .into_principal()
-        .ok_or_else(|| Rejection::no_credential(&Challenges::new("portcullis", std::iter::empty())))
+        .ok_or_else(|| Rejection::no_credential(&Challenges::new(Protocol::Http, REALM, std::iter::empty())))
 }
 
 /// Authorizes a principal: any one of `scopes` is enough.
@@ -57,6 +62,6 @@ pub fn authorize(principal: &Principal, scopes: impl Into<RequiredScopes>) -> Re
     if scopes.satisfied_by(principal.scopes()) {
         return Ok(());
     }
-    let challenges = Challenges::new("portcullis", std::iter::once(principal.scheme()));
+    let challenges = Challenges::new(Protocol::Http, REALM, std::iter::once(principal.scheme()));
     Err(Rejection::forbidden(&challenges, principal.scheme(), scopes.iter()))
 }

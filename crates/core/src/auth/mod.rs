@@ -14,8 +14,8 @@ pub use self::{
     call::{authenticate_header, authorize},
 };
 use crate::{
-    BuildError, Clock, Contact, CredentialSources, Decision, Explanation, Override, Policy, Protocol,
-    Provider, Rejection, RejectionKind, Resource, Step, chain,
+    BuildError, Clock, Contact, CredentialSources, Decision, Explanation, OfferedProtocols, Override, Policy,
+    Protocol, Provider, Rejection, RejectionKind, Resource, Step, chain,
     policy::{Choice, Compiled, Resources, decode, pattern},
 };
 
@@ -160,18 +160,24 @@ impl Auth {
     /// Decides on a request by a policy that was settled before, for instance when a router was built.
     #[must_use]
     pub fn decide_by(&self, policy: &Policy, request: &RequestHead<'_>) -> Step {
-        chain::decide(
-            policy,
-            chain::Subject {
-                headers: request.headers,
-                about: request.about(),
-                sources: &self.0.sources,
-                revalidate_interval: self.0.revalidate_interval,
-                max_credential_bytes: self.0.max_credential_bytes,
-                timeout: self.0.decision_timeout,
-                clock: &self.0.clock,
-            },
-        )
+        chain::decide(policy, self.subject(request))
+    }
+
+    fn subject<'a>(&'a self, request: &RequestHead<'a>) -> chain::Subject<'a> {
+        let inner = &*self.0;
+        chain::Subject {
+            headers: request.headers,
+            about: request.about(),
+            sources: &inner.sources,
+            revalidate_interval: inner.revalidate_interval,
+            max_credential_bytes: inner.max_credential_bytes,
+            timeout: inner.decision_timeout,
+            clock: &inner.clock,
+        }
+    }
+
+    fn refusal(&self, kind: RejectionKind) -> Rejection {
+        Rejection::without_challenge(kind, self.0.protocol)
     }
 
     /// Decides on a request and waits for the elements that have to be waited for.
@@ -195,16 +201,22 @@ impl Auth {
                 return Explanation::of(self.0.policy.label().to_owned(), Err(rejection), "not looked at");
             }
         };
-        let inner = &*self.0;
-        chain::explain(
-            policy,
-            request.headers,
-            inner.max_credential_bytes,
-            request.client,
-            &inner.clock,
-            contact,
-        )
-        .await
+        chain::explain(policy, self.subject(request), contact).await
+    }
+
+    /// Takes the token out of the subprotocols that a WebSocket client offers, so that neither a handler nor a log sees it.
+    /// For whoever calls [`Auth::decide`]: after it, on public resources too, and whatever was decided.
+    ///
+    /// What comes back has the answer to the request select a protocol. `None` where the service does not look at
+    /// subprotocols ([`CredentialSources::websocket_protocol`]), or there is no token among them. A list that cannot be read
+    /// is taken away whole.
+    pub fn conceal(&self, method: &Method, headers: &mut HeaderMap) -> Option<OfferedProtocols> {
+        self.0.sources.conceal(method, headers, self.0.max_credential_bytes)
+    }
+
+    /// Takes away the cookies that the service looks at for a token, and leaves the others.
+    pub fn conceal_cookies(&self, headers: &mut HeaderMap) {
+        self.0.sources.conceal_cookies(headers);
     }
 
     /// The policy that covers a request.
@@ -221,12 +233,12 @@ impl Auth {
         // A request without a path (`OPTIONS *`, plain CONNECT) meets no resource and lies outside nothing.
         let decoded = decode(request.path);
         if request.path.starts_with('/') && !pattern::is_within(&inner.path, &decoded) {
-            return Err(Rejection::without_challenge(RejectionKind::NotMounted));
+            return Err(self.refusal(RejectionKind::NotMounted));
         }
         match inner.resources.choose(request.method, request.path, &decoded, request.route) {
             Choice::Resource(resource) => Ok(&resource.policy),
             Choice::Service => Ok(&inner.policy),
-            Choice::Ambiguous => Err(Rejection::without_challenge(RejectionKind::AmbiguousPath)),
+            Choice::Ambiguous => Err(self.refusal(RejectionKind::AmbiguousPath)),
         }
     }
 
@@ -234,7 +246,7 @@ impl Auth {
     /// [`RejectionKind::NotMounted`].
     #[must_use]
     pub fn refuse_not_mounted(&self, request: &RequestHead<'_>) -> Rejection {
-        let rejection = Rejection::without_challenge(RejectionKind::NotMounted);
+        let rejection = self.refusal(RejectionKind::NotMounted);
         chain::log_rejected(&self.0.policy, &rejection, request.about());
         rejection
     }
@@ -289,13 +301,13 @@ impl Auth {
         &self.0.path
     }
 
-    /// Whether the handler gets to see the `Authorization` header.
+    /// Whether the handler gets to see the `Authorization` header, and the cookies that are looked at for a token.
     #[must_use]
     pub fn forwards_credential(&self) -> bool {
         self.0.forward_credential
     }
 
-    /// The longest `Authorization` value that is looked at, in bytes.
+    /// The longest credential that is looked at, in bytes.
     #[must_use]
     pub fn max_credential_bytes(&self) -> usize {
         self.0.max_credential_bytes
@@ -337,8 +349,10 @@ impl Inner {
         let described = |error: BuildError| BuildError::new(format!("{label}: {error}"));
         let applied = over.apply(self.policy.elements(), self.policy.is_optional()).map_err(described)?;
         Ok(match applied {
-            None => Policy::public(label),
-            Some((elements, optional)) => Policy::guarded(label, elements, optional, &self.realm),
+            None => Policy::public(label, self.protocol),
+            Some((elements, optional)) => {
+                Policy::guarded(label, elements, optional, self.protocol, &self.realm)
+            }
         })
     }
 
@@ -348,7 +362,7 @@ impl Inner {
         self.resources = resources;
         if !self.policy.is_public() && self.policy.elements().is_empty() {
             let schemes = self.resources.iter().flat_map(|resource| resource.policy.schemes());
-            self.policy = Policy::closed(self.policy.label(), schemes, &self.realm);
+            self.policy = Policy::closed(self.policy.label(), schemes, self.protocol, &self.realm);
         }
     }
 

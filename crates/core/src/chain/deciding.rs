@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     Admission, BoxFuture, Clock, Context, Credential, CredentialError, CredentialErrorKind,
-    CredentialSources, Element, Policy, Rejection, RejectionKind, Unavailable, credential::websocket,
-    lease::Again, policy::Guard,
+    CredentialSources, Element, Policy, Principal, Rejection, RejectionKind, Unavailable,
+    credential::websocket, lease::Again, policy::Guard,
 };
 
 /// How a request was let in, or why it was not.
@@ -65,7 +65,7 @@ pub(crate) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    fn read(&self) -> Result<Option<Credential<'a>>, CredentialError> {
+    pub(super) fn read(&self) -> Result<Option<Credential<'a>>, CredentialError> {
         let method = self.about.request.map_or(&Method::GET, |(method, _)| method);
         self.sources.read(method, self.headers, self.max_credential_bytes)
     }
@@ -86,16 +86,18 @@ struct Revalidate {
 }
 
 impl Revalidate {
-    fn of(self, element: Option<&Element>, credential: &Credential<'_>) -> Option<Arc<Again>> {
+    /// What it takes to ask the element again that let `principal` in, where it makes sense.
+    fn of(
+        self,
+        element: Option<&Element>,
+        principal: Option<&Principal>,
+        credential: &Credential<'_>,
+    ) -> Option<Arc<Again>> {
         let element = element.filter(|element| element.provider().can_revoke())?.clone();
+        let known = Arc::clone(principal?.shared_identity());
         let Self { interval, timeout, client } = self;
-        Some(Arc::new(Again {
-            element,
-            credential: credential.clone().into_owned(),
-            client,
-            interval,
-            timeout,
-        }))
+        let credential = credential.clone().into_owned();
+        Some(Arc::new(Again { element, known, credential, client, interval, timeout }))
     }
 }
 
@@ -122,8 +124,9 @@ pub(crate) fn decide(policy: &Policy, subject: Subject<'_>) -> Step {
     let cx = Context::new(subject.clock).with_client(subject.about.client);
     match walk.advance(guard, &credential, &cx) {
         Stand::Admitted(principal) => {
-            let again =
-                subject.revalidate().and_then(|when| when.of(guard.elements.get(walk.next), &credential));
+            let again = subject
+                .revalidate()
+                .and_then(|when| when.of(guard.elements.get(walk.next), Some(&principal), &credential));
             Step::Ready(Ok(Admission::authenticated(principal, policy).asking_again(again)))
         }
         Stand::Exhausted => {
@@ -141,7 +144,8 @@ pub(crate) fn decide(policy: &Policy, subject: Subject<'_>) -> Step {
                 let decision = within(timeout, &clock, &policy, &mut walk, &credential, client).await;
                 let decision = decision.map(|admission| {
                     let element = policy.guard().and_then(|guard| guard.elements.get(walk.next));
-                    let again = revalidate.and_then(|when| when.of(element, &credential));
+                    let again =
+                        revalidate.and_then(|when| when.of(element, admission.principal(), &credential));
                     admission.asking_again(again)
                 });
                 if let Err(rejection) = &decision {

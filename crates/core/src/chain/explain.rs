@@ -1,16 +1,15 @@
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::{fmt, sync::Arc};
 
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 
 use super::{
-    deciding::malformed,
+    deciding::{Subject, malformed},
     log::OneLine,
     verdict,
     walk::{Walk, principal},
 };
 use crate::{
-    Admission, Clock, Contact, Context, Element, Outcome, Policy, Principal, Rejection, Scheme, credential,
-    policy::Guard,
+    Admission, Clock, Contact, Context, Element, Outcome, Policy, Principal, Rejection, Scheme, policy::Guard,
 };
 
 /// A decision and how it came about. Nothing was remembered for it.
@@ -109,14 +108,7 @@ impl Explanation {
 }
 
 /// Decides by `policy` and tells how, leaving no trace in caches and logs.
-pub(crate) async fn explain(
-    policy: &Policy,
-    headers: &HeaderMap,
-    max_credential_bytes: usize,
-    client: Option<IpAddr>,
-    clock: &Arc<dyn Clock>,
-    contact: Contact,
-) -> Explanation {
+pub(crate) async fn explain(policy: &Policy, subject: Subject<'_>, contact: Contact) -> Explanation {
     let label = policy.label().to_owned();
     let Some(guard) = policy.guard() else {
         return Explanation::of(
@@ -125,7 +117,7 @@ pub(crate) async fn explain(
             "not looked at: the resource is public",
         );
     };
-    let credential = match credential::from_headers(headers, max_credential_bytes) {
+    let credential = match subject.read() {
         Ok(Some(credential)) => credential,
         Ok(None) if guard.optional => {
             let decision = Ok(Admission::anonymous(policy));
@@ -138,7 +130,8 @@ pub(crate) async fn explain(
             return unasked(guard, Explanation::of(label, Err(malformed(guard, error)), error.to_string()));
         }
     };
-    let cx = Context::new(clock).with_client(client).explaining(contact);
+    let clock = subject.clock;
+    let cx = Context::new(clock).with_client(subject.about.client).explaining(contact);
     let mut walk = Walk::default();
     let mut admitted: Option<Principal> = None;
     let mut elements = Vec::new();

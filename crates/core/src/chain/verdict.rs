@@ -9,7 +9,8 @@ pub(super) fn reject(guard: &Guard, reports: &[Report], sent: Scheme) -> Rejecti
     });
     if unavailable.clone().next().is_some() {
         // Any of them may let the request in, so the earliest is worth trying.
-        return Rejection::unavailable(unavailable.filter_map(crate::Unavailable::retry_after).min());
+        let retry_after = unavailable.filter_map(crate::Unavailable::retry_after).min();
+        return Rejection::unavailable(&guard.challenges, retry_after);
     }
     let authenticated = reports.iter().filter(|report| matches!(report.said, Said::NotAuthorized));
     if authenticated.clone().next().is_some() {

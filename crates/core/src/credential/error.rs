@@ -39,6 +39,70 @@ pub enum CredentialErrorKind {
     EmptyPassword,
     /// Basic: a control character in user name or password.
     ControlCharacter,
+    /// A credential in more than one place: the header, a subprotocol, a cookie.
+    SeveralSources,
+    /// WebSocket: the offered subprotocols are no list of names (RFC 6455 §4.1).
+    MalformedProtocols,
+    /// WebSocket: a subprotocol is offered twice.
+    RepeatedProtocol,
+    /// WebSocket: `bearer` is the last subprotocol, where the token would follow it.
+    BearerWithoutToken,
+    /// WebSocket: `bearer` or `base64url.bearer.` in other than lower case.
+    MisspelledBearer,
+    /// WebSocket: more than one token among the subprotocols.
+    SeveralTokens,
+    /// WebSocket: a token in one entry, and no subprotocol beside it that the answer could select.
+    LoneToken,
+    /// WebSocket: what follows `base64url.bearer.` is not base64url without padding.
+    NotBase64Url,
+    /// More than one cookie of the name that holds the token.
+    RepeatedCookie,
+    /// A cookie that does not count: the request comes from an origin that is not the service's.
+    ForeignOrigin,
+    /// A cookie that does not count: the request does not tell its origin.
+    MissingOrigin,
+}
+
+impl CredentialErrorKind {
+    /// What whoever reads the log can do about it.
+    pub(crate) const fn remedy(self) -> &'static str {
+        match self {
+            Self::SeveralSources => "the caller has to send the credential in one place",
+            Self::MalformedProtocols
+            | Self::RepeatedProtocol
+            | Self::BearerWithoutToken
+            | Self::MisspelledBearer
+            | Self::SeveralTokens
+            | Self::LoneToken
+            | Self::NotBase64Url => {
+                "the caller has to offer the subprotocols `bearer` and the token, or \
+                 `base64url.bearer.<token in base64url>` and another one"
+            }
+            Self::RepeatedCookie => "have one application alone set the cookie, with one Domain and one Path",
+            Self::ForeignOrigin => {
+                "if the page that asks is one of yours, add its origin to `allowedOrigins`; if not, all is well"
+            }
+            Self::MissingOrigin => {
+                "cookies are for pages: other callers have to send an Authorization header, and proxies have to pass \
+                 Origin and Sec-Fetch-Site on"
+            }
+            Self::Repeated
+            | Self::TooLong
+            | Self::ForbiddenByte
+            | Self::Empty
+            | Self::TrailingWords
+            | Self::UnsupportedScheme
+            | Self::NotToken68
+            | Self::NotBase64
+            | Self::NotUtf8
+            | Self::NoColon
+            | Self::EmptyUsername
+            | Self::EmptyPassword
+            | Self::ControlCharacter => {
+                "the caller has to send one Authorization header: scheme, space, credential"
+            }
+        }
+    }
 }
 
 impl CredentialError {
@@ -64,10 +128,10 @@ impl fmt::Display for CredentialError {
         use CredentialErrorKind as Kind;
         f.write_str(match self.kind {
             Kind::Repeated => "more than one Authorization header: send exactly one",
-            Kind::TooLong => "the Authorization header is longer than maxCredentialBytes",
-            Kind::ForbiddenByte => "the Authorization header holds a control or non-ASCII byte",
+            Kind::TooLong => "the credential is longer than maxCredentialBytes",
+            Kind::ForbiddenByte => "the credential holds a control or non-ASCII byte",
             Kind::Empty => {
-                "the Authorization header holds no credential: send a scheme, a space and a credential"
+                "the credential is empty: in an Authorization header send a scheme, a space and a credential"
             }
             Kind::TrailingWords => "the Authorization header holds more than one scheme and one credential",
             Kind::UnsupportedScheme => "the authentication scheme is neither Basic nor Bearer",
@@ -78,6 +142,27 @@ impl fmt::Display for CredentialError {
             Kind::EmptyUsername => "the Basic credential has an empty user name",
             Kind::EmptyPassword => "the Basic credential has an empty password",
             Kind::ControlCharacter => "the Basic credential holds a control character",
+            Kind::SeveralSources => "there is a credential in more than one place: send it in one",
+            Kind::MalformedProtocols => "Sec-WebSocket-Protocol is not a list of subprotocol names",
+            Kind::RepeatedProtocol => "Sec-WebSocket-Protocol names a subprotocol twice",
+            Kind::BearerWithoutToken => "no token follows `bearer` in Sec-WebSocket-Protocol",
+            Kind::MisspelledBearer => "`bearer` in Sec-WebSocket-Protocol is not in lower case",
+            Kind::SeveralTokens => "Sec-WebSocket-Protocol holds more than one token",
+            Kind::LoneToken => {
+                "Sec-WebSocket-Protocol holds one token in base64url and nothing that the answer could select: offer a \
+                 second subprotocol"
+            }
+            Kind::NotBase64Url => {
+                "the token after `base64url.bearer.` is not base64url without padding: encode the whole token once more"
+            }
+            Kind::RepeatedCookie => "more than one cookie has the name of the one that holds the token",
+            Kind::ForeignOrigin => {
+                "the cookie does not count: Origin is neither publicOrigin nor one of allowedOrigins"
+            }
+            Kind::MissingOrigin => {
+                "the cookie does not count: there is no Origin, and it is no GET or HEAD, other than for a WebSocket, \
+                 with `Sec-Fetch-Site: same-origin`"
+            }
         })
     }
 }

@@ -3,10 +3,16 @@
 //! There is one way to write a credential: one `Authorization` line, a scheme in any case, one or more
 //! spaces, one `token68` (RFC 9110 §11.4). Everything else is refused rather than guessed at, because two
 //! parties that guess differently disagree about who is calling.
+//!
+//! Scripts in browsers cannot write that line when they open a WebSocket. A service may therefore name further places for
+//! bearer tokens, see [`CredentialSources`].
 
 mod basic;
+mod cookie;
 mod error;
 mod header;
+mod origin;
+mod protocols;
 mod sources;
 pub mod websocket;
 
@@ -16,10 +22,11 @@ pub use self::{
     basic::Basic,
     error::{CredentialError, CredentialErrorKind},
     header::{from_header_value, from_headers},
+    protocols::OfferedProtocols,
     sources::CredentialSources,
 };
 
-/// The longest `Authorization` value that is looked at, unless a service says otherwise: 16 KiB.
+/// The longest credential that is looked at, unless a service says otherwise: 16 KiB.
 pub const DEFAULT_MAX_CREDENTIAL_BYTES: usize = 16 * 1024;
 
 /// An authentication scheme that elements look at.

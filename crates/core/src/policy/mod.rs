@@ -12,7 +12,7 @@ pub use self::{
     element::Element,
     resource::{Override, Resource},
 };
-use crate::{Principal, Rejection, RejectionKind, RequiredScopes, Scheme, rejection::Challenges};
+use crate::{Principal, Protocol, Rejection, RejectionKind, RequiredScopes, Scheme, rejection::Challenges};
 
 /// What guards one request: the outcome of service, resource and route together. Cheap to clone.
 #[derive(Clone)]
@@ -21,6 +21,8 @@ pub struct Policy(Arc<Inner>);
 struct Inner {
     /// What it belongs to, for logs: `service /foo`, `resource GET /foo/admin`.
     label: Box<str>,
+    /// How its refusals are told.
+    protocol: Protocol,
     guard: Option<Guard>,
 }
 
@@ -34,43 +36,63 @@ pub(crate) struct Guard {
 
 impl Policy {
     /// Everybody is let in.
-    pub(crate) fn public(label: String) -> Self {
-        Self(Arc::new(Inner { label: label.into(), guard: None }))
+    pub(crate) fn public(label: String, protocol: Protocol) -> Self {
+        Self(Arc::new(Inner { label: label.into(), protocol, guard: None }))
     }
 
     /// One of `elements` has to let the caller in. Without elements nobody is.
-    pub(crate) fn guarded(label: String, elements: Vec<Element>, optional: bool, realm: &str) -> Self {
-        let challenges = Challenges::new(realm, elements.iter().map(Element::scheme));
-        Self::challenging(label, elements, optional, challenges)
+    pub(crate) fn guarded(
+        label: String,
+        elements: Vec<Element>,
+        optional: bool,
+        protocol: Protocol,
+        realm: &str,
+    ) -> Self {
+        let challenges = Challenges::new(protocol, realm, elements.iter().map(Element::scheme));
+        Self::challenging(label, elements, optional, protocol, challenges)
     }
 
     /// Nobody is let in. RFC 9110 §15.5.2 has a 401 name some challenge all the same: that of `schemes`.
-    pub(crate) fn closed(label: &str, schemes: impl Iterator<Item = Scheme>, realm: &str) -> Self {
-        Self::challenging(label.to_owned(), Vec::new(), false, Challenges::new(realm, schemes))
+    pub(crate) fn closed(
+        label: &str,
+        schemes: impl Iterator<Item = Scheme>,
+        protocol: Protocol,
+        realm: &str,
+    ) -> Self {
+        let challenges = Challenges::new(protocol, realm, schemes);
+        Self::challenging(label.to_owned(), Vec::new(), false, protocol, challenges)
     }
 
-    fn challenging(label: String, elements: Vec<Element>, optional: bool, challenges: Challenges) -> Self {
+    fn challenging(
+        label: String,
+        elements: Vec<Element>,
+        optional: bool,
+        protocol: Protocol,
+        challenges: Challenges,
+    ) -> Self {
         let no_credential = Rejection::no_credential(&challenges);
         let guard = Guard { elements: elements.into(), optional, challenges, no_credential };
-        Self(Arc::new(Inner { label: label.into(), guard: Some(guard) }))
+        Self(Arc::new(Inner { label: label.into(), protocol, guard: Some(guard) }))
     }
 
     pub(crate) fn guard(&self) -> Option<&Guard> {
         self.0.guard.as_ref()
     }
 
+    /// The answer to a check that asks for the caller where there never is one.
+    pub(crate) fn without_caller(&self) -> Rejection {
+        Rejection::without_challenge(RejectionKind::PublicRoute, self.0.protocol)
+    }
+
     /// The answer to a request without credentials.
     pub(crate) fn without_credential(&self) -> Rejection {
-        self.guard().map_or_else(
-            || Rejection::without_challenge(RejectionKind::PublicRoute),
-            |guard| guard.no_credential.clone(),
-        )
+        self.guard().map_or_else(|| self.without_caller(), |guard| guard.no_credential.clone())
     }
 
     /// The answer to a caller that it let in, who holds none of the scopes that a check inside asks for.
     pub(crate) fn forbid(&self, principal: &Principal, scopes: &RequiredScopes) -> Rejection {
         self.guard().map_or_else(
-            || Rejection::without_challenge(RejectionKind::PublicRoute),
+            || self.without_caller(),
             |guard| Rejection::forbidden(&guard.challenges, principal.scheme(), scopes.iter()),
         )
     }

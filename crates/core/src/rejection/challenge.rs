@@ -2,11 +2,13 @@
 
 use http::HeaderValue;
 
-use crate::Scheme;
+use crate::{Protocol, Scheme};
 
 /// The challenges of a policy, one per scheme among its elements, made when it is built.
 #[derive(Clone, Debug)]
 pub(crate) struct Challenges {
+    /// How the refusals that carry them are told.
+    pub(super) protocol: Protocol,
     realm: Box<str>,
     schemes: Box<[Scheme]>,
     plain: Box<[HeaderValue]>,
@@ -14,7 +16,7 @@ pub(crate) struct Challenges {
 }
 
 impl Challenges {
-    pub(crate) fn new(realm: &str, schemes: impl Iterator<Item = Scheme>) -> Self {
+    pub(crate) fn new(protocol: Protocol, realm: &str, schemes: impl Iterator<Item = Scheme>) -> Self {
         let mut once: Vec<Scheme> = Vec::new();
         for scheme in schemes {
             if !once.contains(&scheme) {
@@ -25,6 +27,7 @@ impl Challenges {
         let values =
             |bearer_error| once.iter().filter_map(|scheme| value(*scheme, &realm, bearer_error)).collect();
         Self {
+            protocol,
             plain: values(""),
             // RFC 6750 §3: no error code where "the request lacks any authentication information".
             after_bearer: values(", error=\"invalid_token\""),
@@ -99,7 +102,11 @@ mod tests {
 
     #[test]
     fn one_challenge_per_scheme_in_the_order_of_the_elements() {
-        let both = Challenges::new("portcullis", [Scheme::Bearer, Scheme::Basic, Scheme::Bearer].into_iter());
+        let both = Challenges::new(
+            Protocol::Http,
+            "portcullis",
+            [Scheme::Bearer, Scheme::Basic, Scheme::Bearer].into_iter(),
+        );
         assert_eq!(
             texts(both.unauthorized(None)),
             ["Bearer realm=\"portcullis\"", "Basic realm=\"portcullis\", charset=\"UTF-8\""]
@@ -116,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_403_names_the_scopes_after_bearer_and_nothing_after_basic() {
-        let both = Challenges::new("r", [Scheme::Basic, Scheme::Bearer].into_iter());
+        let both = Challenges::new(Protocol::Http, "r", [Scheme::Basic, Scheme::Bearer].into_iter());
         let value =
             both.insufficient(Scheme::Bearer, ["admin", "root", "admin", "Domain Users", "a\"b"].into_iter());
         assert_eq!(value.unwrap(), "Bearer realm=\"r\", error=\"insufficient_scope\", scope=\"admin root\"");
@@ -125,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_realm_cannot_break_out_of_its_quotes() {
-        let value = Challenges::new("a\"b\\c\r\nX: y", std::iter::once(Scheme::Bearer));
+        let value = Challenges::new(Protocol::Http, "a\"b\\c\r\nX: y", std::iter::once(Scheme::Bearer));
         assert_eq!(texts(value.unauthorized(None)), ["Bearer realm=\"a\\\"b\\\\cX: y\""]);
     }
 }

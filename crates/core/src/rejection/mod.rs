@@ -5,7 +5,7 @@ mod challenge;
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use http::{
-    HeaderMap, HeaderValue, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 
@@ -14,6 +14,9 @@ use crate::{CredentialErrorKind, Scheme};
 
 /// What `Retry-After` says where a provider that is unavailable named no span of its own.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 /// Why a request is not let in. Carries no secret. Cheap to clone.
 ///
@@ -24,6 +27,7 @@ pub struct Rejection(Arc<Inner>);
 
 struct Inner {
     kind: RejectionKind,
+    protocol: Protocol,
     challenges: Box<[HeaderValue]>,
     retry_after: Option<Duration>,
 }
@@ -35,7 +39,8 @@ pub enum Protocol {
     /// By the status of the response.
     #[default]
     Http,
-    /// As gRPC does: status 200, and `grpc-status` in the one block of headers ("Trailers-Only").
+    /// As gRPC does: status 200, and `grpc-status` in the one block of headers ("Trailers-Only"). See
+    /// [`RejectionKind::grpc_status`].
     Grpc,
 }
 
@@ -84,6 +89,29 @@ impl RejectionKind {
         }
     }
 
+    /// The one table from cause to gRPC's status codes, for services that say [`Protocol::Grpc`]: 16
+    /// `UNAUTHENTICATED`, 7 `PERMISSION_DENIED`, 14 `UNAVAILABLE`; where the path is wrong 3 `INVALID_ARGUMENT`, and where
+    /// the wiring is 13 `INTERNAL`.
+    #[must_use]
+    pub const fn grpc_status(self) -> u16 {
+        self.grpc().0
+    }
+
+    /// The code, and what a client shows beside it: no more than the code says.
+    const fn grpc(self) -> (u16, &'static str) {
+        match self {
+            Self::NoCredential | Self::Malformed(_) | Self::NotLookedAt | Self::Refused => {
+                (16, "not authenticated")
+            }
+            Self::InsufficientScope => (7, "not permitted"),
+            Self::Unavailable => (14, "callers cannot be authenticated now"),
+            Self::AmbiguousPath => (3, "the path can be read in two ways"),
+            Self::NotMounted | Self::LayerMissing | Self::PublicRoute => {
+                (13, "the server is not set up right")
+            }
+        }
+    }
+
     /// The short names of all kinds.
     pub const NAMES: &[&str] = &[
         "no-credential",
@@ -119,9 +147,7 @@ impl RejectionKind {
     pub(crate) const fn remedy(self) -> &'static str {
         match self {
             Self::NoCredential => "the caller has to send one of the challenged schemes",
-            Self::Malformed(_) => {
-                "the caller has to send one Authorization header: scheme, space, credential"
-            }
+            Self::Malformed(form) => form.remedy(),
             Self::NotLookedAt => {
                 "no element takes this scheme: add one to `auth`, or tell the caller which scheme to use"
             }
@@ -144,16 +170,21 @@ impl RejectionKind {
 }
 
 impl Rejection {
-    fn new(kind: RejectionKind, challenges: &[HeaderValue], retry_after: Option<Duration>) -> Self {
-        Self(Arc::new(Inner { kind, challenges: challenges.into(), retry_after }))
+    fn new(
+        kind: RejectionKind,
+        protocol: Protocol,
+        challenges: &[HeaderValue],
+        retry_after: Option<Duration>,
+    ) -> Self {
+        Self(Arc::new(Inner { kind, protocol, challenges: challenges.into(), retry_after }))
     }
 
     pub(crate) fn no_credential(challenges: &Challenges) -> Self {
-        Self::new(RejectionKind::NoCredential, challenges.unauthorized(None), None)
+        Self::unauthorized(RejectionKind::NoCredential, challenges, None)
     }
 
     pub(crate) fn unauthorized(kind: RejectionKind, challenges: &Challenges, sent: Option<Scheme>) -> Self {
-        Self::new(kind, challenges.unauthorized(sent), None)
+        Self::new(kind, challenges.protocol, challenges.unauthorized(sent), None)
     }
 
     pub(crate) fn forbidden<'s>(
@@ -161,15 +192,17 @@ impl Rejection {
         sent: Scheme,
         scopes: impl Iterator<Item = &'s str>,
     ) -> Self {
-        Self::new(RejectionKind::InsufficientScope, challenges.insufficient(sent, scopes).as_slice(), None)
+        let challenge = challenges.insufficient(sent, scopes);
+        Self::new(RejectionKind::InsufficientScope, challenges.protocol, challenge.as_slice(), None)
     }
 
-    pub(crate) fn unavailable(retry_after: Option<Duration>) -> Self {
-        Self::new(RejectionKind::Unavailable, &[], Some(retry_after.unwrap_or(DEFAULT_RETRY_AFTER)))
+    pub(crate) fn unavailable(challenges: &Challenges, retry_after: Option<Duration>) -> Self {
+        let span = retry_after.unwrap_or(DEFAULT_RETRY_AFTER);
+        Self::new(RejectionKind::Unavailable, challenges.protocol, &[], Some(span))
     }
 
-    pub(crate) fn without_challenge(kind: RejectionKind) -> Self {
-        Self::new(kind, &[], None)
+    pub(crate) fn without_challenge(kind: RejectionKind, protocol: Protocol) -> Self {
+        Self::new(kind, protocol, &[], None)
     }
 
     /// The cause.
@@ -178,10 +211,26 @@ impl Rejection {
         self.0.kind
     }
 
-    /// 401, 403, 503, or, where the path or the wiring is wrong, 400 or 500.
+    /// 401, 403, 503, or, where the path or the wiring is wrong, 400 or 500. What it means, in gRPC services too; the
+    /// response there has another one, see [`Rejection::response_status`].
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.0.kind.status()
+    }
+
+    /// How the service that gave it tells its callers.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.0.protocol
+    }
+
+    /// The status of the response: [`Rejection::status`]; in gRPC always 200.
+    #[must_use]
+    pub fn response_status(&self) -> StatusCode {
+        match self.0.protocol {
+            Protocol::Http => self.status(),
+            Protocol::Grpc => StatusCode::OK,
+        }
     }
 
     /// The values of `WWW-Authenticate`, one per challenge.
@@ -196,7 +245,8 @@ impl Rejection {
         self.0.retry_after
     }
 
-    /// Writes the headers of the answer: challenges, `Retry-After`, and those of an empty text body.
+    /// Writes the headers of the answer: challenges, `Retry-After`, and those of an empty text body. In gRPC, which knows
+    /// no other body than messages, `grpc-status` and `grpc-message` in their place.
     pub fn write_headers(&self, headers: &mut HeaderMap) {
         for challenge in self.challenges() {
             headers.append(WWW_AUTHENTICATE, challenge.clone());
@@ -205,8 +255,18 @@ impl Rejection {
             let whole = span.as_secs() + u64::from(span.subsec_nanos() > 0);
             headers.insert(RETRY_AFTER, HeaderValue::from(whole.max(1)));
         }
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        match self.0.protocol {
+            Protocol::Http => {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+                headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+            }
+            Protocol::Grpc => {
+                let (status, message) = self.kind().grpc();
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+                headers.insert(GRPC_STATUS, HeaderValue::from(status));
+                headers.insert(GRPC_MESSAGE, HeaderValue::from_static(message));
+            }
+        }
     }
 }
 
@@ -222,6 +282,7 @@ impl fmt::Debug for Rejection {
             .field("kind", &self.0.kind)
             .field("challenges", &self.0.challenges)
             .field("retry_after", &self.0.retry_after)
+            .field("protocol", &self.0.protocol)
             .finish()
     }
 }
@@ -232,22 +293,32 @@ impl Error for Rejection {}
 mod tests {
     use super::*;
 
+    const KINDS: [RejectionKind; 10] = [
+        RejectionKind::NoCredential,
+        RejectionKind::Malformed(CredentialErrorKind::Empty),
+        RejectionKind::NotLookedAt,
+        RejectionKind::Refused,
+        RejectionKind::InsufficientScope,
+        RejectionKind::Unavailable,
+        RejectionKind::AmbiguousPath,
+        RejectionKind::NotMounted,
+        RejectionKind::LayerMissing,
+        RejectionKind::PublicRoute,
+    ];
+
+    fn challenges(protocol: Protocol) -> Challenges {
+        Challenges::new(protocol, "r", std::iter::once(Scheme::Bearer))
+    }
+
+    fn headers(rejection: &Rejection) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        rejection.write_headers(&mut headers);
+        headers
+    }
+
     #[test]
     fn every_kind_has_a_name_of_its_own_among_the_names() {
-        use RejectionKind as Kind;
-        let kinds = [
-            Kind::NoCredential,
-            Kind::Malformed(CredentialErrorKind::Empty),
-            Kind::NotLookedAt,
-            Kind::Refused,
-            Kind::InsufficientScope,
-            Kind::Unavailable,
-            Kind::AmbiguousPath,
-            Kind::NotMounted,
-            Kind::LayerMissing,
-            Kind::PublicRoute,
-        ];
-        assert_eq!(kinds.map(Kind::as_str), RejectionKind::NAMES);
+        assert_eq!(KINDS.map(RejectionKind::as_str), RejectionKind::NAMES);
     }
 
     #[test]
@@ -255,12 +326,52 @@ mod tests {
         for (span, expected) in
             [(None, "5"), (Some(Duration::from_millis(1200)), "2"), (Some(Duration::ZERO), "1")]
         {
-            let mut headers = HeaderMap::new();
-            Rejection::unavailable(span).write_headers(&mut headers);
+            let headers = headers(&Rejection::unavailable(&challenges(Protocol::Http), span));
             assert_eq!(headers[RETRY_AFTER], expected);
             assert_eq!(headers[CONTENT_LENGTH], "0");
             assert_eq!(headers[CONTENT_TYPE], "text/plain");
             assert!(!headers.contains_key(WWW_AUTHENTICATE));
         }
+    }
+
+    #[test]
+    fn every_kind_has_its_code_in_grpc_and_a_message_that_needs_no_escaping() {
+        for (kind, (http, grpc)) in KINDS.iter().zip([
+            (401, "16"),
+            (401, "16"),
+            (401, "16"),
+            (401, "16"),
+            (403, "7"),
+            (503, "14"),
+            (400, "3"),
+            (500, "13"),
+            (500, "13"),
+            (500, "13"),
+        ]) {
+            let rejection = Rejection::without_challenge(*kind, Protocol::Grpc);
+            assert_eq!((rejection.status().as_u16(), rejection.response_status()), (http, StatusCode::OK));
+            let headers = headers(&rejection);
+            assert_eq!(headers["grpc-status"], grpc, "{kind:?}");
+            assert_eq!(headers[CONTENT_TYPE], "application/grpc");
+            assert!(!headers.contains_key(CONTENT_LENGTH));
+            // The gRPC protocol over HTTP/2: bytes outside %x20-%x24 / %x26-%x7E are percent-encoded in Status-Message.
+            let message = headers["grpc-message"].as_bytes();
+            assert!(message.iter().all(|byte| matches!(byte, 0x20..=0x24 | 0x26..=0x7e)), "{kind:?}");
+            let plain = Rejection::without_challenge(*kind, Protocol::Http);
+            assert_eq!(plain.response_status(), http);
+        }
+    }
+
+    #[test]
+    fn grpc_answers_keep_challenges_and_the_time_to_come_back() {
+        let challenges = challenges(Protocol::Grpc);
+        let refused =
+            headers(&Rejection::unauthorized(RejectionKind::Refused, &challenges, Some(Scheme::Bearer)));
+        assert_eq!(refused[WWW_AUTHENTICATE], "Bearer realm=\"r\", error=\"invalid_token\"");
+        let away = headers(&Rejection::unavailable(&challenges, None));
+        assert_eq!(
+            (&away[RETRY_AFTER], &away["grpc-status"]),
+            (&HeaderValue::from(5), &HeaderValue::from(14))
+        );
     }
 }

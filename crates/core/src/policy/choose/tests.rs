@@ -4,7 +4,7 @@ fn resources(list: &[(&str, &str)]) -> Resources {
     let compiled = |(method, pattern): &(&str, &str)| Compiled {
         method: (*method != "*").then(|| method.parse().unwrap()),
         pattern: (*pattern).to_owned(),
-        policy: Policy::public(format!("{method} {pattern}")),
+        policy: Policy::public(format!("{method} {pattern}"), crate::Protocol::Http),
     };
     Resources::new(list.iter().map(compiled).collect()).unwrap()
 }
@@ -217,7 +217,7 @@ fn two_equal_resources_are_refused() {
     let twin = |pattern: &str| Compiled {
         method: None,
         pattern: pattern.into(),
-        policy: Policy::public(pattern.into()),
+        policy: Policy::public(pattern.into(), crate::Protocol::Http),
     };
     let error = Resources::new(vec![twin("/a/{x}"), twin("/a/{y}")]).unwrap_err().to_string();
     assert_eq!(error, "/a/{x} and /a/{y} cover the same requests: keep one of them");
