@@ -134,6 +134,8 @@ mod extract;
 mod request;
 mod router;
 pub mod serve;
+#[cfg(feature = "ws")]
+mod ws;
 
 pub use portcullis_core::{Admission, Auth, Override, Principal, Rejection, RejectionKind, Resource};
 pub use portcullis_tower::{
@@ -141,6 +143,10 @@ pub use portcullis_tower::{
     RequireScopes, refuse,
 };
 
+#[cfg(feature = "ws")]
+pub use self::ws::{
+    Closed, ConnectionLease, GuardedSocket, GuardedUpgrade, GuardedUpgradeRejection, UpgradeExt,
+};
 pub use self::{
     extract::{Caller, CallerRejection, Claims, ClaimsRejection, ScopeSet, Scoped},
     request::{AuthLayer, AxumRequest},

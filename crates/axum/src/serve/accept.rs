@@ -68,9 +68,15 @@ pub(super) async fn run<A: Accept, S: App>(
         let place = Place { _slot: slot, _counted: shared.metrics.connected() };
         connections.spawn(connection::handle(io, peer, app.clone(), shared.clone(), place, stopping.clone()));
     }
-    drop((acceptor, stopped));
+    drop((acceptor, stopping));
+    stopped.send_replace(());
+    let finished = async {
+        while connections.join_next().await.is_some() {}
+        // WebSockets over HTTP/1.1 have left their connection's task.
+        stopped.closed().await;
+    };
     tokio::select! {
-        () = async { while connections.join_next().await.is_some() {} } => {}
+        () = finished => {}
         () = sleep(shared.limits.shutdown) => {
             tracing::warn!(target: "portcullis::listener", connections = connections.len(), "stopped before all requests were answered");
         }

@@ -103,6 +103,7 @@ where
         app,
         header_bytes: shared.limits.header_bytes,
         caller,
+        stop: stop.clone(),
         activity: activity.clone(),
         metrics: shared.metrics.clone(),
     };

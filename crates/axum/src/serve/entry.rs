@@ -10,15 +10,20 @@ use std::{
 use axum::{BoxError, extract::ConnectInfo};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
-    header::{AUTHORIZATION, CONNECTION, COOKIE, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING},
+    header::{
+        AUTHORIZATION, CONNECTION, COOKIE, HOST, PROXY_AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL,
+        TRANSFER_ENCODING,
+    },
 };
 use http_body::Body;
-use hyper::body::Incoming;
+use hyper::{body::Incoming, ext::Protocol};
 use pin_project_lite::pin_project;
+use portcullis_core::credential::websocket;
+use tokio::sync::watch;
 use tower::{Service, ServiceExt, util::Oneshot};
 
 use super::{
-    ClientAddr, ClientCertificate, RequestBody, TrustedProxies,
+    ClientAddr, ClientCertificate, RequestBody, Stopping, TrustedProxies,
     activity::{Activity, InFlight},
     body::ResponseBody,
     metrics::Metrics,
@@ -67,6 +72,7 @@ pub(super) struct Entry<S> {
     pub(super) app: S,
     pub(super) header_bytes: usize,
     pub(super) caller: Caller,
+    pub(super) stop: watch::Receiver<()>,
     pub(super) activity: Arc<Activity>,
     pub(super) metrics: Arc<Metrics>,
 }
@@ -82,7 +88,11 @@ impl<S: App> hyper::service::Service<Request<Incoming>> for Entry<S> {
         mark_sensitive(request.headers_mut());
         let refused = refuse(&request, self.header_bytes);
         let client = self.caller.trusted_proxies.client(self.caller.peer.ip(), request.headers());
+        let opens_websocket = websocket::opens(request.method(), request.headers());
         let extensions = request.extensions_mut();
+        if opens_websocket {
+            extensions.insert(Stopping::new(self.stop.clone()));
+        }
         extensions.insert(ClientAddr::from(client));
         extensions.insert(ConnectInfo(self.caller.peer));
         if let Some(certificate) = &self.caller.certificate {
@@ -107,7 +117,7 @@ impl<S: App> hyper::service::Service<Request<Incoming>> for Entry<S> {
 /// So that no log, error or `Debug` downstream prints them.
 fn mark_sensitive(headers: &mut HeaderMap) {
     for (name, value) in headers {
-        if [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION].contains(name) {
+        if [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL].contains(name) {
             value.set_sensitive(true);
         }
     }
@@ -144,6 +154,11 @@ fn refuse<B>(request: &Request<B>, header_bytes: usize) -> Option<StatusCode> {
     // would be taken for its content.
     let codings = headers.get_all(TRANSFER_ENCODING).iter();
     if codings.enumerate().any(|(at, coding)| at > 0 || !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        return Some(StatusCode::NOT_IMPLEMENTED);
+    }
+    // What is decided as a GET must be one. RFC 9220 §3 has a server answer an extended CONNECT for a protocol that it does
+    // not support with 501. Its names are those of Upgrade, in any case (RFC 9110 §7.8), and routers know the small letters.
+    if request.extensions().get::<Protocol>().is_some_and(|protocol| protocol.as_str() != "websocket") {
         return Some(StatusCode::NOT_IMPLEMENTED);
     }
     (!one_host || !one_authority || !one_target).then_some(StatusCode::BAD_REQUEST)

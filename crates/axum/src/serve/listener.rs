@@ -98,7 +98,8 @@ impl Listener {
     /// GOAWAY), is not ready for its admin endpoint, and returns once all requests in flight are answered or
     /// [`shutdown_timeout`](ListenerConfig::shutdown_timeout) has passed.
     ///
-    /// WebSockets are not waited for: they belong to their handlers.
+    /// WebSockets that tell it so with [`Stopping`](super::Stopping) are waited for as well, which those of
+    /// `GuardedUpgrade` do: they are closed with code 1001. Others belong to their handlers alone.
     pub async fn serve_with_shutdown(self, app: impl App, shutdown: impl Future<Output = ()> + Send) {
         self.run(app, shutdown, pending()).await;
     }

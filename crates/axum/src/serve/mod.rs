@@ -25,15 +25,21 @@
 //!
 //! It is the client's turn while no request is in flight, while the service waits for a request's body (HTTP/1.1), and
 //! while the client does not take what is sent to it. A response that streams for hours, and says nothing for minutes, is
-//! not idle. A WebSocket is the handler's, and so are its time-outs.
+//! not idle. A WebSocket is the handler's, and so are its time-outs: it may be quiet for as long as it likes.
 //!
 //! Each request carries in its extensions
 //!
 //! - [`ClientAddr`]: the address of the client, which forwarding headers can change only where the peer is a trusted proxy;
 //! - [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo): the socket's peer, as under `axum::serve`;
-//! - [`ClientCertificate`]: what the client showed in the handshake, if anything. It is no principal.
+//! - [`ClientCertificate`]: what the client showed in the handshake, if anything. It is no principal;
+//! - [`Stopping`]: how a WebSocket learns that the service stops, where the request opens one.
 //!
-//! Values of `Authorization`, `Proxy-Authorization` and `Cookie` are marked as sensitive, so that nothing prints them.
+//! Values of `Authorization`, `Proxy-Authorization`, `Cookie` and `Sec-WebSocket-Protocol`, which can carry a token, are
+//! marked as sensitive, so that nothing prints them.
+//!
+//! HTTP/2 carries WebSockets too (RFC 8441). An extended CONNECT for another protocol is answered with 501 before anything
+//! else looks at it. When the service stops, those that `GuardedUpgrade` opened are closed with code 1001. Others are cut
+//! off: over HTTP/1.1 when the listener returns and the program ends, over HTTP/2 with the requests in flight.
 
 mod accept;
 mod activity;
@@ -50,6 +56,7 @@ mod read;
 mod read_tls;
 mod shutdown;
 mod socket;
+mod stopping;
 #[cfg(test)]
 mod tests;
 
@@ -59,7 +66,7 @@ pub use portcullis_tower::ClientAddr;
 
 pub use self::{
     body::RequestBody, certificate::ClientCertificate, client_addr::TrustedProxies, config::ListenerConfig,
-    entry::App, listener::Listener,
+    entry::App, listener::Listener, stopping::Stopping,
 };
 
 /// Serves a router until the process gets SIGTERM or SIGINT, and then finishes what is in flight.

@@ -1,0 +1,193 @@
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker, ready},
+    thread,
+};
+
+use axum::{
+    Error,
+    extract::ws::{Message, WebSocket},
+};
+use futures_util::{Sink, SinkExt, Stream, StreamExt as _, stream::FusedStream};
+use http::HeaderValue;
+use tokio::sync::oneshot;
+
+use super::{
+    Closed, ConnectionLease,
+    closing::{Left, watch},
+};
+
+/// A WebSocket that is closed when the credential that opened it ends, whatever its handler is doing.
+///
+/// It offers what axum's [`WebSocket`] offers: [`recv`](Self::recv) and [`send`](Self::send), and the same as a
+/// [`Stream`] and a [`Sink`], which can be split. Once it is closed from outside its stream ends, and its sends fail with
+/// [`Closed`] as the cause.
+///
+/// Dropping it closes the connection too, with code 1000, or 1011 where the handler panics. What was sent before arrives
+/// before. A client has two seconds to take it and to answer.
+pub struct GuardedSocket {
+    shared: Arc<Shared>,
+    protocol: Option<HeaderValue>,
+    /// Taken when it is dropped.
+    left: Option<oneshot::Sender<Left>>,
+}
+
+/// What the handler and the task that watches have in common.
+pub(super) struct Shared(Mutex<State>);
+
+struct State {
+    /// Until one of the two takes it to close it.
+    socket: Option<WebSocket>,
+    closed: Option<Closed>,
+    garbled: bool,
+    /// Those of the handler who wait, so that they learn of the end.
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+impl GuardedSocket {
+    pub(super) fn new(socket: WebSocket, lease: ConnectionLease) -> Self {
+        let protocol = socket.protocol().cloned();
+        let state = State { socket: Some(socket), closed: None, garbled: false, reader: None, writer: None };
+        let shared = Arc::new(Shared(Mutex::new(state)));
+        let (left, leaving) = oneshot::channel();
+        // A task of its own: the handler's may be busy with anything.
+        tokio::spawn(watch(shared.clone(), lease, leaving));
+        Self { shared, protocol, left: Some(left) }
+    }
+
+    /// The next message; `None` once the connection is closed, from whichever side.
+    pub async fn recv(&mut self) -> Option<Result<Message, Error>> {
+        self.next().await
+    }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    ///
+    /// Where the connection is closed or broken; with [`Closed`] as the cause where it was closed from outside.
+    pub async fn send(&mut self, message: Message) -> Result<(), Error> {
+        SinkExt::send(self, message).await
+    }
+
+    /// The subprotocol that was selected, if any.
+    #[must_use]
+    pub const fn protocol(&self) -> Option<&HeaderValue> {
+        self.protocol.as_ref()
+    }
+
+    /// Why it was closed from outside, where it was.
+    #[must_use]
+    pub fn closed(&self) -> Option<Closed> {
+        self.shared.lock().closed
+    }
+
+    fn write<T>(
+        &self,
+        cx: &mut Context<'_>,
+        work: impl FnOnce(Pin<&mut WebSocket>, &mut Context<'_>) -> Poll<Result<T, Error>>,
+    ) -> Poll<Result<T, Error>> {
+        let state = &mut *self.shared.lock();
+        let Some(socket) = &mut state.socket else { return Poll::Ready(Err(state.error())) };
+        let polled = work(Pin::new(socket), cx);
+        remember(&mut state.writer, cx, polled.is_pending());
+        polled
+    }
+}
+
+impl Shared {
+    /// Takes the socket away, so that it can be closed. The handler learns of it.
+    pub(super) fn take(&self, closed: Option<Closed>) -> Option<WebSocket> {
+        let mut state = self.lock();
+        state.closed = closed;
+        let (socket, wakers) = (state.socket.take(), [state.reader.take(), state.writer.take()]);
+        drop(state);
+        wakers.into_iter().flatten().for_each(Waker::wake);
+        socket
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn error(&self) -> Error {
+        self.closed.map_or_else(|| Error::new("the connection was closed"), Error::new)
+    }
+}
+
+fn remember(slot: &mut Option<Waker>, cx: &Context<'_>, waits: bool) {
+    match slot {
+        Some(waker) if waits => waker.clone_from(cx.waker()),
+        slot => *slot = waits.then(|| cx.waker().clone()),
+    }
+}
+
+impl Stream for GuardedSocket {
+    type Item = Result<Message, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let state = &mut *self.shared.lock();
+        let Some(socket) = &mut state.socket else { return Poll::Ready(None) };
+        let polled = socket.poll_next_unpin(cx);
+        remember(&mut state.reader, cx, polled.is_pending());
+        let item = ready!(polled);
+        state.garbled |= matches!(item, Some(Err(_)));
+        Poll::Ready(item)
+    }
+}
+
+impl FusedStream for GuardedSocket {
+    fn is_terminated(&self) -> bool {
+        self.shared.lock().socket.as_ref().is_none_or(FusedStream::is_terminated)
+    }
+}
+
+impl Sink<Message> for GuardedSocket {
+    type Error = Error;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.write(cx, Sink::poll_ready)
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+        let state = &mut *self.shared.lock();
+        match &mut state.socket {
+            Some(socket) => socket.start_send_unpin(message),
+            None => Err(state.error()),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.write(cx, Sink::poll_flush)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.write(cx, Sink::poll_close)
+    }
+}
+
+impl Drop for GuardedSocket {
+    fn drop(&mut self) {
+        let garbled = self.shared.lock().garbled;
+        let left = match (thread::panicking(), garbled) {
+            (true, _) => Left::Panicked,
+            (false, true) => Left::Garbled,
+            (false, false) => Left::Done,
+        };
+        // Who watches is gone where the socket was closed before.
+        self.left.take().map(|sender| sender.send(left));
+    }
+}
+
+impl fmt::Debug for GuardedSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuardedSocket")
+            .field("protocol", &self.protocol)
+            .field("closed", &self.closed())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,346 @@
+//! For how long a WebSocket stays open, and how it ends.
+
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    task::Poll,
+    time::Duration,
+};
+
+use axum::extract::ws::Message;
+use futures_util::{SinkExt as _, StreamExt as _};
+use portcullis_axum::{AuthLayer, Closed, GuardedSocket, GuardedUpgrade};
+use portcullis_core::Ended;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    runtime::Handle,
+    sync::Notify,
+};
+use tokio_tungstenite::tungstenite;
+
+use crate::support::{LIFETIME, Mood, Parted, Reports, Running, echo, open_by_hand, soon, until};
+
+const EXPIRED: Closed = Closed::Ended(Ended::Expired);
+
+fn expired() -> (u16, String) {
+    (1008, "the token expired".to_owned())
+}
+
+#[tokio::test]
+async fn a_socket_is_closed_when_the_token_expires_and_not_before() {
+    let (reports, mut ended) = Reports::new();
+    let server = Running::start(move |socket| echo(socket, reports.clone())).await;
+    let mut client = server.open("/feed", "good").await;
+    client.echoes("hello").await;
+    server.clock.advance(LIFETIME - Duration::from_secs(1));
+    client.echoes("still there").await;
+    server.clock.advance(Duration::from_secs(1));
+    assert_eq!(client.closed().await, expired());
+    let parted = soon(ended.recv()).await.unwrap();
+    assert_eq!(parted, Parted { last: "no more messages".to_owned(), closed: Some(EXPIRED) });
+}
+
+#[tokio::test]
+async fn a_token_that_never_expires_and_a_public_route_keep_theirs() {
+    let (reports, _ended) = Reports::new();
+    let server = Running::start(move |socket| echo(socket, reports.clone())).await;
+    for (path, token) in [("/feed", "lasting"), ("/open", ""), ("/open", "good")] {
+        let mut client = server.open(path, token).await;
+        client.echoes("hello").await;
+        server.clock.advance(Duration::from_secs(10 * 365 * 86_400));
+        client.echoes("still there").await;
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_never_looks_at_its_socket_does_not_keep_it_open() {
+    let (held, done) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
+    let server = {
+        let (held, done) = (held.clone(), done.clone());
+        let app = async move |upgrade: GuardedUpgrade| {
+            upgrade.on_upgrade(async move |socket| {
+                held.store(true, SeqCst);
+                done.notified().await;
+                drop(socket);
+            })
+        };
+        let routes = axum::Router::new().route("/feed", axum::routing::any(app));
+        // One place: it is free again although the handler holds on to its socket.
+        Running::serve(
+            |listener| listener.max_connections(1),
+            |auth| auth,
+            |auth| routes.layer(AuthLayer::new(auth)),
+        )
+        .await
+    };
+    let mut client = server.open("/feed", "good").await;
+    until(|| held.load(SeqCst)).await;
+    server.clock.advance(LIFETIME);
+    assert_eq!(client.closed().await, expired());
+    drop(client);
+    let refused = server.refusal(Running::request("/feed", "")).await;
+    assert_eq!(refused.status(), 401);
+    done.notify_one();
+}
+
+#[tokio::test]
+async fn a_handler_that_is_stuck_in_a_send_is_freed_and_its_messages_arrive_whole() {
+    const SIZE: usize = 100_000;
+    let (stuck, sent) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
+    let (reports, mut ended) = Reports::new();
+    let server = {
+        let (stuck, sent) = (stuck.clone(), sent.clone());
+        Running::start(move |mut socket: GuardedSocket| {
+            let (stuck, sent, reports) = (stuck.clone(), sent.clone(), reports.clone());
+            async move {
+                let last = loop {
+                    let mut send = pin!(socket.send(Message::Binary(vec![7; SIZE].into())));
+                    let first = std::future::poll_fn(|cx| Poll::Ready(send.as_mut().poll(cx))).await;
+                    sent.fetch_add(1, SeqCst);
+                    match first {
+                        Poll::Ready(Ok(())) => {}
+                        Poll::Ready(Err(error)) => break error.to_string(),
+                        // Nobody reads, so nothing moves until somebody does.
+                        Poll::Pending => {
+                            stuck.notify_one();
+                            break send.await.unwrap_err().to_string();
+                        }
+                    }
+                };
+                reports.tell(&socket, &last);
+                drop(socket.send(Message::text("never")).await.unwrap_err());
+            }
+        })
+        .await
+    };
+    let mut client = server.open("/feed", "good").await;
+    soon(stuck.notified()).await;
+    server.clock.advance(LIFETIME);
+    let parted = soon(ended.recv()).await.unwrap();
+    let last = "the connection was closed: the token expired".to_owned();
+    assert_eq!(parted, Parted { last, closed: Some(EXPIRED) });
+    for _ in 0..sent.load(SeqCst) {
+        assert_eq!(client.next().await.into_data(), vec![7; SIZE]);
+    }
+    assert_eq!(client.closed().await, expired());
+}
+
+#[tokio::test]
+async fn both_halves_of_a_split_socket_learn_of_the_end() {
+    let (reports, mut ended) = Reports::new();
+    let server = Running::start(move |socket: GuardedSocket| {
+        let reports = reports.clone();
+        async move {
+            let (mut sender, mut receiver) = socket.split();
+            let reader = tokio::spawn(async move {
+                assert!(receiver.next().await.is_none());
+                receiver
+            });
+            let receiver = reader.await.unwrap();
+            let error = sender.send(Message::text("late")).await.unwrap_err();
+            let cause = *error.into_inner().downcast::<Closed>().unwrap();
+            reports.tell(&sender.reunite(receiver).unwrap(), &cause.close_code());
+        }
+    })
+    .await;
+    let mut client = server.open("/feed", "good").await;
+    server.clock.advance(LIFETIME);
+    assert_eq!(client.closed().await, expired());
+    let parted = soon(ended.recv()).await.unwrap();
+    assert_eq!(parted, Parted { last: "1008".to_owned(), closed: Some(EXPIRED) });
+}
+
+#[tokio::test]
+async fn what_a_client_sends_after_the_end_reaches_nobody() {
+    let (reports, mut ended) = Reports::new();
+    let server = Running::start(move |socket| echo(socket, reports.clone())).await;
+    let mut client = server.open("/feed", "good").await;
+    server.clock.advance(LIFETIME);
+    soon(ended.recv()).await.unwrap();
+    client.send("late").await;
+    client.send("later").await;
+    assert_eq!(client.closed().await, expired());
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_answer_is_cut_off_after_two_seconds() {
+    let (reports, mut ended) = Reports::new();
+    let server = Running::start(move |socket| echo(socket, reports.clone())).await;
+    let mut client = open_by_hand(&server, "/feed", "good", "13").await.0;
+    server.clock.advance(LIFETIME);
+    // FIN and close, the length, 1008, the reason.
+    let reason = b"the token expired";
+    let mut frame = vec![0; 4 + reason.len()];
+    soon(client.read_exact(&mut frame)).await.unwrap();
+    assert_eq!(frame, [&[0x88, 2 + 17, 0x03, 0xf0], &reason[..]].concat());
+    soon(ended.recv()).await.unwrap();
+    server.clock.advance(Duration::from_millis(1_999));
+    let mut space = [0; 1];
+    tokio::task::yield_now().await;
+    assert_eq!(client.try_read(&mut space).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    server.clock.advance(Duration::from_millis(1));
+    assert_eq!(soon(client.read(&mut space)).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_cut_off_after_two_seconds() {
+    let (reports, mut ended) = Reports::new();
+    let stuck = Arc::new(Notify::new());
+    let server = {
+        let stuck = stuck.clone();
+        Running::start(move |mut socket: GuardedSocket| {
+            let (stuck, reports) = (stuck.clone(), reports.clone());
+            async move {
+                loop {
+                    let mut send = pin!(socket.send(Message::Binary(vec![7; 100_000].into())));
+                    match std::future::poll_fn(|cx| Poll::Ready(send.as_mut().poll(cx))).await {
+                        Poll::Ready(sent) => sent.unwrap(),
+                        Poll::Pending => {
+                            stuck.notify_one();
+                            send.await.unwrap_err();
+                            break;
+                        }
+                    }
+                }
+                reports.tell(&socket, &"");
+            }
+        })
+        .await
+    };
+    let mut client = open_by_hand(&server, "/feed", "good", "13").await.0;
+    soon(stuck.notified()).await;
+    server.clock.advance(LIFETIME);
+    soon(ended.recv()).await.unwrap();
+    server.clock.advance(Duration::from_secs(2));
+    let mut rest = Vec::new();
+    soon(client.read_to_end(&mut rest)).await.unwrap();
+    assert!(!rest.ends_with(b"the token expired"), "the frame before it did not get through");
+}
+
+#[tokio::test]
+async fn a_handler_that_returns_closes_normally_after_its_last_message_and_leaves_no_task() {
+    let server = Running::start(|mut socket: GuardedSocket| async move {
+        // The last one is only queued.
+        socket.send(Message::text("one")).await.unwrap();
+        socket.feed(Message::text("two")).await.unwrap();
+    })
+    .await;
+    let tasks = Handle::current().metrics().num_alive_tasks();
+    for _ in 0..3 {
+        let mut client = server.open("/feed", "lasting").await;
+        assert_eq!(client.next().await.into_text().unwrap(), "one");
+        assert_eq!(client.next().await.into_text().unwrap(), "two");
+        assert_eq!(client.closed().await, (1000, String::new()));
+    }
+    until(|| Handle::current().metrics().num_alive_tasks() == tasks).await;
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_says_that_the_server_failed() {
+    let server = Running::start(|socket: GuardedSocket| async move {
+        let _socket = socket;
+        panic!("a mistake of the handler");
+    })
+    .await;
+    let mut client = server.open("/feed", "good").await;
+    assert_eq!(client.closed().await, (1011, String::new()));
+}
+
+#[tokio::test]
+async fn a_client_that_closes_gets_its_own_code_back() {
+    let (reports, mut ended) = Reports::new();
+    let server = Running::start(move |socket| echo(socket, reports.clone())).await;
+    let mut client = server.open("/feed", "good").await;
+    let frame = tungstenite::protocol::CloseFrame { code: 4000.into(), reason: "enough".into() };
+    client.0.close(Some(frame)).await.unwrap();
+    assert_eq!(client.closed().await, (4000, "enough".to_owned()));
+    let parted = soon(ended.recv()).await.unwrap();
+    assert_eq!(parted, Parted { last: "no more messages".to_owned(), closed: None });
+}
+
+#[tokio::test]
+async fn a_handler_that_leaves_at_the_clients_close_frame_has_it_answered() {
+    let server = Running::start(|mut socket: GuardedSocket| async move {
+        while !matches!(socket.recv().await, Some(Ok(Message::Close(_)))) {}
+    })
+    .await;
+    let mut client = server.open("/feed", "good").await;
+    let frame = tungstenite::protocol::CloseFrame { code: 4000.into(), reason: "enough".into() };
+    client.0.close(Some(frame)).await.unwrap();
+    assert_eq!(client.closed().await, (4000, "enough".to_owned()));
+}
+
+#[tokio::test]
+async fn a_handler_that_closes_itself_has_the_last_word() {
+    let server = Running::start(|mut socket: GuardedSocket| async move {
+        let frame = axum::extract::ws::CloseFrame { code: 4001, reason: "done".into() };
+        socket.send(Message::Close(Some(frame))).await.unwrap();
+    })
+    .await;
+    let mut client = server.open("/feed", "good").await;
+    assert_eq!(client.closed().await, (4001, "done".to_owned()));
+}
+
+#[tokio::test]
+async fn a_client_that_speaks_no_websocket_is_told_so() {
+    let (reports, mut ended) = Reports::new();
+    let server = Running::start(move |socket| echo(socket, reports.clone())).await;
+    let mut client = open_by_hand(&server, "/feed", "good", "13").await.0;
+    // RFC 6455 §5.1 has clients mask their frames.
+    client.write_all(&[0x81, 0x02, b'h', b'i']).await.unwrap();
+    let mut frame = [0; 4];
+    soon(client.read_exact(&mut frame)).await.unwrap();
+    assert_eq!(frame, [0x88, 2, 0x03, 0xea], "1002");
+    assert_eq!(soon(ended.recv()).await.unwrap().closed, None);
+}
+
+/// A service whose tokens are asked about again every ten seconds.
+async fn revalidating() -> (Running, tokio::sync::mpsc::UnboundedReceiver<Parted>) {
+    let (reports, ended) = Reports::new();
+    let handler =
+        async move |upgrade: GuardedUpgrade| upgrade.on_upgrade(move |socket| echo(socket, reports));
+    let routes = axum::Router::new().route("/feed", axum::routing::any(handler));
+    let server = Running::serve(
+        |listener| listener,
+        |auth| auth.revalidate_interval(Duration::from_secs(10)),
+        |auth| routes.layer(AuthLayer::new(auth)),
+    )
+    .await;
+    (server, ended)
+}
+
+/// Lets an interval pass, and the server be asked.
+async fn interval(server: &Running) {
+    let asked = server.tokens.asked();
+    server.clock.advance(Duration::from_secs(10));
+    until(|| server.tokens.asked() == asked + 1).await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_revoked_closes_the_socket_at_the_next_interval() {
+    let (server, mut ended) = revalidating().await;
+    let mut client = server.open("/feed", "lasting").await;
+    client.echoes("hello").await;
+    interval(&server).await;
+    client.echoes("still good").await;
+    server.tokens.set(Mood::Revoked);
+    interval(&server).await;
+    assert_eq!(client.closed().await, (1008, "the token was revoked".to_owned()));
+    assert_eq!(soon(ended.recv()).await.unwrap().closed, Some(Closed::Ended(Ended::Revoked)));
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_for_two_intervals_closes_the_socket_with_1013() {
+    let (server, mut ended) = revalidating().await;
+    let mut client = server.open("/feed", "lasting").await;
+    client.echoes("hello").await;
+    server.tokens.set(Mood::Away);
+    interval(&server).await;
+    client.echoes("one further interval").await;
+    interval(&server).await;
+    assert_eq!(client.closed().await, (1013, "the token cannot be checked now".to_owned()));
+    assert_eq!(soon(ended.recv()).await.unwrap().closed, Some(Closed::Ended(Ended::Unavailable)));
+}
