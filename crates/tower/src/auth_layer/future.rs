@@ -2,12 +2,12 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use http::{Request, Response};
 use pin_project_lite::pin_project;
-use portcullis_core::{Deciding, Decision};
+use portcullis_core::{Auth, Deciding, Decision, OfferedProtocols};
 use tower_service::Service;
 
 use super::{OnRejection, guard::admit, response::refuse};
@@ -33,40 +33,34 @@ pin_project! {
         Refused { response: Option<Response<ResBody>> },
         /// An element is being waited for. Boxed, so that the others do not carry its size.
         Waiting { waiting: Option<Box<Waiting<S, ReqBody, H>>> },
-        /// Decided for.
-        Admitted { #[pin] response: S::Future },
+        /// Decided for. Where the client offered a token as a subprotocol, the response has to select another one.
+        Admitted { #[pin] response: S::Future, offered: Option<Box<OfferedProtocols>> },
     }
 }
 
-struct Waiting<S, ReqBody, H> {
-    deciding: Deciding,
-    request: Request<ReqBody>,
+pub(super) struct Waiting<S, ReqBody, H> {
+    pub(super) deciding: Deciding,
+    pub(super) request: Request<ReqBody>,
     /// Ready to be called.
-    inner: S,
-    hook: H,
-    forwards_credential: bool,
+    pub(super) inner: S,
+    pub(super) hook: H,
+    pub(super) auth: Auth,
+    pub(super) offered: Option<Box<OfferedProtocols>>,
 }
 
 impl<S, ReqBody, ResBody, H> ResponseFuture<S, ReqBody, ResBody, H>
 where
     S: Service<Request<ReqBody>>,
 {
-    pub(super) const fn admitted(response: S::Future) -> Self {
-        Self { state: State::Admitted { response } }
+    pub(super) const fn admitted(response: S::Future, offered: Option<Box<OfferedProtocols>>) -> Self {
+        Self { state: State::Admitted { response, offered } }
     }
 
     pub(super) const fn refused(response: Response<ResBody>) -> Self {
         Self { state: State::Refused { response: Some(response) } }
     }
 
-    pub(super) fn waiting(
-        deciding: Deciding,
-        request: Request<ReqBody>,
-        inner: S,
-        hook: H,
-        forwards_credential: bool,
-    ) -> Self {
-        let waiting = Waiting { deciding, request, inner, hook, forwards_credential };
+    pub(super) fn waiting(waiting: Waiting<S, ReqBody, H>) -> Self {
         Self { state: State::Waiting { waiting: Some(Box::new(waiting)) } }
     }
 }
@@ -82,7 +76,13 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateProjection::Admitted { response } => return response.poll(cx),
+                StateProjection::Admitted { response, offered } => {
+                    let mut answer = ready!(response.poll(cx));
+                    if let (Ok(response), Some(offered)) = (&mut answer, offered) {
+                        offered.answer(response.status(), response.headers_mut());
+                    }
+                    return Poll::Ready(answer);
+                }
                 StateProjection::Refused { response } => return Poll::Ready(Ok(taken(response))),
                 StateProjection::Waiting { waiting: slot } => {
                     let mut waiting = taken(slot);
@@ -110,8 +110,8 @@ where
     {
         match decision {
             Ok(admission) => {
-                admit(admission, self.forwards_credential, &mut self.request);
-                State::Admitted { response: self.inner.call(self.request) }
+                admit(admission, &self.auth, &mut self.request);
+                State::Admitted { response: self.inner.call(self.request), offered: self.offered }
             }
             Err(rejection) => State::Refused { response: Some(refuse(rejection, &self.hook)) },
         }

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-use http::{HeaderMap, Request, header::AUTHORIZATION};
-use portcullis_core::{Admission, Auth, RequestHead, Step};
+use http::{
+    HeaderMap, HeaderName, Request,
+    header::{AUTHORIZATION, COOKIE, SEC_WEBSOCKET_PROTOCOL},
+};
+use portcullis_core::{Admission, Auth, CredentialSources, OfferedProtocols, RequestHead, Step};
 
 use super::mount::Mount;
 use crate::{RequestSource, RequestView};
@@ -39,21 +42,42 @@ impl<R: RequestSource, H> Guard<R, H> {
 }
 
 /// Makes the request one that was let in.
-pub(super) fn admit<B>(admission: Admission, forwards_credential: bool, request: &mut Request<B>) {
+pub(super) fn admit<B>(admission: Admission, auth: &Auth, request: &mut Request<B>) {
     admission.attach(request.extensions_mut());
-    if !forwards_credential {
+    if !auth.forwards_credential() {
         request.headers_mut().remove(AUTHORIZATION);
+        auth.conceal_cookies(request.headers_mut());
     }
 }
 
-/// Has `Debug` of the headers, and HPACK, know that these values are secrets.
-pub(super) fn mark_sensitive(headers: &mut HeaderMap) {
-    let Some(first) = headers.get_mut(AUTHORIZATION) else { return };
+/// Takes the token out of the subprotocols of a WebSocket request. What comes back is boxed: few services need it, and
+/// every response future carries it.
+pub(super) fn conceal<B>(auth: &Auth, request: &mut Request<B>) -> Option<Box<OfferedProtocols>> {
+    if !auth.credential_sources().reads_websocket_protocol() {
+        return None;
+    }
+    let method = request.method().clone();
+    auth.conceal(&method, request.headers_mut()).map(Box::new)
+}
+
+/// Has `Debug` of the headers, and HPACK, know that what may hold a credential is a secret.
+pub(super) fn mark_sensitive(headers: &mut HeaderMap, sources: &CredentialSources) {
+    mark(headers, &AUTHORIZATION);
+    if sources.reads_websocket_protocol() {
+        mark(headers, &SEC_WEBSOCKET_PROTOCOL);
+    }
+    if sources.cookies().next().is_some() {
+        mark(headers, &COOKIE);
+    }
+}
+
+fn mark(headers: &mut HeaderMap, secret: &HeaderName) {
+    let Some(first) = headers.get_mut(secret) else { return };
     first.set_sensitive(true);
-    if headers.get_all(AUTHORIZATION).iter().any(|value| !value.is_sensitive()) {
+    if headers.get_all(secret).iter().any(|value| !value.is_sensitive()) {
         headers
             .iter_mut()
-            .filter(|(name, _)| *name == AUTHORIZATION)
+            .filter(|(name, _)| *name == secret)
             .for_each(|(_, value)| value.set_sensitive(true));
     }
 }

@@ -1,11 +1,11 @@
 //! How a refusal looks.
 
 use http::{
-    HeaderValue, Response,
+    HeaderMap, HeaderValue, Response,
     header::{CONTENT_LENGTH, WWW_AUTHENTICATE},
     response::Parts,
 };
-use portcullis_core::Rejection;
+use portcullis_core::{Protocol, Rejection};
 
 /// Writes the body of refusals, for instance as problem details (RFC 9457).
 ///
@@ -27,6 +27,10 @@ use portcullis_core::Rejection;
 /// The head comes with the status, the challenges, `Retry-After` and `content-type: text/plain`. Headers may be
 /// added and replaced, but for two things which are the rejection's own whatever the hook does to them: the
 /// status, and `WWW-Authenticate`. The [`Rejection`] stays in the response's extensions.
+///
+/// A gRPC service ([`Protocol::Grpc`]) has no use for a hook: what it answers is in the headers, all of which are the
+/// rejection's own, and clients take a body for a message. A hook that serves both kinds leaves the body empty where
+/// [`Rejection::protocol`] says so.
 pub trait OnRejection<B> {
     /// The body of the refusal whose head is prepared in `head`.
     fn body(&self, rejection: &Rejection, head: &mut Parts) -> B;
@@ -57,19 +61,30 @@ impl<B: Default> OnRejection<B> for EmptyBody {
 /// [`Admission::demand_caller`](portcullis_core::Admission::demand_caller), in a layer's way.
 pub fn refuse<B, H: OnRejection<B>>(rejection: Rejection, hook: &H) -> Response<B> {
     let (mut head, ()) = Response::new(()).into_parts();
-    head.status = rejection.status();
+    head.status = rejection.response_status();
     rejection.write_headers(&mut head.headers);
     // Only the hook knows how long its body is.
     head.headers.remove(CONTENT_LENGTH);
     let body = hook.body(&rejection, &mut head);
     // Whatever the hook did, nobody is told that he got in, and everybody is told what would get him in.
-    head.status = rejection.status();
-    head.headers.remove(WWW_AUTHENTICATE);
-    for challenge in rejection.challenges() {
-        head.headers.append(WWW_AUTHENTICATE, challenge.clone());
-    }
+    head.status = rejection.response_status();
+    restore(&rejection, &mut head.headers);
     head.extensions.insert(rejection);
     Response::from_parts(head, body)
+}
+
+/// Writes the headers that are the rejection's own once more.
+fn restore(rejection: &Rejection, headers: &mut HeaderMap) {
+    headers.remove(WWW_AUTHENTICATE);
+    if rejection.protocol() == Protocol::Grpc {
+        // There are no trailers, and so must be no body: a length of 0 would be right, and is not what gRPC servers send.
+        headers.remove(CONTENT_LENGTH);
+        rejection.write_headers(headers);
+    } else {
+        for challenge in rejection.challenges() {
+            headers.append(WWW_AUTHENTICATE, challenge.clone());
+        }
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use tower_service::Service;
 
 use super::{
     OnRejection, ResponseFuture,
-    guard::{Guard, admit, mark_sensitive},
+    future::Waiting,
+    guard::{Guard, admit, conceal, mark_sensitive},
     response::refuse,
 };
 use crate::RequestSource;
@@ -58,12 +59,14 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        mark_sensitive(request.headers_mut());
-        let forwards_credential = self.guard.auth.forwards_credential();
-        match self.guard.decide(&request) {
+        let auth = &self.guard.auth;
+        mark_sensitive(request.headers_mut(), auth.credential_sources());
+        let step = self.guard.decide(&request);
+        let offered = conceal(auth, &mut request);
+        match step {
             Step::Ready(Ok(admission)) => {
-                admit(admission, forwards_credential, &mut request);
-                ResponseFuture::admitted(self.inner.call(request))
+                admit(admission, auth, &mut request);
+                ResponseFuture::admitted(self.inner.call(request), offered)
             }
             Step::Ready(Err(rejection)) => ResponseFuture::refused(refuse(rejection, &self.guard.hook)),
             Step::Wait(deciding) => {
@@ -71,8 +74,8 @@ where
                 // https://docs.rs/tower-service/0.3/tower_service/trait.Service.html#be-careful-when-cloning-inner-services
                 let clone = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, clone);
-                let hook = self.guard.hook.clone();
-                ResponseFuture::waiting(deciding, request, ready, hook, forwards_credential)
+                let (auth, hook) = (auth.clone(), self.guard.hook.clone());
+                ResponseFuture::waiting(Waiting { deciding, request, inner: ready, hook, auth, offered })
             }
         }
     }
