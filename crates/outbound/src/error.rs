@@ -90,7 +90,7 @@ impl OutboundError {
             OutboundErrorKind::Tls => "no TLS with this server",
             OutboundErrorKind::Timeout => "no connection in time",
             OutboundErrorKind::Connect => "cannot connect",
-            OutboundErrorKind::TooLarge => "the answer's headers are over the bound",
+            OutboundErrorKind::TooLarge => "answers with headers over the bound",
             OutboundErrorKind::Protocol => "the answer is not HTTP as it was asked for",
             _ => "the connection was lost before the answer was whole",
         };

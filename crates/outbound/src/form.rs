@@ -8,6 +8,8 @@ use http::HeaderValue;
 use portcullis_core::Secret;
 use zeroize::Zeroizing;
 
+use crate::header;
+
 /// The parameters of a form, each name and value percent-encoded when sent (application/x-www-form-urlencoded). Redacted in
 /// `Debug`.
 #[derive(Clone, Default)]
@@ -73,9 +75,7 @@ impl Form {
         pair.push(b':');
         encode(secret.expose(), &mut pair);
         let text = Zeroizing::new(format!("Basic {}", *Zeroizing::new(STANDARD.encode(&*pair))));
-        let mut value = HeaderValue::from_str(&text).ok()?;
-        value.set_sensitive(true);
-        Some(value)
+        header::sensitive(&text)
     }
 }
 

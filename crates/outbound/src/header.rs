@@ -35,10 +35,16 @@ pub(crate) fn checked(name: &str, value: &Secret) -> Result<(HeaderName, HeaderV
     if text.trim_matches([' ', '\t']).len() != text.len() {
         return Err("begins or ends with a blank, which HTTP does not carry: remove it");
     }
-    let mut value = HeaderValue::from_str(text)
-        .map_err(|_| "has a value that no header can have: printable ASCII on one line is possible")?;
-    value.set_sensitive(true);
+    let value = sensitive(text)
+        .ok_or("has a value that no header can have: printable ASCII on one line is possible")?;
     Ok((name, value))
+}
+
+/// A value that no log shows and that every server reads the same; `None` where no header can have it.
+pub(crate) fn sensitive(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).ok().filter(|_| text.is_ascii())?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// The name of a header that may be added.

@@ -11,6 +11,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use portcullis_core::UnixTime;
 
+use super::connect::MAX_HEAD_BYTES;
 use crate::{Answer, Endpoint, OutboundError, OutboundErrorKind, answer::retry_after};
 
 /// How much of a URL that a redirect names is shown.
@@ -36,6 +37,12 @@ pub(super) async fn read(
         let message =
             format!("answers {}, and redirects are not followed{}", status.as_u16(), remedy(&head.headers));
         return Err(error(OutboundErrorKind::Redirect, message));
+    }
+    // The HTTP libraries stop reading at the bound, and may have read further by then.
+    let bytes: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if bytes > MAX_HEAD_BYTES.into() {
+        let message = format!("answers {} with headers over the bound", status.as_u16());
+        return Err(error(OutboundErrorKind::TooLarge, message));
     }
     // Nothing here asks for compression; read all the same, a small answer could become a huge one.
     let mut codings = head.headers.get_all(CONTENT_ENCODING).iter();

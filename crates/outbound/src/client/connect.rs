@@ -35,7 +35,7 @@ const MAX_IDLE: usize = 32;
 /// How often a server is asked for a sign of life on an HTTP/2 connection that waits for it.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// The bound on the head of an answer.
-const MAX_HEAD_BYTES: u16 = u16::MAX;
+pub(super) const MAX_HEAD_BYTES: u16 = u16::MAX;
 /// The bound on the lines of a head.
 const MAX_HEAD_LINES: usize = 100;
 

@@ -23,7 +23,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use zeroize::Zeroizing;
 
 use self::{connect::Transport, deadline::within};
-use crate::{Answer, ClientConfig, Endpoint, Form, Get, OutboundError, OutboundErrorKind};
+use crate::{Answer, ClientConfig, Endpoint, Form, Get, OutboundError, OutboundErrorKind, header};
 
 /// How many calls run at a time; further ones wait.
 const MAX_CALLS: usize = 128;
@@ -221,10 +221,8 @@ impl Outgoing {
 
 fn bearer(token: &Secret) -> Result<HeaderValue, TokenError> {
     let text = Zeroizing::new(format!("Bearer {}", token.expose()));
-    let mut value = HeaderValue::from_str(&text)
-        .map_err(|_| TokenError::permanent("the token holds characters that no header can have"))?;
-    value.set_sensitive(true);
-    Ok(value)
+    header::sensitive(&text)
+        .ok_or_else(|| TokenError::permanent("the token holds characters that no header can have"))
 }
 
 /// What a call waits for, to be told when it is late.

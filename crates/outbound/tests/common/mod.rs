@@ -1,0 +1,119 @@
+//! What the tests share.
+
+#![allow(dead_code, unreachable_pub, missing_debug_implementations, reason = "each test file uses its part")]
+
+pub mod raw;
+pub mod section;
+
+use std::{
+    future::Future,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use portcullis_core::{BoxFuture, Probe, Secret, TokenError, TokenSource, UnixTime};
+use portcullis_outbound::{
+    Answer, ClientConfig, Endpoint, Get, HttpClient, OutboundError, OutboundErrorKind,
+};
+use portcullis_testing::{Call, ManualClock};
+
+/// 2027-01-15: the certificates of the tests are valid then.
+pub const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
+
+/// How long a test waits for anything before it fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Keys, certificates and key stores.
+pub fn data() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../keys/tests/data")
+}
+
+pub fn clock() -> ManualClock {
+    ManualClock::at(NOW)
+}
+
+pub fn endpoint(origin: &str, path: &str) -> Endpoint {
+    Endpoint::parse(&format!("{origin}{path}")).unwrap()
+}
+
+pub fn client(config: ClientConfig) -> HttpClient {
+    HttpClient::new(config).unwrap()
+}
+
+pub fn ok(_: &Call) -> Response<Bytes> {
+    Response::new(Bytes::from_static(b"{\"active\":true}"))
+}
+
+pub fn status(status: StatusCode) -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::new());
+    *answer.status_mut() = status;
+    answer
+}
+
+pub async fn get(client: &HttpClient, endpoint: &Endpoint) -> Result<Answer, OutboundError> {
+    client.get(endpoint, Get::new()).await
+}
+
+/// Fails the test where what it waits for never happens.
+pub async fn soon<F: Future>(what: &str, future: F) -> F::Output {
+    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited a minute for {what}"))
+}
+
+#[track_caller]
+pub fn refused(result: Result<Answer, OutboundError>, kind: OutboundErrorKind) -> OutboundError {
+    match result {
+        Ok(answer) => panic!("answered {answer:?}"),
+        Err(error) => {
+            assert_eq!(error.kind(), kind, "{error:?}");
+            error
+        }
+    }
+}
+
+/// Gives one token after the other, a new one for each that was refused.
+#[derive(Debug)]
+pub struct Tokens {
+    pub answers: Mutex<Vec<Result<Secret, TokenError>>>,
+    pub refused: Mutex<Vec<String>>,
+}
+
+impl Tokens {
+    pub fn new<const N: usize>(tokens: [&str; N]) -> Arc<Self> {
+        Self::of(tokens.into_iter().map(|token| Ok(Secret::new(token))))
+    }
+
+    pub fn of(answers: impl IntoIterator<Item = Result<Secret, TokenError>>) -> Arc<Self> {
+        Arc::new(Self { answers: Mutex::new(answers.into_iter().collect()), refused: Mutex::default() })
+    }
+
+    pub fn refused(&self) -> Vec<String> {
+        self.refused.lock().unwrap().clone()
+    }
+}
+
+impl TokenSource for Tokens {
+    fn token(&self) -> BoxFuture<'_, Result<Secret, TokenError>> {
+        let answer = self.answers.lock().unwrap().first().cloned();
+        Box::pin(async move {
+            match answer {
+                Some(answer) => answer,
+                None => std::future::pending().await,
+            }
+        })
+    }
+
+    fn refused(&self, token: &Secret) {
+        self.refused.lock().unwrap().push(token.expose().to_owned());
+        let mut answers = self.answers.lock().unwrap();
+        if answers.len() > 1 {
+            drop(answers.remove(0));
+        }
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {
+        Box::pin(async { Vec::new() })
+    }
+}
