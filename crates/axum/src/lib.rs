@@ -129,6 +129,7 @@
 //! The hook sees what the layer refuses. What extractors refuse further inside is told apart in the same way, by the
 //! [`Rejection`] in the response's extensions: `axum::middleware::map_response` around both gives all of them one
 //! body.
+#![cfg_attr(feature = "ws", doc = include_str!("ws/guide.md"))]
 
 mod extract;
 mod request;

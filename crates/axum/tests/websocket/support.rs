@@ -19,7 +19,7 @@ use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{
     Request,
-    header::{AUTHORIZATION, HeaderName},
+    header::{AUTHORIZATION, HeaderName, SEC_WEBSOCKET_PROTOCOL},
 };
 use http_body_util::{BodyExt as _, Empty};
 use hyper::{client::conn::http2::SendRequest, ext::Protocol, upgrade::Upgraded};
@@ -44,6 +44,11 @@ use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{self, client::IntoClientRequest as _, protocol::Role},
 };
+
+pub(crate) use self::layer::Log;
+
+#[path = "../../../tower/tests/support/mod.rs"]
+mod layer;
 
 /// No test waits longer for anything: what takes so long never comes.
 const BOUND: Duration = Duration::from_secs(30);
@@ -98,8 +103,10 @@ impl Tokens {
     }
 
     fn answer(token: &str) -> Outcome {
-        let identity = Identity::new(token);
-        match token {
+        // What follows a dot makes a token known when it is seen.
+        let name = token.split('.').next().unwrap_or_default();
+        let identity = Identity::new(name);
+        match name {
             "good" => {
                 Outcome::known(identity.with_scopes(["feed"]).with_expiry(START.saturating_add(LIFETIME)))
             }
@@ -371,6 +378,15 @@ impl Http2 {
     /// Opens a WebSocket.
     pub(crate) async fn open(&mut self, path: &str, token: &str) -> Client<TokioIo<Upgraded>> {
         upgraded(self.connect("websocket", path, token, &[]).await).await
+    }
+
+    /// Sends a GET with subprotocols, and returns the status.
+    pub(crate) async fn get_offering(&mut self, path: &str, protocols: &str) -> u16 {
+        let request = Request::get(format!("http://localhost{path}"))
+            .header(SEC_WEBSOCKET_PROTOCOL, protocols)
+            .body(Empty::new())
+            .unwrap();
+        soon(self.0.send_request(request)).await.unwrap().status().as_u16()
     }
 
     /// Sends a GET, and returns the status.

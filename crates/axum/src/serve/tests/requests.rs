@@ -84,9 +84,12 @@ async fn credentials_are_marked_as_sensitive_all_of_them_and_nothing_else() {
     let server = Server::start(Router::new().route("/", get(handler)), ListenerConfig::default());
     let mut client = server.connect();
     client
-        .send("GET / HTTP/1.1\r\nHost: a\r\nAuthorization: canary\r\nauthorization: canary\r\nCookie: canary\r\nProxy-Authorization: canary\r\nX-Other: x\r\n\r\n")
+        .send("GET / HTTP/1.1\r\nHost: a\r\nAuthorization: canary\r\nauthorization: canary\r\nCookie: canary\r\nProxy-Authorization: canary\r\nSec-WebSocket-Protocol: bearer, canary\r\nX-Other: x\r\n\r\n")
         .await;
-    assert_eq!(client.answer().await, ok("authorization authorization cookie proxy-authorization"));
+    assert_eq!(
+        client.answer().await,
+        ok("authorization authorization cookie proxy-authorization sec-websocket-protocol")
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
-use axum::{Router, routing::get};
+use axum::{Router, extract::Request, routing::get};
+use http::{
+    StatusCode,
+    header::{CONNECTION, UPGRADE},
+};
+use hyper_util::rt::TokioIo;
 use tokio::{
-    io::AsyncReadExt as _,
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     time::{Instant, sleep, timeout},
 };
 
 use super::memory::{Server, ok, text};
-use crate::serve::ListenerConfig;
+use crate::serve::{ListenerConfig, Stopping};
 
 fn server() -> Server {
     let app = Router::new()
@@ -107,4 +112,52 @@ async fn a_handshake_under_way_does_not_hold_up_the_end() {
     server.stop();
     assert_eq!(silent.closed().await, Duration::ZERO);
     timeout(Duration::from_secs(1), server.stopped()).await.unwrap();
+}
+
+/// Opens what calls itself a WebSocket, and says good-bye some time after the service is told to stop.
+async fn farewell(delay: Option<Duration>) -> (Server, super::memory::Client) {
+    let handler = async move |mut request: Request| {
+        let mut stopping = Stopping::of(request.extensions()).unwrap().clone();
+        let upgrade = hyper::upgrade::on(&mut request);
+        tokio::spawn(async move {
+            let mut io = TokioIo::new(upgrade.await.unwrap());
+            stopping.stopped().await;
+            match delay {
+                Some(delay) => sleep(delay).await,
+                None => std::future::pending().await,
+            }
+            io.write_all(b"bye").await.unwrap();
+        });
+        (StatusCode::SWITCHING_PROTOCOLS, [(CONNECTION, "upgrade"), (UPGRADE, "websocket")])
+    };
+    let app = Router::new()
+        .route("/ws", get(handler))
+        .route("/", get(async |request: Request| Stopping::of(request.extensions()).is_some().to_string()));
+    let server = Server::start(app, ListenerConfig::default());
+    assert_eq!(server.connect().get("/").await, ok("false"), "a request that opens nothing");
+    let mut client = server.connect();
+    client.send("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n").await;
+    assert!(client.head().await.starts_with("HTTP/1.1 101 "));
+    (server, client)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_websocket_that_wants_to_know_is_told_and_waited_for() {
+    let (mut server, mut client) = farewell(Some(Duration::from_secs(5))).await;
+    sleep(Duration::from_secs(3600)).await;
+    let start = Instant::now();
+    server.stop();
+    server.stopped().await;
+    assert_eq!(start.elapsed(), Duration::from_secs(5));
+    assert_eq!(client.bytes(3).await, "bye");
+    client.closed().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_websocket_that_does_not_leave_holds_up_the_end_no_longer_than_a_request() {
+    let (mut server, _client) = farewell(None).await;
+    let start = Instant::now();
+    server.stop();
+    server.stopped().await;
+    assert_eq!(start.elapsed(), Duration::from_secs(30));
 }
