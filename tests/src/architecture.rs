@@ -197,7 +197,7 @@ mod tests {
             (CORE, KEYS),
             (CORE, FACADE),
             (KEYS, OUTBOUND),
-            (OUTBOUND, KEYS),
+            (OUTBOUND, "portcullis-oauth2"),
             ("portcullis-jwt", "portcullis-file"),
             ("portcullis-oauth2", "portcullis-jwt"),
             ("portcullis-file", TOWER),

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::PATIENCE;
 
@@ -73,6 +73,17 @@ impl Lines {
                 Err(RecvTimeoutError::Timeout) => {
                     panic!("the output did not end within {PATIENCE:?}:\n{}", self.seen.join("\n"))
                 }
+            }
+        }
+    }
+
+    /// Whether the stream ends within this time.
+    pub(crate) fn end_within(&mut self, span: Duration) -> bool {
+        let deadline = Instant::now() + span;
+        loop {
+            match self.incoming.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => self.seen.push(line),
+                Err(error) => return error == RecvTimeoutError::Disconnected,
             }
         }
     }

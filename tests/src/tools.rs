@@ -26,6 +26,39 @@ pub fn tool(name: &str, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) 
     output.stdout
 }
 
+/// What `cargo xtask test` installs for the tests, below the checkout.
+fn installed(name: &str, what: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.servers").join(name);
+    // Not resolved: the programs of a virtual environment are links, and go by their own path.
+    assert!(
+        path.exists(),
+        "there is no {what} at {}: run cargo xtask test, which installs it",
+        path.display()
+    );
+    path
+}
+
+/// Node, with the environment variable that tells our scripts where the modules are, one of which is `module`.
+pub(crate) fn node(module: &str) -> Command {
+    let modules = installed("node_modules", "folder of Node's modules");
+    installed(&format!("node_modules/{module}"), module);
+    // A newer Node, where the machine's own is too old for the modules.
+    let own = modules.join(".bin/node");
+    let mut command = Command::new(if own.exists() { own.as_os_str() } else { OsStr::new("node") });
+    command.env("PORTCULLIS_TEST_NODE_MODULES", modules).env("NODE_ENV", "production");
+    command
+}
+
+/// The Python of the virtual environment.
+pub(crate) fn python() -> PathBuf {
+    installed("venv/bin/python", "virtual environment of Python")
+}
+
+/// A program of ours in another language, below `tests/servers`.
+pub(crate) fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("servers").join(name)
+}
+
 /// What a test says where a program of the machine is missing: it never skips itself.
 pub(crate) fn missing(name: &str, error: &std::io::Error) -> String {
     format!("{name} cannot be started ({error}): run cargo xtask test, which installs it")
@@ -86,6 +119,12 @@ mod tests {
         let folder = temp_dir();
         let file = write(&folder, "a/b.txt", "abc");
         assert_eq!(openssl_sha256(&file), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    #[should_panic(expected = "run cargo xtask test, which installs it")]
+    fn a_missing_module_says_how_to_get_it() {
+        let _ = node("portcullis-no-such-module");
     }
 
     #[test]

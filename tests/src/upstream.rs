@@ -1,19 +1,14 @@
 //! Servers in other languages that stand behind the gateway and say what reached them.
 
-use std::env;
-use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 
-use crate::tools::missing;
-use crate::{Lines, PATIENCE};
-
-/// Set by `cargo xtask test`, which installs Express there.
-const NODE_MODULES: &str = "PORTCULLIS_TEST_NODE_MODULES";
+use crate::PATIENCE;
+use crate::server::Process;
+use crate::tools::{node, script};
 
 /// Python's `http.server`.
 #[derive(Clone, Copy, Debug)]
@@ -46,30 +41,10 @@ impl Express {
     /// If Node or Express is missing.
     #[must_use]
     pub fn start(routes: &[&str]) -> Upstream {
-        let modules = node_modules(env::var_os(NODE_MODULES)).unwrap_or_else(|message| panic!("{message}"));
-        let mut command = Command::new("node");
-        command
-            .arg(script("express.js"))
-            .args(routes)
-            .env(NODE_MODULES, modules)
-            .env("NODE_ENV", "production");
+        let mut command = node("express");
+        command.arg(script("express.js")).args(routes);
         Upstream::start("node", command)
     }
-}
-
-fn node_modules(variable: Option<OsString>) -> Result<PathBuf, String> {
-    let folder = variable.filter(|folder| !folder.is_empty());
-    let folder = folder.ok_or_else(|| format!("{NODE_MODULES} is not set: run cargo xtask test"))?;
-    let folder = PathBuf::from(folder);
-    if folder.join("express").is_dir() {
-        Ok(folder)
-    } else {
-        Err(format!("{NODE_MODULES} is {}, which has no Express: run cargo xtask test", folder.display()))
-    }
-}
-
-fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("servers").join(name)
 }
 
 /// A request as it reached an upstream.
@@ -125,26 +100,16 @@ impl Request {
 /// A server that runs until this guard is dropped.
 #[derive(Debug)]
 pub struct Upstream {
-    child: Child,
+    process: Process,
     address: SocketAddr,
-    log: Lines,
     markers: u32,
 }
 
 impl Upstream {
-    fn start(name: &str, mut command: Command) -> Self {
-        // The servers end with their input, so that not even a killed test leaves one behind.
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{}", missing(name, &error)));
-        let mut log = Lines::of(child.stdout.take().unwrap());
-        let address = log.wait_for("the upstream to listen", |line| {
-            let value: Value = serde_json::from_str(line).ok()?;
-            value["listening"].as_str()?.parse().ok()
-        });
-        Self { child, address, log, markers: 0 }
+    fn start(name: &str, command: Command) -> Self {
+        let mut process = Process::start(name, command);
+        let address = process.address();
+        Self { process, address, markers: 0 }
     }
 
     /// Where it listens.
@@ -165,7 +130,7 @@ impl Upstream {
     ///
     /// If none does within [`crate::PATIENCE`].
     pub fn next_request(&mut self) -> Request {
-        self.log.wait_for("a request to reach the upstream", Request::parse)
+        self.process.log.wait_for("a request to reach the upstream", Request::parse)
     }
 
     /// The requests that reached it since the last call of this or of [`Self::next_request`].
@@ -184,7 +149,7 @@ impl Upstream {
         write!(stream, "GET {marker} HTTP/1.1\r\nHost: marker\r\nConnection: close\r\n\r\n").unwrap();
         stream.read_to_end(&mut Vec::new()).expect("the upstream answers");
         let mut requests = Vec::new();
-        self.log.wait_for("the marker to reach the upstream", |line| {
+        self.process.log.wait_for("the marker to reach the upstream", |line| {
             let request = Request::parse(line)?;
             if request.target == marker {
                 return Some(());
@@ -193,31 +158,5 @@ impl Upstream {
             None
         });
         requests
-    }
-}
-
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        // Both fail only where it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn without_the_variable_a_test_says_what_to_run() {
-        let message = node_modules(None).unwrap_err();
-        assert_eq!(message, "PORTCULLIS_TEST_NODE_MODULES is not set: run cargo xtask test");
-    }
-
-    #[test]
-    fn a_folder_without_express_says_what_to_run() {
-        let folder = crate::temp_dir();
-        let message = node_modules(Some(folder.path().as_os_str().to_owned())).unwrap_err();
-        assert!(message.ends_with("which has no Express: run cargo xtask test"), "{message}");
     }
 }

@@ -10,7 +10,10 @@
 use std::io::Write;
 use std::net::TcpStream;
 
-use portcullis_tests::{Express, PythonHttpServer, Upstream, curl, openssl_sha256, temp_dir, write};
+use portcullis_tests::{
+    AuthlibServer, Browser, Express, Keys, OidcProvider, PythonHttpServer, Upstream, WebSocketEcho, curl,
+    openssl_sha256, temp_dir, try_curl, write,
+};
 
 fn raw_targets_headers_and_bodies_are_seen(mut upstream: Upstream) {
     assert_eq!(upstream.reached(), []);
@@ -92,4 +95,118 @@ fn python_sees_trailers() {
 #[test]
 fn express_sees_trailers() {
     trailers_are_seen(Express::start(&[]));
+}
+
+/// The `kid`s of a key set.
+fn kids(arguments: &[&str]) -> Vec<String> {
+    let set: serde_json::Value = serde_json::from_slice(&curl(arguments).body).unwrap();
+    set["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn oidc_provider_issues_tells_rotates_goes_away_and_counts() {
+    let mut provider = OidcProvider::start();
+    let tell = |provider: &OidcProvider, token: &str, client: &str| {
+        let form = format!("token={token}");
+        let url = provider.url("/token/introspection");
+        let answer = curl(["-u", client, "--data-binary", &form, &url]);
+        (answer.status, answer.text().contains("\"active\":true"))
+    };
+    let (id, secret) = OidcProvider::API;
+    let api = format!("{id}:{secret}");
+    let opaque = provider.opaque("hello", 60);
+    assert_eq!(opaque.matches('.').count(), 0);
+    assert_eq!(tell(&provider, &opaque, &api), (200, true));
+    assert_eq!(tell(&provider, &opaque, &format!("{id}:wrong")), (401, false));
+    provider.revoke(&opaque);
+    assert_eq!(tell(&provider, &opaque, &api), (200, false));
+    for algorithm in ["RS256", "PS256", "ES256", "ES384", "EdDSA"] {
+        assert_eq!(provider.jwt(algorithm, "hello admin", 60).matches('.').count(), 2, "{algorithm}");
+    }
+    assert_eq!((provider.count("/token"), provider.count("/token/introspection")), (6, 3));
+    let introspection = &provider.asked()[1];
+    assert_eq!(
+        (introspection.method.as_str(), introspection.body.as_str()),
+        ("POST", &*format!("token={opaque}"))
+    );
+    assert!(introspection.header("authorization").unwrap().starts_with("Basic "));
+
+    let url = provider.url("/jwks");
+    let first = kids(&[&url]);
+    provider.start_again(Keys::Same);
+    assert_eq!(kids(&[&url]), first);
+    provider.start_again(Keys::Added);
+    let added = kids(&[&url]);
+    assert_eq!(added.len(), 2 * first.len());
+    assert!(added.ends_with(&first));
+    provider.start_again(Keys::Replaced);
+    let replaced = kids(&[&url]);
+    assert_eq!(replaced.len(), first.len());
+    assert!(!replaced.iter().any(|kid| added.contains(kid)));
+    provider.kill();
+    assert_eq!(try_curl([&url]).unwrap_err().code, Some(7));
+}
+
+#[test]
+fn authlib_enforces_how_a_client_authenticates_and_shows_a_certificate_of_its_own() {
+    let mut server = AuthlibServer::start();
+    let certificate = server.certificate().display().to_string();
+    let token = server.opaque("hello", 60);
+    let status = |path: &str, more: &[&str]| {
+        let (form, url) = (format!("token={token}"), server.url(path));
+        curl([&["--cacert", &certificate, "-d", &form], more, &[&url]].concat()).status
+    };
+    assert_eq!(status("/introspect", &["-u", "basic:basic-secret"]), 200);
+    assert_eq!(status("/introspect", &["-u", "basic:wrong"]), 401);
+    assert_eq!(status("/introspect", &["-u", "post:post-secret"]), 401);
+    assert_eq!(status("/introspect", &["-d", "client_id=post", "-d", "client_secret=post-secret"]), 200);
+    let bearer = |scope: &str| format!("Authorization: Bearer {}", server.opaque(scope, 60));
+    assert_eq!(status("/introspect/bearer", &["-H", &bearer("introspect")]), 200);
+    assert_eq!(status("/introspect/bearer", &["-H", &bearer("hello")]), 403);
+    assert_eq!(status("/introspect/bearer", &[]), 401);
+    assert_eq!(server.jwt("hello", 60).matches('.').count(), 2);
+    assert_eq!(server.count("/introspect"), 4);
+    server.revoke(&token);
+    let url = server.url("/jwks");
+    assert_eq!(try_curl([&url]).unwrap_err().code, Some(60), "nobody else trusts its certificate");
+    let first = kids(&["--cacert", &certificate, &url]);
+    server.start_again();
+    assert_ne!(kids(&["--cacert", &certificate, &url]), first);
+    server.kill();
+    assert_eq!(try_curl([&url]).unwrap_err().code, Some(7));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_opens_pages_and_tells_what_they_report() {
+    use axum::{Router, response::Html, routing::get};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let page = |script: &'static str| get(move || async move { Html(format!("<script>{script}</script>")) });
+    let app = Router::new()
+        .route("/one", page("document.cookie = 'a=b'; report({ cookie: document.cookie })"))
+        .route("/two", page("report({ cookie: document.cookie })"));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let mut browser = Browser::start();
+    assert_eq!(browser.visit(&format!("{origin}/one"))["cookie"], "a=b");
+    assert_eq!(browser.visit(&format!("{origin}/two"))["cookie"], "", "each visit has a profile of its own");
+}
+
+#[test]
+fn the_websocket_server_says_what_reached_it() {
+    let mut echo = WebSocketEcho::start();
+    let url = format!("http://{}/foo?a=b", echo.address());
+    assert_eq!(curl([&url]).status, 426);
+    let mut stream = TcpStream::connect(echo.address()).unwrap();
+    let head = "GET /foo?a=b HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    // A masked text frame, `hi`, by a mask of zeros.
+    let frame = [0x81, 0x82, 0, 0, 0, 0, b'h', b'i'];
+    stream.write_all(&[head.as_bytes(), &frame].concat()).unwrap();
+    let upgrade = echo.next("upgrade");
+    assert_eq!((&upgrade["target"], &upgrade["headers"]["host"]), (&"/foo?a=b".into(), &"x".into()));
+    assert_eq!(echo.next("message"), "hi");
+    drop(stream);
+    assert_eq!(echo.next("close"), 1006);
+    assert!(echo.so_far().contains("\"hi\""));
 }

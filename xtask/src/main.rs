@@ -22,6 +22,7 @@ Usage: cargo xtask <TASK>
 Tasks:
   test [FILTER]   Install what the tests need where it is missing, then run every test and every
                   documentation example; with FILTER only those whose name contains it
+  install         Install what the tests need where it is missing, and nothing else
   ci [STEP...]    Run what CI runs, or the named steps of it only
   ci --list       Name the steps of `ci`
 
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         }
         ["test"] => test::run(None),
         ["test", filter] if !filter.starts_with('-') => test::run(Some(filter)),
+        ["install"] => install::ensure(),
         ["ci", "--list"] => {
             ci::list();
             Ok(())

@@ -5,9 +5,6 @@ use crate::counts::{Counts, Runner};
 use crate::steps::Steps;
 use crate::{Outcome, command, install, metadata};
 
-/// Tells the tests where Express is.
-const NODE_MODULES: &str = "PORTCULLIS_TEST_NODE_MODULES";
-
 /// Tells the tests that the programs in this folder were built from this code.
 const BINARIES: &str = "PORTCULLIS_TEST_BIN_DIR";
 
@@ -22,7 +19,7 @@ pub(crate) fn run(filter: Option<&str>) -> Outcome {
 }
 
 fn run_steps(filter: Option<&str>, steps: &mut Steps, total: &mut Counts) -> Outcome {
-    let node_modules = steps.run("install", install::ensure)?;
+    steps.run("install", install::ensure)?;
     let binaries = metadata::target_directory()?.join("debug");
 
     // One build with the tests and the programs they start: a later `cargo build` of a program alone would
@@ -41,7 +38,7 @@ fn run_steps(filter: Option<&str>, steps: &mut Steps, total: &mut Counts) -> Out
         let mut command = cargo();
         command.args(arguments).args(["--locked", "--workspace", "--all-features", "--no-fail-fast"]);
         command.args(filters).args(filter);
-        command.env(NODE_MODULES, &node_modules).env(BINARIES, &binaries);
+        command.env(BINARIES, &binaries);
         // The documentation examples run even where a test failed: one run shows everything.
         failed.extend(steps.run(name, || run_counting(&mut command, runner, total)).err());
     };
