@@ -127,3 +127,27 @@ impl fmt::Debug for Identity {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_is_good_until_its_expiry_and_the_leeway_are_over() {
+        let at = |seconds| Identity::new("alice").with_expiry(UnixTime::from_secs(seconds));
+        let leeway = Duration::from_secs(5);
+        assert_eq!(at(100).good_until(), Some(UnixTime::from_secs(100)));
+        assert_eq!(at(100).with_leeway(leeway).good_until(), Some(UnixTime::from_secs(105)));
+        assert_eq!(at(100).with_leeway(leeway).expires_at(), Some(UnixTime::from_secs(100)));
+        assert_eq!(Identity::new("alice").with_leeway(leeway).good_until(), None);
+        let for_ever = Identity::new("alice").with_expiry(UnixTime::MAX).with_leeway(leeway);
+        assert_eq!(for_ever.good_until(), Some(UnixTime::MAX));
+    }
+
+    #[test]
+    fn debug_leaves_the_claims_out() {
+        let claims = serde_json::json!({ "email": "alice@example.org" });
+        let identity = Identity::new("alice").with_claims(claims.as_object().cloned().unwrap());
+        assert!(!format!("{identity:?}").contains("example.org"));
+    }
+}

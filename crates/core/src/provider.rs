@@ -310,3 +310,35 @@ impl Error for Unavailable {
         self.source.as_ref().map(|source| &**source as &(dyn Error + 'static))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SystemClock;
+
+    #[test]
+    fn what_a_provider_may_do_depends_on_who_asks() {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let request = Context::new(&clock);
+        for (cx, recall, remember, contact) in [
+            (request, true, true, true),
+            (request.afresh(), false, true, true),
+            (request.explaining(Contact::Allowed), false, false, true),
+            (request.explaining(Contact::Forbidden), false, false, false),
+            (request.afresh().explaining(Contact::Allowed), false, false, true),
+        ] {
+            let may = (cx.may_recall(), cx.may_remember(), cx.may_contact());
+            assert_eq!(may, (recall, remember, contact), "{cx:?}");
+        }
+        let client = Some(IpAddr::from([192, 0, 2, 7]));
+        assert_eq!(request.client(), None);
+        assert_eq!(request.with_client(client).afresh().client(), client);
+    }
+
+    #[test]
+    fn unavailable_shows_its_causes_where_they_are_asked_for() {
+        let unavailable = Unavailable::new("the server is away").with_source(std::io::Error::other("reset"));
+        assert_eq!(unavailable.to_string(), "the server is away");
+        assert_eq!(format!("{unavailable:?}"), "the server is away: reset");
+    }
+}

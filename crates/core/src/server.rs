@@ -70,3 +70,25 @@ impl fmt::Display for ServerState {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_told_in_one_line() {
+        let unasked = ServerState::unasked("jwks", "https://issuer.example/jwks");
+        assert_eq!(unasked.to_string(), "jwks https://issuer.example/jwks: usable");
+        let state = ServerState {
+            usable: false,
+            holds: Some(3),
+            age: Some(Duration::from_millis(61_900)),
+            last_error: Some("no answer".to_owned()),
+            ..unasked
+        };
+        assert_eq!(
+            state.to_string(),
+            "jwks https://issuer.example/jwks: not usable, 3 held, 61 s old, last error: no answer"
+        );
+    }
+}

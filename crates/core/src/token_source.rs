@@ -88,3 +88,23 @@ impl Error for TokenError {
         self.source.as_ref().map(|source| &**source as &(dyn Error + 'static))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_whether_asking_again_may_help_and_shows_its_causes_once() {
+        let source = || std::io::Error::other("reset");
+        let error =
+            TokenError::transient("no answer").with_retry_after(Duration::from_secs(7)).with_source(source());
+        assert!(error.is_transient());
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
+        assert_eq!(
+            (error.to_string(), format!("{error:?}")),
+            ("no answer".into(), "no answer: reset".into())
+        );
+        let error = TokenError::permanent("the client secret is refused");
+        assert!(!error.is_transient() && error.retry_after().is_none() && error.source().is_none());
+    }
+}

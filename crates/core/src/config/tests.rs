@@ -1,6 +1,7 @@
-use std::{collections::HashMap, io, path::Path, time::Duration};
+use std::{collections::HashMap, io, path::Path, sync::Arc, time::Duration};
 
 use super::*;
+use crate::{BoxFuture, Clock, UnixTime};
 
 #[derive(Debug, Default)]
 struct Fixed {
@@ -213,4 +214,33 @@ fn every_key_that_was_asked_for_is_known_by_its_path() {
         reader.asked_keys(),
         ["top.absent", "top.inner", "top.inner.one", "top.inner.other", "top.name"]
     );
+}
+
+#[test]
+fn what_sections_need_of_one_another_is_plugged_in_by_its_type() {
+    #[derive(Clone, Debug, PartialEq)]
+    struct Shared(u8);
+
+    #[derive(Debug)]
+    struct Frozen;
+    impl Clock for Frozen {
+        fn now(&self) -> UnixTime {
+            UnixTime::from_secs(7)
+        }
+        fn monotonic(&self) -> Duration {
+            Duration::ZERO
+        }
+        fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    let bare = Reader::new("/etc/x");
+    assert_eq!(bare.plugged::<Shared>(), None);
+    assert!(bare.clock().now() > UnixTime::from_secs(7), "the machine's");
+
+    let clock: Arc<dyn Clock> = Arc::new(Frozen);
+    let reader = Reader::new("/etc/x").plug(Shared(1)).plug(Shared(2)).plug(clock);
+    assert_eq!(reader.plugged::<Shared>(), Some(&Shared(2)), "one of each type");
+    assert_eq!(reader.clock().now(), UnixTime::from_secs(7));
 }

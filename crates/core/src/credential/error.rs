@@ -174,3 +174,45 @@ impl fmt::Debug for CredentialError {
 }
 
 impl Error for CredentialError {}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_says_something_else() {
+        use CredentialErrorKind as Kind;
+        let kinds = [
+            Kind::Repeated,
+            Kind::TooLong,
+            Kind::ForbiddenByte,
+            Kind::Empty,
+            Kind::TrailingWords,
+            Kind::UnsupportedScheme,
+            Kind::NotToken68,
+            Kind::NotBase64,
+            Kind::NotUtf8,
+            Kind::NoColon,
+            Kind::EmptyUsername,
+            Kind::EmptyPassword,
+            Kind::ControlCharacter,
+            Kind::SeveralSources,
+            Kind::MalformedProtocols,
+            Kind::RepeatedProtocol,
+            Kind::BearerWithoutToken,
+            Kind::MisspelledBearer,
+            Kind::SeveralTokens,
+            Kind::LoneToken,
+            Kind::NotBase64Url,
+            Kind::RepeatedCookie,
+            Kind::ForeignOrigin,
+            Kind::MissingOrigin,
+        ];
+        let texts: HashSet<String> =
+            kinds.iter().map(|kind| CredentialError::new(*kind, None).to_string()).collect();
+        assert_eq!(texts.len(), kinds.len());
+        assert!(kinds.iter().all(|kind| !kind.remedy().is_empty()));
+    }
+}

@@ -1,0 +1,399 @@
+//! How long a connection may stay open: until its credential expires, or its server takes it back.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+use std::{
+    collections::VecDeque,
+    net::{IpAddr, Ipv4Addr},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use http::{
+    HeaderMap, HeaderValue, Method,
+    header::{AUTHORIZATION, CONNECTION, SEC_WEBSOCKET_PROTOCOL, UPGRADE},
+};
+use portcullis_core::{
+    Admission, Auth, AuthBuilder, BoxFuture, Clock, Context, Credential, CredentialSources, Ended, Identity,
+    Outcome, Provider, RequestHead, Resource, Scheme, Unavailable, UnixTime,
+};
+use tokio::time::Instant;
+
+const START: u64 = 1_000_000;
+const INTERVAL: u64 = 30;
+const TIMEOUT: u64 = 10;
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
+
+/// Waits in tokio's time, which is paused and passes when nobody has anything else to do; civil time can be set.
+#[derive(Debug)]
+struct PausedClock {
+    start: Instant,
+    /// Civil time at `start`.
+    civil: Mutex<UnixTime>,
+}
+
+impl PausedClock {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { start: Instant::now(), civil: Mutex::new(UnixTime::from_secs(START)) })
+    }
+
+    /// Sets civil time, seconds after the test's start.
+    fn set(&self, seconds: u64) {
+        *self.civil.lock().unwrap() =
+            UnixTime::from_secs(START + seconds).saturating_sub(self.start.elapsed());
+    }
+}
+
+impl Clock for PausedClock {
+    fn now(&self) -> UnixTime {
+        self.civil.lock().unwrap().saturating_add(self.start.elapsed())
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(span))
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Answer {
+    Known(Identity),
+    Refused,
+    Away,
+    /// Never comes.
+    None,
+}
+
+/// Gives one answer after the other, and notes when it was asked.
+#[derive(Debug)]
+struct Scripted {
+    answers: Mutex<VecDeque<Answer>>,
+    asked: Mutex<Vec<(u64, String)>>,
+    at_once: bool,
+    revokes: bool,
+    start: Instant,
+}
+
+impl Scripted {
+    fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
+        Self {
+            answers: Mutex::new(answers.into_iter().collect()),
+            asked: Mutex::default(),
+            at_once: true,
+            revokes: true,
+            start: Instant::now(),
+        }
+    }
+
+    fn answer(&self) -> Option<Outcome> {
+        match self.answers.lock().unwrap().pop_front().expect("it is not asked more often") {
+            Answer::Known(identity) => Some(Outcome::known(identity)),
+            Answer::Refused => Some(Outcome::refused("inactive", "the token is no longer active")),
+            Answer::Away => Some(Unavailable::new("away").into()),
+            Answer::None => None,
+        }
+    }
+
+    /// Seconds after the start at which it was asked again.
+    fn asked(&self) -> Vec<u64> {
+        self.asked.lock().unwrap().iter().map(|(when, _)| *when).collect()
+    }
+}
+
+impl Provider for Scripted {
+    fn kind(&self) -> &'static str {
+        "scripted"
+    }
+
+    fn scheme(&self) -> Scheme {
+        Scheme::Bearer
+    }
+
+    fn try_authenticate(&self, _: &Credential<'_>, cx: &Context<'_>) -> Option<Outcome> {
+        assert!(cx.may_recall(), "what is asked again takes the whole way");
+        if self.at_once { self.answer() } else { None }
+    }
+
+    fn authenticate<'a>(
+        &'a self,
+        credential: &'a Credential<'a>,
+        cx: &'a Context<'a>,
+    ) -> BoxFuture<'a, Outcome> {
+        let Credential::Bearer(bearer) = credential else { panic!("another scheme") };
+        if !cx.may_recall() {
+            assert!(cx.may_contact() && cx.may_remember());
+            assert_eq!(cx.client(), Some(CLIENT));
+            let when = self.start.elapsed().as_secs();
+            self.asked.lock().unwrap().push((when, bearer.token().to_owned()));
+        }
+        Box::pin(async {
+            match self.answer() {
+                Some(outcome) => outcome,
+                None => std::future::pending().await,
+            }
+        })
+    }
+
+    fn can_revoke(&self) -> bool {
+        self.revokes
+    }
+}
+
+fn alice() -> Identity {
+    Identity::new("alice").with_issuer("https://issuer.example").with_scopes(["hello", "more"])
+}
+
+/// Good until so many seconds after the start.
+fn until(seconds: u64) -> Answer {
+    Answer::Known(alice().with_expiry(UnixTime::from_secs(START + seconds)))
+}
+
+const AWAY: Answer = Answer::Away;
+
+/// A GET that opens a WebSocket.
+fn opening() -> HeaderMap {
+    HeaderMap::from_iter([
+        (AUTHORIZATION, HeaderValue::from_static("Bearer s3cr3t")),
+        (CONNECTION, HeaderValue::from_static("Upgrade")),
+        (UPGRADE, HeaderValue::from_static("websocket")),
+    ])
+}
+
+async fn admitted(auth: &Auth, method: &Method, headers: &HeaderMap) -> Admission {
+    let request = RequestHead::new(method, "/", headers).with_client(Some(CLIENT));
+    auth.decided(&request).await.unwrap()
+}
+
+fn asking_again(provider: &Arc<Scripted>, clock: &Arc<PausedClock>) -> AuthBuilder {
+    let provider: Arc<dyn Provider> = provider.clone();
+    Auth::builder()
+        .element(provider, "hello")
+        .clock(clock.clone())
+        .decision_timeout(Duration::from_secs(TIMEOUT))
+        .revalidate_interval(Duration::from_secs(INTERVAL))
+}
+
+/// Opens a WebSocket; why and after how many seconds it ends, and when the provider was asked again. Ten days are for ever.
+async fn ends(answers: impl IntoIterator<Item = Answer>) -> (Option<Ended>, u64, Vec<u64>) {
+    let clock = PausedClock::new();
+    let provider = Arc::new(Scripted::new(answers));
+    let auth = asking_again(&provider, &clock).build().unwrap();
+    let lease = admitted(&auth, &Method::GET, &opening()).await.lease();
+    let for_ever = Duration::from_secs(10 * 24 * 60 * 60);
+    // As a task of its own, as handlers and gateways hold it.
+    let ended = tokio::spawn(tokio::time::timeout(for_ever, lease.ended())).await.unwrap();
+    (ended.ok(), clock.start.elapsed().as_secs(), provider.asked())
+}
+
+/// The same, without asking again: an identity that expires or does not.
+async fn expires(identity: Identity) -> (Option<Ended>, u64) {
+    let clock = PausedClock::new();
+    let provider = Scripted::new([Answer::Known(identity)]);
+    let auth = Auth::builder().element(provider, "hello").clock(clock.clone()).build().unwrap();
+    let admission = admitted(&auth, &Method::GET, &opening()).await;
+    let for_ever = Duration::from_secs(10 * 24 * 60 * 60);
+    let expired = admission.principal().unwrap().expired();
+    let (ended, expired) = tokio::join!(
+        tokio::time::timeout(for_ever, admission.lease().ended()),
+        tokio::time::timeout(for_ever, expired)
+    );
+    assert_eq!(ended.is_ok(), expired.is_ok());
+    (ended.ok(), clock.start.elapsed().as_secs())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_ends_when_the_credential_is_no_longer_accepted() {
+    let at = |seconds| alice().with_expiry(UnixTime::from_secs(START + seconds));
+    assert_eq!(expires(at(100)).await, (Some(Ended::Expired), 100));
+    assert_eq!(expires(at(100).with_leeway(Duration::from_secs(5))).await, (Some(Ended::Expired), 105));
+    assert_eq!(expires(at(0)).await, (Some(Ended::Expired), 0));
+    assert_eq!(
+        expires(alice().with_expiry(UnixTime::from_secs(3))).await,
+        (Some(Ended::Expired), 0),
+        "long ago"
+    );
+    assert_eq!(expires(alice()).await.0, None);
+    assert_eq!(expires(alice().with_expiry(UnixTime::MAX)).await.0, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn civil_time_may_be_set_while_a_connection_is_open() {
+    for (set_to, ends_after) in [
+        // The hour has passed at once; that is found out within half a minute.
+        (2 * 3600, 30),
+        // An hour more to go than there was.
+        (0, 3600 + 20),
+    ] {
+        let clock = PausedClock::new();
+        let provider = Scripted::new([Answer::Known(alice().with_expiry(UnixTime::from_secs(START + 3600)))]);
+        let auth = Auth::builder().element(provider, "hello").clock(clock.clone()).build().unwrap();
+        let lease = admitted(&auth, &Method::GET, &opening()).await.lease();
+        let ended = tokio::spawn(lease.ended());
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        clock.set(set_to);
+        assert_eq!(ended.await.unwrap(), Ended::Expired);
+        assert_eq!(clock.start.elapsed().as_secs(), ends_after);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_server_is_asked_after_each_interval_until_it_takes_the_credential_back() {
+    let known = || Answer::Known(alice());
+    assert_eq!(ends([known(), Answer::Refused]).await, (Some(Ended::Revoked), 30, vec![30]));
+    assert_eq!(
+        ends([known(), known(), known(), Answer::Refused]).await,
+        (Some(Ended::Revoked), 90, vec![30, 60, 90])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_is_no_longer_the_same_loses_the_connection() {
+    let known = || Answer::Known(alice());
+    for changed in [
+        alice().with_scopes([""; 0]),
+        alice().with_scopes(["more"]),
+        alice().with_scopes(["hello"]),
+        Identity::new("bob").with_issuer("https://issuer.example").with_scopes(["hello", "more"]),
+        Identity::new("alice").with_issuer("https://other.example").with_scopes(["hello", "more"]),
+        Identity::anonymous().with_issuer("https://issuer.example").with_scopes(["hello", "more"]),
+    ] {
+        let answers = [known(), known(), Answer::Known(changed)];
+        assert_eq!(ends(answers).await, (Some(Ended::Revoked), 60, vec![30, 60]));
+    }
+    let more = Answer::Known(alice().with_scopes(["more", "hello", "admin"]));
+    assert_eq!(ends([known(), more, Answer::Refused]).await, (Some(Ended::Revoked), 60, vec![30, 60]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_cannot_be_had_is_waited_for_during_one_further_interval() {
+    let known = || Answer::Known(alice());
+    assert_eq!(ends([known(), AWAY, AWAY]).await, (Some(Ended::Unavailable), 60, vec![30, 60]));
+    assert_eq!(
+        ends([known(), AWAY, known(), AWAY, AWAY]).await,
+        (Some(Ended::Unavailable), 120, vec![30, 60, 90, 120]),
+        "each outage is one of its own"
+    );
+    assert_eq!(ends([known(), AWAY, Answer::Refused]).await, (Some(Ended::Revoked), 60, vec![30, 60]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_never_outlasts_the_expiry() {
+    assert_eq!(ends([until(45), AWAY]).await, (Some(Ended::Expired), 45, vec![30]));
+    assert_eq!(ends([until(20)]).await, (Some(Ended::Expired), 20, vec![]));
+    assert_eq!(ends([until(30)]).await, (Some(Ended::Expired), 30, vec![]), "expiry comes first");
+    assert_eq!(ends([until(60), AWAY]).await, (Some(Ended::Expired), 60, vec![30]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_answer_counts_as_unavailable_after_the_decision_time() {
+    let known = || Answer::Known(alice());
+    let hang = || Answer::None;
+    assert_eq!(ends([known(), hang(), hang()]).await, (Some(Ended::Unavailable), 80, vec![30, 70]));
+    assert_eq!(
+        ends([known(), hang(), known(), Answer::Refused]).await,
+        (Some(Ended::Revoked), 100, vec![30, 70, 100])
+    );
+    assert_eq!(ends([until(35), hang()]).await, (Some(Ended::Expired), 35, vec![30]), "in the middle of it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_expiry_moves_as_the_server_says() {
+    assert_eq!(
+        ends([until(40), until(300), Answer::Refused]).await,
+        (Some(Ended::Revoked), 60, vec![30, 60])
+    );
+    assert_eq!(ends([until(300), until(40)]).await, (Some(Ended::Expired), 40, vec![30]));
+    assert_eq!(
+        ends([until(40), Answer::Known(alice()), Answer::Refused]).await,
+        (Some(Ended::Revoked), 60, vec![30, 60]),
+        "a credential that no longer expires"
+    );
+    assert_eq!(ends([until(40), AWAY]).await, (Some(Ended::Expired), 40, vec![30]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_kept_of_a_credential_that_is_not_asked_about_again() {
+    let plain = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static("Bearer s3cr3t"))]);
+    for at_once in [true, false] {
+        for (interval, revokes, method, headers, kept) in [
+            (true, true, Method::GET, opening(), true),
+            (true, true, Method::CONNECT, plain.clone(), true),
+            (false, true, Method::GET, opening(), false),
+            (true, false, Method::GET, opening(), false),
+            (true, true, Method::GET, plain.clone(), false),
+            (true, true, Method::POST, opening(), false),
+        ] {
+            let provider = Scripted { at_once, revokes, ..Scripted::new([Answer::Known(alice())]) };
+            let mut auth = Auth::builder().element(provider, "hello");
+            if interval {
+                auth = auth.revalidate_interval(Duration::from_secs(INTERVAL));
+            }
+            let admission = admitted(&auth.build().unwrap(), &method, &headers).await;
+            let lease = admission.lease();
+            assert_eq!(lease.is_unlimited(), !kept, "{interval} {revokes} {method}");
+            let debug = format!("{admission:?} {lease:?}");
+            assert!(!debug.contains("s3cr3t"), "{debug}");
+            assert_eq!(debug.matches("Again {").count(), if kept { 2 } else { 0 }, "{debug}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_caller_nothing_ends() {
+    let auth = Auth::builder()
+        .element(Scripted::new([]), "hello")
+        .optional(true)
+        .revalidate_interval(Duration::from_secs(INTERVAL))
+        .resource(Resource::new("/open").public())
+        .build()
+        .unwrap();
+    let mut headers = opening();
+    headers.remove(AUTHORIZATION);
+    for path in ["/", "/open"] {
+        let admission = auth.decided(&RequestHead::new(&Method::GET, path, &headers)).await.unwrap();
+        let lease = admission.lease();
+        assert!(lease.is_unlimited(), "{path}");
+        assert!(tokio::time::timeout(Duration::from_secs(1_000_000), lease.ended()).await.is_err());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_element_that_let_the_caller_in_is_asked_with_the_same_token() {
+    let clock = PausedClock::new();
+    let answers = [Answer::Known(alice()), Answer::Refused];
+    let second = Arc::new(Scripted { at_once: false, ..Scripted::new(answers) });
+    let first: Arc<dyn Provider> = Arc::new(Scripted::new([Answer::Refused]));
+    let last: Arc<dyn Provider> = Arc::new(Scripted::new([]));
+    let auth = Auth::builder()
+        .element(first, "hello")
+        .elements(asking_again(&second, &clock).build().unwrap().policy().elements().to_vec())
+        .element(last, "hello")
+        .clock(clock.clone())
+        .revalidate_interval(Duration::from_secs(INTERVAL))
+        .credential_sources(CredentialSources::none().websocket_protocol())
+        .build()
+        .unwrap();
+    let mut headers = opening();
+    headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("bearer, from-the-protocol, chat"));
+    let lease = admitted(&auth, &Method::GET, &headers).await.lease();
+    assert_eq!(lease.ended().await, Ended::Revoked);
+    assert_eq!(*second.asked.lock().unwrap(), [(30, "from-the-protocol".to_owned())]);
+}
+
+#[test]
+fn every_end_has_a_close_code_and_a_reason_that_fits_a_close_frame() {
+    for (ended, code) in [(Ended::Expired, 1008), (Ended::Revoked, 1008), (Ended::Unavailable, 1013)] {
+        assert_eq!(ended.close_code(), code);
+        // RFC 6455 §5.5: a control frame holds 125 bytes, two of which are the code.
+        assert!((1..=123).contains(&ended.reason().len()));
+        assert_eq!(ended.to_string(), ended.reason());
+    }
+}
