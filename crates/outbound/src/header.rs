@@ -55,3 +55,19 @@ pub(crate) fn checked_name(name: &str) -> Result<HeaderName, &'static str> {
     }
     Ok(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_sensitive_and_names_in_lower_case() {
+        let (name, value) = checked("X-Tenant", &Secret::new("canary\tb")).unwrap();
+        assert_eq!((name.as_str(), value.as_bytes()), ("x-tenant", &b"canary\tb"[..]));
+        assert!(value.is_sensitive());
+        assert!(!format!("{value:?}").contains("canary"));
+        for text in ["a\nb", "a\rb", "a\0b", "a\u{7f}", "ü"] {
+            assert_eq!(sensitive(text), None, "{text:?}");
+        }
+    }
+}

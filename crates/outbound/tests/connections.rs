@@ -138,6 +138,10 @@ async fn a_kept_connection_that_was_closed_meanwhile_is_replaced() {
         assert_eq!(raw.accepted(), round);
         now.notify_one();
         soon("the server to close", closed.notified()).await;
+        // The runtime looks at its sockets before it comes back to who yields.
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
     }
 }
 
@@ -201,6 +205,23 @@ async fn so_many_idle_connections_are_kept_and_no_more() {
     soon("connections to be closed", until(&|| raw.open() <= 32)).await;
     get(&client, &url).await.unwrap();
     assert_eq!((raw.open(), raw.accepted()), (32, 40));
+}
+
+#[tokio::test]
+async fn a_proxy_of_the_environment_is_not_asked() {
+    let proxies = ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+    // Nobody listens on port 1.
+    let variables = proxies.map(|name| (name, "http://127.0.0.1:1"));
+    if !common::is_alone("a_proxy_of_the_environment_is_not_asked", &variables) {
+        return;
+    }
+    let plain = TestServer::start(ok).await;
+    let tls = TestServer::start_https(TestTls::new(ServerTls::new(identity())), ok).await;
+    for server in [&plain, &tls] {
+        let client = client(unverified(HttpVersion::Negotiated));
+        get(&client, &common::endpoint(&server.origin(), "/")).await.unwrap();
+        assert_eq!(server.call_count(), 1);
+    }
 }
 
 #[test]

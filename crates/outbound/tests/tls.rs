@@ -10,7 +10,7 @@
 
 mod common;
 
-use std::{process::Command, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use common::{clock, data, get, ok, refused};
 use http::StatusCode;
@@ -136,34 +136,17 @@ async fn plain_http_on_the_tls_port_and_tls_on_the_plain_port_are_told() {
     assert!(matches!(error.kind(), Kind::Protocol | Kind::Interrupted), "{error:?}");
 }
 
-/// Names the file that the system's authorities stand in, which is a matter of the process.
-const AUTHORITIES: &str = "SSL_CERT_FILE";
-
-fn run_alone(test: &str, authorities: &str) {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--ignored", "--nocapture"])
-        .env(AUTHORITIES, data().join(authorities))
-        .env_remove("SSL_CERT_DIR")
-        .output()
-        .unwrap();
-    let shown = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && shown.contains("1 passed"), "{shown}\n{errors}");
-}
-
-#[test]
-fn without_a_secure_socket_the_authorities_are_the_systems() {
-    run_alone("in_a_process_whose_system_trusts_the_authority", "certs/ca.pem");
-}
-
-#[test]
-fn a_system_without_authorities_is_no_obstacle_to_plain_http() {
-    run_alone("in_a_process_whose_system_trusts_nobody", "no such file");
+/// Whether this is a process of the test's own, whose system trusts the authorities in this file. Elsewhere it starts one,
+/// and fails where that fails.
+fn is_alone(test: &str, authorities: &str) -> bool {
+    common::is_alone(test, &[("SSL_CERT_FILE", data().join(authorities).to_str().unwrap())])
 }
 
 #[tokio::test]
-#[ignore = "runs in a process of its own, by the tests above"]
-async fn in_a_process_whose_system_trusts_the_authority() {
+async fn without_a_secure_socket_the_authorities_are_the_systems() {
+    if !is_alone("without_a_secure_socket_the_authorities_are_the_systems", "certs/ca.pem") {
+        return;
+    }
     let server = TestServer::start_https(TestTls::new(server()), ok).await;
     let clock: Arc<dyn Clock> = Arc::new(clock());
     let client = HttpClient::new(ClientConfig::new().clock(clock)).unwrap();
@@ -189,8 +172,10 @@ async fn in_a_process_whose_system_trusts_the_authority() {
 }
 
 #[tokio::test]
-#[ignore = "runs in a process of its own, by the tests above"]
-async fn in_a_process_whose_system_trusts_nobody() {
+async fn a_system_without_authorities_is_no_obstacle_to_plain_http() {
+    if !is_alone("a_system_without_authorities_is_no_obstacle_to_plain_http", "no such file") {
+        return;
+    }
     let plain = TestServer::start(ok).await;
     let client = HttpClient::new(ClientConfig::new().connect_timeout(Duration::from_secs(60))).unwrap();
     assert_eq!(get(&client, &common::endpoint(&plain.origin(), "/")).await.unwrap().status, StatusCode::OK);

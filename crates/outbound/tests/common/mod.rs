@@ -8,6 +8,7 @@ pub mod section;
 use std::{
     future::Future,
     path::PathBuf,
+    process::Command,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -55,6 +56,25 @@ pub fn status(status: StatusCode) -> Response<Bytes> {
 
 pub async fn get(client: &HttpClient, endpoint: &Endpoint) -> Result<Answer, OutboundError> {
     client.get(endpoint, Get::new()).await
+}
+
+/// Whether this is a process of the test's own, with these variables in its environment. Elsewhere it starts one, and fails
+/// where that fails.
+pub fn is_alone(test: &str, variables: &[(&str, &str)]) -> bool {
+    const ALONE: &str = "PORTCULLIS_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env_clear()
+        .envs(variables.iter().copied())
+        .env(ALONE, test)
+        .output()
+        .unwrap();
+    let (shown, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && shown.contains("1 passed"), "{shown}\n{errors}");
+    false
 }
 
 /// Fails the test where what it waits for never happens.
