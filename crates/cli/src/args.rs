@@ -53,8 +53,9 @@ pub(crate) enum Command {
 #[command(after_help = "\
 Each service answers with its text (`respond`) or forwards to its server (`upstream`). Once it serves, a line on
 standard error says where: `listening on https://127.0.0.1:9090`. An address that other machines reach needs TLS or
-`allowInsecureHttp` in the configuration, with `--listen` as well. SIGTERM and SIGINT stop it after the requests in
-flight; a second one stops it at once.
+`allowInsecureHttp` in the configuration, with `--listen` as well. Then the servers that providers depend on are asked
+once, and those that do not answer rightly are logged: requests that need one are answered with 503 until it does.
+SIGTERM and SIGINT stop it after the requests in flight; a second one stops it at once.
 
 Examples:
   portcullis serve --config Config.toml
@@ -95,17 +96,25 @@ pub(crate) struct InitArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Mistakes are told on standard error, all at once, one a line: file:line:column: key: what is wrong and the remedy.
-A right file is answered with its services, resources and elements on standard output. No server is contacted.
+A right file is answered with its services, resources and elements on standard output. No server is contacted, unless
+--online asks for it: then every server that a provider depends on (key sets, introspection, token endpoints) is asked
+once, all at the same time, and a table tells what answered, how fast, what is wrong, and which elements need it.
 
-Exit codes: 0 right, 1 mistakes, 2 the file cannot be read.
+Exit codes: 0 right, and with --online all servers answered rightly; 1 mistakes, or a server that did not; 2 the file
+cannot be read.
 
 Examples:
   portcullis check Config.toml
+  portcullis check --online Config.toml
   portcullis check Config.toml --json | jq '.problems[].path'")]
 pub(crate) struct CheckArgs {
     /// The configuration
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+
+    /// Ask every server that the configuration names
+    #[arg(long)]
+    pub(crate) online: bool,
 
     /// Print mistakes, warnings and services as JSON
     #[arg(long)]
@@ -134,7 +143,8 @@ pub(crate) struct HashArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The service and the resource are chosen as the gateway chooses them. Nothing is remembered, nothing is logged, and no
-server is contacted: an element that would have to is reported as unavailable. Without a credential no element looks.
+server is contacted: an element that would have to is reported as unavailable. With --online it asks its server, which
+gets to see the credential where that is what it is asked about. Without a credential no element looks.
 
 A header file holds headers as they are sent, one a line (`Authorization: Basic …`), or nothing but the value of an
 Authorization header (`Bearer …`). It is a file, or standard input, so that no credential stands on the command line.
@@ -144,6 +154,7 @@ Exit codes: 0 admitted, 1 refused, 2 the configuration or the headers cannot be 
 Examples:
   portcullis explain --config Config.toml --path /foo/bar
   portcullis explain --config Config.toml --method POST --path /foo/admin --header @headers.txt
+  portcullis explain --config Config.toml --path /foo/bar --header @token.txt --online
   printf 'Basic %s' \"$(printf alice:password1 | base64)\" |
     portcullis explain --config Config.toml --path /foo/bar --header @-")]
 pub(crate) struct ExplainArgs {
@@ -166,6 +177,10 @@ pub(crate) struct ExplainArgs {
     /// The address of the client
     #[arg(long, value_name = "ADDR")]
     pub(crate) client: Option<IpAddr>,
+
+    /// Let elements ask their servers
+    #[arg(long)]
+    pub(crate) online: bool,
 
     /// Print the explanation as JSON
     #[arg(long)]
@@ -213,12 +228,13 @@ pub(crate) struct IssueArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The token goes through the element or provider as in a request. An element also asks for its scopes. No server is
-contacted.
+contacted, unless --online allows it: key sets are fetched and tokens introspected then.
 
 Exit codes: 0 accepted, 1 refused, 2 the configuration or the element cannot be used.
 
 Examples:
   portcullis token verify --config Config.toml --provider wso2 @token.txt
+  portcullis token verify --config Config.toml --provider idp --online @token.txt
   portcullis token verify --config Config.toml --element 'services.\"/foo\".auth[1]' < token.txt")]
 pub(crate) struct VerifyArgs {
     /// The configuration
@@ -231,6 +247,10 @@ pub(crate) struct VerifyArgs {
     /// A file that holds the token, or `@-` for standard input
     #[arg(value_name = "@FILE|@-", default_value = "@-")]
     pub(crate) token: String,
+
+    /// Let the element or provider ask its servers
+    #[arg(long)]
+    pub(crate) online: bool,
 
     /// Print the outcome as JSON
     #[arg(long)]

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::{
     assemble::{self, Unanswered},
-    describe, located,
+    block_on, describe, located,
+    online::{self, Answered},
 };
 use crate::{
     args::CheckArgs,
@@ -21,9 +22,14 @@ pub(super) fn run(args: &CheckArgs, out: &mut Output) -> Result {
     input::require_file(&args.file)?;
     let file = args.file.display().to_string();
     let config = read(args);
+    let answered = match &config {
+        Ok(config) if args.online => Some(block_on(async { online::ask(online::of_config(config)).await })?),
+        _ => None,
+    };
+    let verdict = Verdict::of(config.is_ok() && answered.iter().flatten().all(Answered::is_right));
     if args.json {
-        out.json(&json(&file, &config))?;
-        return Ok(Verdict::of(config.is_ok()));
+        out.json(&json(&file, &config, answered.as_deref()))?;
+        return Ok(verdict);
     }
     let config = match config {
         Ok(config) => config,
@@ -44,13 +50,31 @@ pub(super) fn run(args: &CheckArgs, out: &mut Output) -> Result {
     out.line(format_args!("listener {scheme}://{}", listener.address()))?;
     for service in config.services() {
         out.line("")?;
-        out.line(format_args!("service {}  {}", service.path(), answer(service)))?;
+        out.line(format_args!("service {}  {}", service.path(), describe::answer_of(service)))?;
         out.table(&table(service.auth()))?;
     }
     if config.services().is_empty() {
         out.line("no services: add [services.\"/path\"]")?;
     }
-    Ok(Verdict::Yes)
+    if let Some(answered) = answered {
+        tell_online(&answered, out)?;
+    }
+    Ok(verdict)
+}
+
+/// What became of asking the servers.
+fn tell_online(answered: &[Answered], out: &mut Output) -> Result<()> {
+    out.line("")?;
+    if answered.is_empty() {
+        return out.line("no servers: no provider depends on one");
+    }
+    out.line("servers")?;
+    out.table(&online::table(answered))?;
+    let wrong = answered.iter().filter(|one| !one.is_right()).count();
+    if wrong > 0 {
+        complain(format_args!("{wrong} of {} servers did not answer rightly", answered.len()));
+    }
+    Ok(())
 }
 
 /// The configuration, or everything that is wrong with it.
@@ -61,15 +85,6 @@ fn read(args: &CheckArgs) -> std::result::Result<Config, Vec<Problem>> {
     match assemble::gateway(&config, auths, Unanswered::LeftOut) {
         Ok(_) => Ok(config),
         Err(failure) => Err(failure.to_string().lines().map(|line| Problem::new("", None, line)).collect()),
-    }
-}
-
-/// Where the answers of a service come from.
-fn answer(service: &ServiceConfig) -> String {
-    match &service.gateway().answer {
-        Some(Answer::Respond(_)) => "answers a text".to_owned(),
-        Some(Answer::Upstream(upstream)) => format!("forwards to {}", upstream.url),
-        _ => "is served by Rust code".to_owned(),
     }
 }
 
@@ -98,8 +113,12 @@ fn rows(table: &mut Table, method: &str, path: &str, policy: &Policy) {
     }
 }
 
-fn json(file: &str, config: &std::result::Result<Config, Vec<Problem>>) -> Value {
-    match config {
+fn json(
+    file: &str,
+    config: &std::result::Result<Config, Vec<Problem>>,
+    answered: Option<&[Answered]>,
+) -> Value {
+    let mut value = match config {
         Ok(config) => json!({
             "file": file,
             "right": true,
@@ -112,7 +131,11 @@ fn json(file: &str, config: &std::result::Result<Config, Vec<Problem>>) -> Value
             "services": config.services().iter().map(service_json).collect::<Vec<_>>(),
         }),
         Err(problems) => json!({ "file": file, "right": false, "problems": problems_json(problems) }),
+    };
+    if let (Some(answered), Some(object)) = (answered, value.as_object_mut()) {
+        object.insert("servers".to_owned(), online::json(answered).into());
     }
+    value
 }
 
 fn problems_json(problems: &[Problem]) -> Vec<Value> {

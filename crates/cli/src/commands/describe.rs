@@ -1,7 +1,16 @@
 //! Policies and principals in words and in JSON, the same in every command.
 
-use portcullis::{Element, Identity, Policy, RequiredScopes};
+use portcullis::{Answer, Element, Identity, Policy, RequiredScopes, ServiceConfig};
 use serde_json::{Value, json};
+
+/// Where the answers of a service come from.
+pub(super) fn answer_of(service: &ServiceConfig) -> String {
+    match &service.gateway().answer {
+        Some(Answer::Respond(_)) => "answers a text".to_owned(),
+        Some(Answer::Upstream(upstream)) => format!("forwards to {}", upstream.url),
+        _ => "is served by Rust code".to_owned(),
+    }
+}
 
 /// What a policy amounts to.
 pub(super) fn kind_of(policy: &Policy) -> &'static str {

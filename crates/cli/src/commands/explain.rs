@@ -25,7 +25,8 @@ pub(super) fn run(args: &ExplainArgs, out: &mut Output) -> Result {
     // Services that Rust code serves are of interest as well.
     let auths = config.services().iter().map(|service| service.auth().clone());
     let gateway = assemble::gateway(&config, auths, Unanswered::Empty)?;
-    let explained = block_on(gateway.explain(&parts, args.client, Contact::Forbidden))?;
+    let contact = if args.online { Contact::Allowed } else { Contact::Forbidden };
+    let explained = block_on(gateway.explain(&parts, args.client, contact))?;
     let status = explained.status();
     if args.json {
         out.json(&json(&parts, &explained))?;

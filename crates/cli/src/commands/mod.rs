@@ -7,6 +7,7 @@ mod explain;
 mod hash;
 mod headers;
 mod init;
+mod online;
 mod serve;
 mod token;
 

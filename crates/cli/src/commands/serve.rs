@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use super::{
     assemble::{self, Unanswered},
-    load,
+    describe, load, online,
 };
 use crate::{
     args::ServeArgs,
@@ -25,6 +25,8 @@ use crate::{
 
 /// What is logged unless somebody says otherwise: refusals, and not every request.
 pub(super) const LOG: &str = "info";
+
+const LOG_TARGET: &str = "portcullis::serve";
 
 pub(super) fn run(args: &ServeArgs) -> Result {
     // Its warnings are log events.
@@ -45,6 +47,7 @@ async fn serve(args: &ServeArgs, config: &Config) -> Result<()> {
     for service in config.services() {
         auths.push(service.build().await?);
     }
+    let needed = online::of_services(&auths);
     let gateway = assemble::gateway(config, auths, Unanswered::Mistake)?;
     let mut wanted = config.listener().clone();
     if let Some(address) = args.listen {
@@ -52,9 +55,36 @@ async fn serve(args: &ServeArgs, config: &Config) -> Result<()> {
     }
     let listener = Listener::bind(&wanted).await?;
     announce(args.log_format, &listener);
+    for service in config.services() {
+        tracing::info!(target: LOG_TARGET, "service {} {}", service.path(), describe::answer_of(service));
+    }
+    // It ends with the runtime.
+    tokio::spawn(ask(needed));
     let front =
         Front { gateway, trusted_proxies: wanted.trusted_proxies().clone(), is_secure: listener.is_secure() };
     Ok(listener.serve(front).await?)
+}
+
+/// Asks the servers of providers, so that whoever starts it need not wait for the first refusal to learn that one is down.
+async fn ask(needed: Vec<online::Needed>) {
+    for online::Answered { probe, needed_by } in online::ask(needed).await {
+        let (role, url, needed_by) = (probe.role, probe.url, needed_by.join("; "));
+        let milliseconds = u64::try_from(probe.took.as_millis()).unwrap_or(u64::MAX);
+        match probe.result {
+            Ok(answer) => {
+                tracing::info!(target: LOG_TARGET, role, url, milliseconds, needed_by, answer, "a server answers");
+            }
+            Err(reason) => tracing::warn!(
+                target: LOG_TARGET,
+                role,
+                url,
+                milliseconds,
+                needed_by,
+                reason,
+                "a server does not answer rightly; requests that need it are answered with 503 until it does"
+            ),
+        }
+    }
 }
 
 /// Says where it listens, whatever the log filter: whoever started it waits for this line.

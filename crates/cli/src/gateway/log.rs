@@ -1,11 +1,11 @@
 //! What the gateway logs: paths without their queries, and never a header.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use http::{Method, Uri, request::Parts};
 use tracing::{debug, info, warn};
 
-use super::{Peer, reply::Refused, upstream::Failure};
+use super::{Peer, reply::Refused, upstream::Failure, websocket::Closed};
 
 const TARGET: &str = "portcullis::gateway";
 
@@ -88,6 +88,58 @@ impl<'a> Exchange<'a> {
         } else {
             log!(warn, "no answer from the upstream");
         }
+    }
+}
+
+/// A WebSocket, from its opening to its end.
+#[derive(Debug)]
+pub(super) struct Socket {
+    service: String,
+    path: String,
+    peer: Option<Peer>,
+}
+
+impl Socket {
+    pub(super) fn new(exchange: Exchange<'_>) -> Self {
+        Self { service: exchange.service.to_owned(), path: exchange.path, peer: exchange.peer }
+    }
+
+    pub(super) fn opened(&self) {
+        info!(
+            target: TARGET,
+            service = self.service,
+            path = %self.path,
+            client = self.peer.map(|peer| tracing::field::display(peer.client)),
+            "a WebSocket was opened"
+        );
+    }
+
+    pub(super) fn closed(&self, closed: &Closed, open: Duration) {
+        info!(
+            target: TARGET,
+            service = self.service,
+            path = %self.path,
+            client = self.peer.map(|peer| tracing::field::display(peer.client)),
+            by = %closed.by,
+            code = closed.code,
+            reason = closed.reason,
+            seconds = open.as_secs_f64(),
+            bytes_up = closed.up,
+            bytes_down = closed.down,
+            "a WebSocket was closed"
+        );
+    }
+
+    /// One side hung up before it was open.
+    pub(super) fn missed(&self, error: &hyper::Error) {
+        debug!(
+            target: TARGET,
+            service = self.service,
+            path = %self.path,
+            client = self.peer.map(|peer| tracing::field::display(peer.client)),
+            %error,
+            "a WebSocket was not opened"
+        );
     }
 }
 

@@ -2,25 +2,37 @@
 //!
 //! A request goes through these doors, in this order:
 //!
-//! 1. **Its target.** TRACE, CONNECT and methods that are not written in capitals are 405, an extended CONNECT (a
-//!    WebSocket over HTTP/2) 501. The host is named once (400). The path reads in one way only (400): percent-decoded once, it holds no `%`, `;`, `\`,
-//!    control character, dot segment, empty segment, and no slash that was encoded.
+//! 1. **Its target.** TRACE, CONNECT and methods that are not written in capitals are 405, an extended CONNECT that opens
+//!    no WebSocket 501. The host is named once (400). The path reads in one way only (400): percent-decoded once, it
+//!    holds no `%`, `;`, `\`, control character, dot segment, empty segment, and no slash that was encoded. Who asks for
+//!    a WebSocket asks rightly (400).
 //! 2. **Its service**: the longest path that is a prefix on a segment boundary; 404 where there is none, and
 //!    where another spelling of the path would choose another one ([`PathMatching`]).
 //! 3. **CORS**, where the service has some: preflights are answered here, and what follows gets its headers.
 //! 4. **The decision**, on the resource that covers the path; 404 where another spelling of the path meets
-//!    another resource. A rejection is answered as everywhere in portcullis.
+//!    another resource. A rejection is answered as everywhere in portcullis. A WebSocket is decided on as a GET.
 //! 5. **The answer**: a text, or the upstream's, to which path and query go exactly as the client sent them,
 //!    with the caller's identity, and without anything that pretends to be one. Bodies and trailers pass frame
-//!    by frame in both directions.
+//!    by frame in both directions. A token in a cookie or among the subprotocols stays here.
 //!
 //! | the upstream | the client gets |
 //! |---|---|
-//! | cannot be connected, breaks off, switches protocols | 502 |
+//! | cannot be connected, breaks off, switches protocols unasked or to another than was asked for | 502 |
 //! | takes more than 5 s to connect, or is silent for 60 s before it answers | 504 |
 //! | waits 60 s for more of the client's body | 408 |
 //!
-//! Upgrades (WebSockets) are not passed on: `Upgrade` is removed like every hop-by-hop header.
+//! | the client asks for | the upstream is asked for | an answer that opens it |
+//! |---|---|---|
+//! | a WebSocket by `Upgrade` (HTTP/1.1) | the same, with the gateway's own key | 101 |
+//! | a WebSocket by extended CONNECT (HTTP/2) | the same, over HTTP/1.1 | 200 |
+//! | another upgrade, such as h2c | the request without it | none |
+//! | an extended CONNECT for another protocol | nothing: 501 | none |
+//!
+//! An upstream that opens no WebSocket is the client's to hear: its answer passes as it is. What becomes of one that is
+//! open says [`websocket`].
+//!
+//! An upstream is spoken to in HTTP/1.1; over https in HTTP/2 where it offers that; and in HTTP/2 without asking where the
+//! service says `protocol = "grpc"`, whose refusals are told in gRPC's way.
 
 mod body;
 mod cors;
@@ -37,6 +49,7 @@ mod site;
 mod spelling;
 mod target;
 mod upstream;
+mod websocket;
 
 use std::{
     convert::Infallible,

@@ -2,11 +2,11 @@
 
 use http::{
     HeaderValue, Method, Response, StatusCode,
-    header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE},
+    header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, SEC_WEBSOCKET_VERSION},
 };
 use portcullis_core::Rejection;
 
-use super::{body::Body, path::PathProblem};
+use super::{body::Body, path::PathProblem, websocket};
 
 /// Methods that the gateway passes on, among those that have a name (RFC 9110 §9, RFC 5789).
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -21,8 +21,12 @@ pub(super) struct Refused {
 pub(super) enum Kind {
     /// TRACE, a CONNECT that asks for a tunnel, or a method that is not written in capitals.
     Method,
-    /// A WebSocket over HTTP/2.
+    /// An extended CONNECT that is no WebSocket, or asks one of a service that answers a text.
     ExtendedConnect,
+    /// An upgrade to a WebSocket that is not as RFC 6455 has it.
+    Handshake,
+    /// A WebSocket of another version.
+    WebSocketVersion,
     /// No host, two hosts, or something that is none.
     Host,
     /// A path that reads in two ways.
@@ -40,7 +44,7 @@ impl Refused {
         match self.kind {
             Kind::Method => StatusCode::METHOD_NOT_ALLOWED,
             Kind::ExtendedConnect => StatusCode::NOT_IMPLEMENTED,
-            Kind::Host | Kind::Path(_) => StatusCode::BAD_REQUEST,
+            Kind::Handshake | Kind::WebSocketVersion | Kind::Host | Kind::Path(_) => StatusCode::BAD_REQUEST,
             Kind::NoService | Kind::OtherSpelling => StatusCode::NOT_FOUND,
             Kind::TooLong => StatusCode::URI_TOO_LONG,
         }
@@ -51,6 +55,8 @@ impl Refused {
         match self.kind {
             Kind::Method => "method-not-allowed",
             Kind::ExtendedConnect => "extended-connect",
+            Kind::Handshake => "bad-websocket-handshake",
+            Kind::WebSocketVersion => "websocket-version",
             Kind::Host => "bad-host",
             Kind::Path(problem) => problem.as_str(),
             Kind::NoService => "no-service",
@@ -65,7 +71,13 @@ impl Refused {
             Kind::Method => {
                 "the gateway passes on neither TRACE and CONNECT nor methods that are not written in capitals"
             }
-            Kind::ExtendedConnect => "WebSockets over HTTP/2 are not passed on in this version",
+            Kind::ExtendedConnect => {
+                "of extended CONNECT the gateway passes on WebSockets alone, to services that have an `upstream`"
+            }
+            Kind::Handshake => {
+                "the caller has to send exactly one `Sec-WebSocket-Key` of 16 bytes in base64, and no body"
+            }
+            Kind::WebSocketVersion => "the caller has to speak version 13, which is RFC 6455's",
             Kind::Host => "the caller has to name exactly one host, without user information",
             Kind::Path(_) => "the caller has to send a path that every server reads alike",
             Kind::NoService => "no service has a `path` that covers this one",
@@ -82,6 +94,10 @@ impl Refused {
         if self.kind == Kind::Method {
             // RFC 9110 §15.5.6: "The origin server MUST generate an Allow header field in a 405 response".
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(METHODS));
+        }
+        if self.kind == Kind::WebSocketVersion {
+            // RFC 6455 §4.4: the answer tells which versions there are.
+            response.headers_mut().insert(SEC_WEBSOCKET_VERSION, websocket::VERSION);
         }
         response
     }
@@ -109,9 +125,13 @@ pub(super) fn empty(status: StatusCode) -> Response<Body> {
 }
 
 /// The answer to a request that a policy did not let in.
-pub(super) fn rejected(rejection: Rejection) -> Response<Body> {
+pub(super) fn rejected(method: &Method, rejection: Rejection) -> Response<Body> {
     let mut response = Response::new(Body::empty());
-    *response.status_mut() = rejection.status();
+    *response.status_mut() = match *method {
+        // In gRPC the status is always 200, which would open the WebSocket.
+        Method::CONNECT => rejection.status(),
+        _ => rejection.response_status(),
+    };
     rejection.write_headers(response.headers_mut());
     response.extensions_mut().insert(rejection);
     response

@@ -7,7 +7,9 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response, Version, request::Parts};
+use http::{Request, Response, StatusCode, Version, request::Parts};
+use hyper::upgrade::OnUpgrade;
+use portcullis_axum::serve::Stopping;
 use portcullis_core::{
     Admission, Auth, BoxFuture, BuildError, Clock, Contact, Decision, Explanation, Policy, RequestHead, Step,
 };
@@ -24,7 +26,8 @@ use super::{
     service::{Answer, Service},
     spelling::Spellings,
     target::Target,
-    upstream::Way,
+    upstream::{Failure, Way},
+    websocket::{Asked, Opening, Ours},
 };
 
 /// What stands before a service: its cross-origin rules, where it has some.
@@ -92,7 +95,9 @@ impl Site {
         let layer = service.cors.as_ref().map(super::Cors::layer).transpose()?;
         let answer = match service.answer {
             Answer::Respond(text) => Ready::Text(text),
-            Answer::Upstream(upstream) => Ready::Upstream(Box::new(Way::new(upstream, clock))),
+            Answer::Upstream(upstream) => {
+                Ready::Upstream(Box::new(Way::new(upstream, service.auth.protocol(), clock)))
+            }
         };
         let guarded = Guarded(Arc::new(Self {
             auth: service.auth,
@@ -164,7 +169,7 @@ impl Site {
 
     async fn answer(
         &self,
-        parts: Parts,
+        mut parts: Parts,
         body: ClientBody,
         target: &Target,
         peer: Option<Peer>,
@@ -172,14 +177,37 @@ impl Site {
     ) -> Response<Body> {
         let admission = match decision {
             Ok(admission) => admission,
-            Err(rejection) => return reply::rejected(rejection),
+            Err(rejection) => return reply::rejected(&parts.method, rejection),
         };
-        match &self.answer {
-            Ready::Text(text) => reply::text(&parts.method, text),
-            Ready::Upstream(way) => self.pass_on(way, parts, body, target, peer, &admission).await,
+        let way = match (&self.answer, &target.websocket) {
+            (Ready::Upstream(way), _) => way,
+            // Any text would be the first bytes of the WebSocket.
+            (Ready::Text(_), Some(Asked::Connect)) => {
+                return self.refuse(&parts, peer, Kind::ExtendedConnect);
+            }
+            (Ready::Text(text), _) => return reply::text(&parts.method, text),
+        };
+        // A token that only browsers need there is nobody's behind the gateway, on public routes as well.
+        let offered = self.auth.conceal(&parts.method, &mut parts.headers);
+        self.auth.conceal_cookies(&mut parts.headers);
+        let mut response = match &target.websocket {
+            None => self.pass_on(way, parts, body, target, peer, &admission).await,
+            Some(asked) => self.open(way, asked, parts, target, peer, &admission).await,
+        };
+        if let Some(offered) = offered {
+            let status = response.status();
+            offered.answer(status, response.headers_mut());
         }
+        response
     }
 
+    fn refuse(&self, parts: &Parts, peer: Option<Peer>, kind: Kind) -> Response<Body> {
+        let refused = Refused::from(kind);
+        log::refused(&parts.method, &parts.uri, peer, refused);
+        refused.response()
+    }
+
+    /// Sends a request on, and the answer back.
     async fn pass_on(
         &self,
         way: &Way,
@@ -189,17 +217,85 @@ impl Site {
         peer: Option<Peer>,
         admission: &Admission,
     ) -> Response<Body> {
-        let address = match way.address(&parts.uri) {
-            Ok(address) => address,
-            Err(refused) => {
-                log::refused(&parts.method, &parts.uri, peer, refused);
-                return refused.response();
-            }
-        };
         let log = log::Exchange::new(&parts, peer, self.auth.path());
+        let head = match self.head(way, parts, target, peer, admission) {
+            Ok(head) => head,
+            Err(refused) => return *refused,
+        };
+        match way.send(head, body).await {
+            Ok(response) => self.relay(response).map(Body::upstream),
+            Err(failure) => failed(&log, &failure),
+        }
+    }
+
+    /// Opens a WebSocket with the upstream, and then with the client.
+    async fn open(
+        &self,
+        way: &Way,
+        asked: &Asked,
+        mut parts: Parts,
+        target: &Target,
+        peer: Option<Peer>,
+        admission: &Admission,
+    ) -> Response<Body> {
+        let log = log::Exchange::new(&parts, peer, self.auth.path());
+        let stopping = parts.extensions.remove::<Stopping>();
+        let Some(client) = parts.extensions.remove::<OnUpgrade>() else {
+            // The listener cannot give the connection away.
+            return self.refuse(&parts, peer, Kind::ExtendedConnect);
+        };
+        let Some((ours, mask)) = Ours::random() else {
+            return failed(&log, &Failure::new(StatusCode::BAD_GATEWAY, "the system gives no random bytes"));
+        };
+        let mut head = match self.head(way, parts, target, peer, admission) {
+            Ok(head) => head,
+            Err(refused) => return *refused,
+        };
+        ours.ask(&mut head.headers);
+        let mut response = match way.open(head).await {
+            Ok(response) => response,
+            Err(failure) => return failed(&log, &failure),
+        };
+        let reason = match response.status() {
+            StatusCode::SWITCHING_PROTOCOLS if ours.is_answered(response.headers()) => {
+                let upstream = hyper::upgrade::on(&mut response);
+                let (clock, log) = (way.clock(), log::Socket::new(log));
+                Opening { client, upstream, lease: admission.lease(), stopping, mask, clock, log }.start();
+                let mut response = self.relay(response).map(|_| Body::empty());
+                *response.status_mut() = asked.opened();
+                asked.answer(response.headers_mut());
+                return response;
+            }
+            StatusCode::SWITCHING_PROTOCOLS => {
+                "the upstream did not agree to the WebSocket as it was asked to"
+            }
+            // RFC 8441 §5: any of them would open it.
+            status if *asked == Asked::Connect && status.is_success() => {
+                "the upstream opened no WebSocket, and answered with success"
+            }
+            _ => return self.relay(response).map(Body::upstream),
+        };
+        failed(&log, &Failure::new(StatusCode::BAD_GATEWAY, reason))
+    }
+
+    /// What the upstream is asked.
+    fn head(
+        &self,
+        way: &Way,
+        parts: Parts,
+        target: &Target,
+        peer: Option<Peer>,
+        admission: &Admission,
+    ) -> Result<Parts, Box<Response<Body>>> {
+        let address = way.address(&parts.uri).map_err(|refused| {
+            log::refused(&parts.method, &parts.uri, peer, refused);
+            Box::new(refused.response())
+        })?;
         // The extensions stay behind: they belong to the connection to the client.
         let (mut head, ()) = Request::new(()).into_parts();
-        head.method = parts.method;
+        if target.websocket.is_none() {
+            head.method = parts.method;
+        }
         head.uri = address;
         head.version = Version::HTTP_11;
         head.headers = parts.headers;
@@ -209,22 +305,24 @@ impl Site {
         if let Some(caller) = admission.principal() {
             headers::set_identity(&mut head.headers, caller);
         }
-        match way.send(head, body).await {
-            Ok(mut response) => {
-                headers::response(response.headers_mut());
-                if self.has_cors {
-                    headers::remove_cors(response.headers_mut());
-                }
-                // The listener speaks its own version.
-                *response.version_mut() = Version::default();
-                response.map(Body::upstream)
-            }
-            Err(failure) => {
-                log.failed(&failure);
-                reply::empty(failure.status)
-            }
-        }
+        Ok(head)
     }
+
+    /// What the client gets of an upstream's answer.
+    fn relay<B>(&self, mut response: Response<B>) -> Response<B> {
+        headers::response(response.headers_mut());
+        if self.has_cors {
+            headers::remove_cors(response.headers_mut());
+        }
+        // The listener speaks its own version.
+        *response.version_mut() = Version::default();
+        response
+    }
+}
+
+fn failed(log: &log::Exchange<'_>, failure: &Failure) -> Response<Body> {
+    log.failed(failure);
+    reply::empty(failure.status)
 }
 
 impl tower_service::Service<Request<ClientBody>> for Guarded {

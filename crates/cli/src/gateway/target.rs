@@ -6,6 +6,7 @@ use hyper::ext::Protocol;
 use super::{
     path,
     reply::{Kind, Refused},
+    websocket::{self, Asked},
 };
 
 /// A request target that was understood.
@@ -15,14 +16,15 @@ pub(super) struct Target {
     pub(super) path: String,
     /// The host and port that the client named; `None` for HTTP/1.0 without `Host`.
     pub(super) host: Option<HeaderValue>,
+    /// How the client asked for a WebSocket, where it did.
+    pub(super) websocket: Option<Asked>,
 }
 
 /// Reads the target of a request.
 pub(super) fn read(parts: &Parts) -> Result<Target, Refused> {
     match parts.method {
         Method::TRACE => return Err(Kind::Method.into()),
-        Method::CONNECT if is_extended(parts) => return Err(Kind::ExtendedConnect.into()),
-        Method::CONNECT => return Err(Kind::Method.into()),
+        Method::CONNECT if !is_extended(parts) => return Err(Kind::Method.into()),
         // RFC 9110 §9.1: methods are case-sensitive. Frameworks that write `post` in capitals before they look at it
         // would act on another method than the one that was decided on.
         ref other if other.as_str().bytes().any(|byte| byte.is_ascii_lowercase()) => {
@@ -37,7 +39,8 @@ pub(super) fn read(parts: &Parts) -> Result<Target, Refused> {
         return Err(Kind::NoService.into());
     }
     let path = path::read(raw)?;
-    Ok(Target { path: path.into_owned(), host })
+    let websocket = websocket::read(parts)?;
+    Ok(Target { path: path.into_owned(), host, websocket })
 }
 
 /// RFC 8441 §4: an extended CONNECT carries `:protocol`, `:scheme` and `:path`.

@@ -23,8 +23,9 @@ const MALFORMED: &str = "malformed-credential";
 pub(in crate::commands) fn run(args: &VerifyArgs, out: &mut Output) -> Result {
     let config = load(&args.config)?;
     let way = Way::find(&config, &args.by)?;
+    let contact = if args.online { Contact::Allowed } else { Contact::Forbidden };
     let told = match Token::read(&args.token)? {
-        Token::Text(token) => block_on(way.verify(token.expose()))?,
+        Token::Text(token) => block_on(way.verify(token.expose(), contact))?,
         Token::Unusable(reason) => refused(MALFORMED, reason),
     };
     if args.json {
@@ -81,7 +82,7 @@ impl Way {
         }
     }
 
-    async fn verify(&self, token: &str) -> Told {
+    async fn verify(&self, token: &str, contact: Contact) -> Told {
         if "Bearer ".len() + token.len() > self.max_bytes {
             let reason = format!("it is longer than the {} bytes of `maxCredentialBytes`", self.max_bytes);
             return refused(MALFORMED, &reason);
@@ -90,7 +91,7 @@ impl Way {
             Ok(bearer) => Credential::Bearer(bearer),
             Err(error) => return refused(MALFORMED, &error.to_string()),
         };
-        let cx = Context::new(&self.clock).explaining(Contact::Forbidden);
+        let cx = Context::new(&self.clock).explaining(contact);
         match self.provider.authenticate(&credential, &cx).await {
             Outcome::Known(identity) => self.authorize(&identity),
             Outcome::Refused(refusal) => refused(refusal.code(), refusal.reason()),

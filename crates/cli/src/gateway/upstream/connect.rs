@@ -11,7 +11,7 @@ use std::{
 };
 
 use http::{Request, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::{
     client::legacy::{self, Builder, ResponseFuture, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
@@ -33,6 +33,22 @@ const MAX_IDLE: usize = 128;
 /// How often the server is asked for a sign of life on an HTTP/2 connection that waits for it.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 
+/// How long a WebSocket may be quiet before the system asks whether the other machine is there at all.
+const TCP_KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+/// What is spoken on connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speaks {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2, without being asked (RFC 9113 §3.3).
+    Http2,
+    /// Over TLS, whatever the two agree on.
+    Negotiated,
+    /// HTTP/1.1, on connections that are used once and then become something else.
+    Upgrades,
+}
+
 #[derive(Clone)]
 pub(super) enum Client {
     Plain(legacy::Client<Bounded<HttpConnector>, Outgoing>),
@@ -40,23 +56,28 @@ pub(super) enum Client {
 }
 
 impl Client {
-    pub(super) fn new(tls: Option<&rustls::ClientConfig>, clock: &Arc<dyn Clock>) -> Self {
+    pub(super) fn new(tls: Option<&rustls::ClientConfig>, speaks: Speaks, clock: &Arc<dyn Clock>) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
+        if speaks == Speaks::Upgrades {
+            tcp.set_keepalive(Some(TCP_KEEP_ALIVE));
+        }
         let clock = Arc::clone(clock);
+        let builder = builder(speaks);
         let Some(tls) = tls else {
-            return Self::Plain(builder().build(Bounded { connector: tcp, clock }));
+            return Self::Plain(builder.build(Bounded { connector: tcp, clock }));
         };
         let mut tls = tls.clone();
-        // The connector says itself which protocols it offers, and takes offence at others.
-        tls.alpn_protocols.clear();
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_only()
-            .enable_all_versions()
-            .wrap_connector(tcp);
-        Self::Tls(builder().build(Bounded { connector, clock }))
+        // Whatever the configuration says: what is offered is what is spoken.
+        tls.alpn_protocols = match speaks {
+            Speaks::Upgrades | Speaks::Http1 => vec![b"http/1.1".to_vec()],
+            Speaks::Http2 => vec![b"h2".to_vec()],
+            Speaks::Negotiated => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        };
+        let mut connector = HttpsConnector::from((tcp, tls));
+        connector.enforce_https();
+        Self::Tls(builder.build(Bounded { connector, clock }))
     }
 
     pub(super) fn request(&self, request: Request<Outgoing>) -> ResponseFuture {
@@ -76,13 +97,14 @@ impl fmt::Debug for Client {
     }
 }
 
-fn builder() -> Builder {
+fn builder(speaks: Speaks) -> Builder {
     let mut builder = legacy::Client::builder(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(KEEP_IDLE)
-        .pool_max_idle_per_host(MAX_IDLE)
+        .pool_max_idle_per_host(if speaks == Speaks::Upgrades { 0 } else { MAX_IDLE })
+        .http2_only(speaks == Speaks::Http2)
         .http2_keep_alive_interval(PING_INTERVAL);
     builder
 }

@@ -95,11 +95,7 @@ pub(super) async fn exchange(
         }
         Poll::Pending
     });
-    let response = response.await?;
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Failure::new(StatusCode::BAD_GATEWAY, "the upstream switched protocols unasked"));
-    }
-    Ok(response)
+    response.await
 }
 
 /// Says how long the body is in the one way that is true of it, whatever the client's headers said.

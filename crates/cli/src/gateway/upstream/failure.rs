@@ -16,7 +16,7 @@ pub(in crate::gateway) struct Failure {
 }
 
 impl Failure {
-    pub(super) fn new(status: StatusCode, reason: &str) -> Self {
+    pub(in crate::gateway) fn new(status: StatusCode, reason: &str) -> Self {
         Self { status, reason: reason.to_owned() }
     }
 

@@ -1,8 +1,9 @@
 //! Servers behind the gateway: where they are, and how requests get there.
 //!
-//! Connections are kept and used again; https ones speak HTTP/2 where the server does, http ones HTTP/1.1. No
-//! redirect is followed and no proxy of the environment is asked. A request is sent once more only where a kept
-//! connection turned out to be closed before a byte of it was sent.
+//! Connections are kept and used again; https ones speak HTTP/2 where the server does, http ones HTTP/1.1, or HTTP/2
+//! where the service is one of gRPC. A WebSocket has a connection of its own, in HTTP/1.1. No redirect is followed and no
+//! proxy of the environment is asked. A request is sent once more only where a kept connection turned out to be closed
+//! before a byte of it was sent.
 
 mod connect;
 mod exchange;
@@ -11,16 +12,17 @@ mod failure;
 use std::{net::IpAddr, sync::Arc};
 
 use http::{
-    Request, Response, Uri,
+    Request, Response, StatusCode, Uri,
     uri::{Authority, PathAndQuery, Scheme},
 };
+use http_body_util::Empty;
 use hyper::body::Incoming;
-use portcullis_core::{BuildError, Clock};
+use portcullis_core::{BuildError, Clock, Protocol};
 
-use self::connect::Client;
+use self::connect::{Client, Speaks};
 pub(super) use self::{exchange::Progress, failure::Failure};
 use super::{
-    body::ClientBody,
+    body::{self, ClientBody},
     headers::Onward,
     path,
     reply::{Kind, Refused},
@@ -82,13 +84,28 @@ fn is_loopback(host: &str) -> bool {
 pub(super) struct Way {
     upstream: Upstream,
     client: Client,
+    speaks: Speaks,
+    /// For WebSockets.
+    upgrades: Client,
     clock: Arc<dyn Clock>,
 }
 
 impl Way {
-    pub(super) fn new(upstream: Upstream, clock: &Arc<dyn Clock>) -> Self {
-        let client = Client::new(upstream.tls.as_deref(), clock);
-        Self { upstream, client, clock: Arc::clone(clock) }
+    pub(super) fn new(upstream: Upstream, protocol: Protocol, clock: &Arc<dyn Clock>) -> Self {
+        let tls = upstream.tls.as_deref();
+        let speaks = match (tls, protocol) {
+            (Some(_), _) => Speaks::Negotiated,
+            // gRPC knows no other, and servers of it that serve http expect the preface at once.
+            (None, Protocol::Grpc) => Speaks::Http2,
+            (None, _) => Speaks::Http1,
+        };
+        let client = Client::new(tls, speaks, clock);
+        let upgrades = Client::new(tls, Speaks::Upgrades, clock);
+        Self { upstream, client, speaks, upgrades, clock: Arc::clone(clock) }
+    }
+
+    pub(super) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
     }
 
     /// Whether bearer tokens may go there without being told so.
@@ -98,7 +115,7 @@ impl Way {
 
     /// Which protocols are spoken there.
     pub(super) fn onward(&self) -> Onward {
-        if self.upstream.scheme == Scheme::HTTP { Onward::Http1 } else { Onward::Negotiated }
+        if self.speaks == Speaks::Http1 { Onward::Http1 } else { Onward::Negotiated }
     }
 
     /// The address of a request: the upstream's, and the path and query exactly as the client sent them.
@@ -120,7 +137,18 @@ impl Way {
         head: http::request::Parts,
         body: ClientBody,
     ) -> Result<Response<Incoming>, Failure> {
-        exchange::exchange(&self.client, &self.clock, Request::from_parts(head, body)).await
+        let request = Request::from_parts(head, body);
+        let response = exchange::exchange(&self.client, &self.clock, request).await?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Failure::new(StatusCode::BAD_GATEWAY, "the upstream switched protocols unasked"));
+        }
+        Ok(response)
+    }
+
+    /// Asks to switch protocols, and waits for the head of the answer.
+    pub(super) async fn open(&self, head: http::request::Parts) -> Result<Response<Incoming>, Failure> {
+        let request = Request::from_parts(head, body::client(Empty::new()));
+        exchange::exchange(&self.upgrades, &self.clock, request).await
     }
 }
 
@@ -144,7 +172,7 @@ mod tests {
         let tls = if url.starts_with("https") { tls() } else { None };
         let upstream = Upstream::new(&Uri::from_static(url), tls).unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        Way::new(upstream, &clock)
+        Way::new(upstream, Protocol::Http, &clock)
     }
 
     #[test]
