@@ -167,7 +167,10 @@ equal cost and memory come with it.
 //! | `config` | [`Config`]: Config.toml | yes |
 //! | `file` | [`FileUserStore`]: Basic credentials against configured users | yes |
 //! | `jwt` | [`JwtValidator`]: bearer tokens | yes |
+//! | `jwks` | keys of an identity provider for [`JwtValidator`]: key sets and discovery | no |
+//! | `introspection` | `OAuth2Introspection`: opaque bearer tokens | no |
 //! | `axum` | [`AuthRouter`], extractors, [`serve()`]: the HTTPS listener | yes |
+//! | `ws` | WebSockets that end with their token, for axum | no |
 //! | `full` | all of them | no |
 //!
 //! Without `axum`, [`AuthLayer`] is the one of `portcullis-tower`, for plain hyper and any other service; with it the same
@@ -180,9 +183,10 @@ mod listen;
 
 pub use portcullis_core::{
     Admission, Auth, AuthBuilder, Basic, Bearer, BoxFuture, BuildError, Clock, Contact, Context, Credential,
-    CredentialError, CredentialErrorKind, Deciding, Decision, Element, ElementReport, Explanation, Identity,
-    IntoProvider, Looked, Outcome, Override, Policy, Principal, Provider, Refusal, Rejection, RejectionKind,
-    RequestHead, RequiredScopes, Resource, ResourceView, Scheme, Scopes, Secret, Step, SystemClock,
+    CredentialError, CredentialErrorKind, CredentialSources, Deciding, Decision, Element, ElementReport,
+    Ended, Expired, Explanation, Identity, IntoProvider, Lease, Looked, Outcome, Override, Policy, Principal,
+    Probe, Protocol, Provider, Refusal, Rejection, RejectionKind, RequestHead, RequiredScopes, Resource,
+    ResourceView, Scheme, Scopes, Secret, ServerState, Step, SystemClock, TokenError, TokenSource,
     Unavailable, UnixTime, authenticate_header, authorize,
 };
 
@@ -209,5 +213,12 @@ pub use portcullis_jwt::{JwtValidator, JwtValidatorConfig};
 /// Keys, certificates and key stores: what a listener shows and trusts, in code.
 #[cfg(any(feature = "config", feature = "axum"))]
 pub use portcullis_keys as keys;
+#[cfg(feature = "introspection")]
+pub use portcullis_oauth2 as oauth2;
+#[cfg(feature = "introspection")]
+pub use portcullis_oauth2::{IntrospectionConfig, OAuth2Introspection};
+/// Calls to key sets, introspection and token endpoints, in code.
+#[cfg(any(feature = "introspection", feature = "jwks"))]
+pub use portcullis_outbound as outbound;
 #[cfg(not(feature = "axum"))]
 pub use portcullis_tower::*;

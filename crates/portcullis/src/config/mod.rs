@@ -27,6 +27,7 @@
 //! # Ok::<(), portcullis::ConfigError>(())
 //! ```
 
+mod credential;
 mod error;
 mod gateway;
 mod parse;
@@ -142,6 +143,11 @@ impl Config {
         })
     }
 
+    /// The providers of `[providers]`, by name.
+    pub fn providers(&self) -> impl Iterator<Item = (&str, &Arc<dyn Provider>)> {
+        self.named.iter().map(|(name, provider)| (name.as_str(), provider))
+    }
+
     fn absent(&self, message: String) -> ConfigError {
         ConfigError::new(self.file.as_deref(), vec![Problem::new("", None, message)])
     }
@@ -233,7 +239,10 @@ impl ConfigBuilder {
             Some(source) => Reader::with_source(base, source),
             None => Reader::new(base),
         };
-        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let clock: Arc<dyn Clock> = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let reader = reader.plug(Arc::clone(&clock));
+        #[cfg(feature = "introspection")]
+        let reader = reader.plug(portcullis_outbound::TokenSourceReader::new(portcullis_oauth2::grant::read));
         let root = reader.section(&table, "");
         root.belongs_elsewhere(
             "scopes",

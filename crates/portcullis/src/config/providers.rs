@@ -2,10 +2,27 @@
 
 use std::{cell::RefCell, collections::BTreeMap, fmt, sync::Arc};
 
-use portcullis_core::{BuildError, Element, IntoProvider, Provider, config::Section};
+use portcullis_core::{
+    BuildError, Element, IntoProvider, Provider,
+    config::{Node, Section, Table, Value},
+};
 
 /// Makes a provider from its section.
 type Factory = dyn Fn(&Section<'_>) -> Result<Arc<dyn Provider>, BuildError> + Send + Sync;
+
+/// A provider that was read, and what an element has to know of its record.
+#[derive(Clone, Debug)]
+pub(super) struct Read {
+    pub(super) provider: Arc<dyn Provider>,
+    /// Why an element has to say which scopes it asks for, where it has to.
+    pub(super) needs_scopes: Option<&'static str>,
+}
+
+impl Read {
+    const fn plain(provider: Arc<dyn Provider>) -> Self {
+        Self { provider, needs_scopes: None }
+    }
+}
 
 /// Providers by name.
 pub(super) type Named = BTreeMap<String, Arc<dyn Provider>>;
@@ -44,8 +61,12 @@ const ABSENT: &[(&str, &str)] = &[
         "jwtValidatorConfig",
         "this build lacks the feature `jwt`: add it to portcullis' features in Cargo.toml",
     ),
+    #[cfg(not(feature = "introspection"))]
+    (
+        "oauth2IntrospectionConfig",
+        "this build lacks the feature `introspection`: add it to portcullis' features in Cargo.toml",
+    ),
     ("ldapUserStoreConfig", "the LDAP user store is not available in this version"),
-    ("oauth2IntrospectionConfig", "OAuth2 introspection is not available in this version"),
 ];
 
 /// The users of one configuration, whom all its file elements share.
@@ -68,7 +89,7 @@ pub(super) struct Providers<'f> {
     factories: &'f Factories,
     #[cfg_attr(not(feature = "file"), expect(dead_code, reason = "only file elements ask for them"))]
     users: Users,
-    named: BTreeMap<String, Option<Arc<dyn Provider>>>,
+    named: BTreeMap<String, Option<Read>>,
     /// Every element that was read, with its dotted path.
     elements: RefCell<Placed>,
 }
@@ -85,23 +106,23 @@ impl<'f> Providers<'f> {
 
     /// The named providers and the elements that could be read.
     pub(super) fn into_parts(self) -> (Named, Placed) {
-        let named = self.named.into_iter().filter_map(|(name, provider)| Some((name, provider?)));
+        let named = self.named.into_iter().filter_map(|(name, read)| Some((name, read?.provider)));
         (named.collect(), self.elements.into_inner())
     }
 
     /// Reads `[providers]`: each is built once and used by name.
     pub(super) fn read_named(&mut self, section: &Section<'_>) {
         for (name, entry) in section.entries() {
-            let provider = self.record_key(&entry, &[]).and_then(|key| self.read_record(&entry, key));
-            self.named.insert(name.to_owned(), provider);
+            let read = self.record_key(&entry, &[]).and_then(|key| self.read_record(&entry, key));
+            self.named.insert(name.to_owned(), read);
         }
     }
 
     /// The provider called `name`, for an element that uses it.
-    pub(super) fn named(&self, section: &Section<'_>, name: &str) -> Option<Arc<dyn Provider>> {
-        if let Some(provider) = self.named.get(name) {
+    pub(super) fn named(&self, section: &Section<'_>, name: &str) -> Option<Read> {
+        if let Some(read) = self.named.get(name) {
             // Where it could not be read that was reported at its own place.
-            return provider.clone();
+            return read.clone();
         }
         let known: Vec<&str> = self.named.keys().map(String::as_str).collect();
         section.problem(
@@ -121,6 +142,8 @@ impl<'f> Providers<'f> {
         keys.push("fileUserStoreConfig");
         #[cfg(feature = "jwt")]
         keys.push("jwtValidatorConfig");
+        #[cfg(feature = "introspection")]
+        keys.push("oauth2IntrospectionConfig");
         keys.extend(self.factories.0.keys().map(String::as_str));
         keys.extend(others);
         let absent: Vec<_> = ABSENT.iter().filter(|(key, _)| section.has(key)).collect();
@@ -138,12 +161,12 @@ impl<'f> Providers<'f> {
     }
 
     /// Reads the record that a table holds under `key`.
-    pub(super) fn read_record(&self, section: &Section<'_>, key: &str) -> Option<Arc<dyn Provider>> {
+    pub(super) fn read_record(&self, section: &Section<'_>, key: &str) -> Option<Read> {
         let record = section.section(key)?;
         match key {
             #[cfg(feature = "file")]
             "fileUserStoreConfig" => match &self.users {
-                Users::Store(store) => Some(Arc::clone(store)),
+                Users::Store(store) => Some(Read::plain(Arc::clone(store))),
                 Users::Wrong => None,
                 Users::Absent => {
                     section.problem(key, "there are no users: add at least one [[auth.users]]");
@@ -153,14 +176,24 @@ impl<'f> Providers<'f> {
             #[cfg(feature = "jwt")]
             "jwtValidatorConfig" => {
                 let config = portcullis_jwt::JwtValidatorConfig::read(&record)?;
-                self.built(
-                    &record,
-                    portcullis_jwt::JwtValidator::new(config).and_then(IntoProvider::into_provider),
-                )
+                let unscoped = config.needs_scopes().then_some(UNSCOPED_TOKENS);
+                let own = asks_for_scopes_of_its_own(&record, &["signatureConfig", "jwksConfig"]);
+                let provider =
+                    portcullis_jwt::JwtValidator::new(config).and_then(IntoProvider::into_provider);
+                let provider = self.built(&record, provider)?;
+                Some(Read { provider, needs_scopes: unscoped.or(own) })
+            }
+            #[cfg(feature = "introspection")]
+            "oauth2IntrospectionConfig" => {
+                let config = portcullis_oauth2::IntrospectionConfig::read(&record)?;
+                let needs_scopes = asks_for_scopes_of_its_own(&record, &[]);
+                let provider =
+                    portcullis_oauth2::OAuth2Introspection::new(config).and_then(IntoProvider::into_provider);
+                Some(Read { provider: self.built(&record, provider)?, needs_scopes })
             }
             key => {
                 let factory = self.factories.0.get(key)?;
-                self.built(&record, factory(&record))
+                self.built(&record, factory(&record)).map(Read::plain)
             }
         }
     }
@@ -183,4 +216,29 @@ impl<'f> Providers<'f> {
             }
         }
     }
+}
+
+/// Why an element without `scopes` is a mistake where keys come from an identity provider.
+#[cfg(feature = "jwt")]
+const UNSCOPED_TOKENS: &str = "required, and missing: without `scopes` any token of this issuer and audience would do, some \
+     client's ID token too; name them, or set types = [\"at+jwt\"], or allowUnscopedTokens = true";
+
+/// Whether the token that a record's own calls carry has scopes. They are easily taken for those of the callers.
+#[cfg(any(feature = "jwt", feature = "introspection"))]
+fn asks_for_scopes_of_its_own(record: &Section<'_>, inner: &[&str]) -> Option<&'static str> {
+    fn table(node: Option<&Node>) -> Option<&Table> {
+        match node?.value() {
+            Value::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+    let mut keys = inner.iter().chain(&["clientConfig", "auth"]);
+    let mut table_at = table(record.node(keys.next()?))?;
+    for key in keys {
+        table_at = table(table_at.get(key))?;
+    }
+    table_at.get("scopes").map(|_| {
+        "required, and missing: the `scopes` of `clientConfig.auth` are those of this service's own token; say which ones \
+         the callers need, or scopes = \"*\""
+    })
 }

@@ -4,11 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use http::Method;
 use portcullis_core::{
-    Auth, AuthBuilder, BuildError, Clock, Element, Override, RequiredScopes, Resource,
+    Auth, AuthBuilder, BuildError, Clock, Element, Override, Protocol, RequiredScopes, Resource,
     config::{Section, Value},
 };
 
-use super::{gateway::GatewayConfig, providers::Providers};
+use super::{
+    credential,
+    gateway::GatewayConfig,
+    providers::{Providers, Read},
+};
 
 /// A service of the configuration.
 #[derive(Clone, Debug)]
@@ -44,13 +48,15 @@ impl ServiceConfig {
         &self.auth
     }
 
-    /// Makes the service ready: servers are contacted where the configuration asks for it.
+    /// Makes the service ready: servers are contacted where the configuration asks for it, with `preload = true`.
     ///
     /// # Errors
     ///
     /// When a server that has to be there is not.
-    #[expect(clippy::unused_async, reason = "providers with `preload` contact their servers here")]
     pub async fn build(&self) -> Result<Auth, BuildError> {
+        for provider in self.auth.providers() {
+            provider.prepare().await?;
+        }
         Ok(self.auth.clone())
     }
 }
@@ -91,7 +97,7 @@ pub(super) fn read(
     }
     let forward = section.optional_boolean("forwardCredential");
     builder = builder.forward_credential(forward.unwrap_or(true));
-    not_yet(section);
+    builder = read_manners(section, builder);
 
     let public = section.boolean("public", false);
     let optional = section.optional_boolean("optional");
@@ -130,6 +136,13 @@ pub(super) fn read(
         }
     };
     let auth = resources(section, auth, unread, providers);
+    let revokes = |auth: &Auth| auth.providers().iter().any(|provider| provider.can_revoke());
+    if section.has("revalidateInterval") && auth.as_ref().is_some_and(|auth| !revokes(auth)) {
+        section.warn(
+            "revalidateInterval",
+            "has no effect: only tokens that are introspected can be revoked before they expire",
+        );
+    }
     path?;
     Some(ServiceConfig { place: section.path().to_owned(), auth: auth?, gateway })
 }
@@ -150,19 +163,33 @@ fn works(section: &Section<'_>, key: &str, there: bool, alone: AuthBuilder) -> b
     }
 }
 
-/// Keys of services that this version knows and does not have yet.
-fn not_yet(section: &Section<'_>) {
-    if section.strings("credentialSources").is_some_and(|sources| sources != ["header"]) {
-        section.problem("credentialSources", "only [\"header\"] is available in this version");
+/// How the service speaks with its callers, and where it looks for their credentials.
+fn read_manners(section: &Section<'_>, mut builder: AuthBuilder) -> AuthBuilder {
+    let sources = credential::read(section);
+    if works(section, "credentialSources", true, Auth::builder().credential_sources(sources.clone())) {
+        builder = builder.credential_sources(sources);
     }
     if section.choice("protocol", &["http", "grpc"]) == Some("grpc") {
-        section.problem("protocol", "\"grpc\" is not available in this version");
-    }
-    for key in ["revalidateInterval", "throttle", "allowedOrigins", "publicOrigin"] {
-        if section.node(key).is_some() {
-            section.problem(key, "not available in this version");
+        builder = builder.protocol(Protocol::Grpc);
+        if section.has("respond") {
+            section.problem(
+                "respond",
+                "a text is no answer to a gRPC call: use `upstream`, or remove `protocol`",
+            );
         }
     }
+    if let Some(interval) = section.duration("revalidateInterval") {
+        if interval < Duration::from_millis(100) {
+            section.problem("revalidateInterval", "at least 100 ms: every open connection asks this often");
+        } else {
+            builder = builder.revalidate_interval(interval);
+        }
+    }
+    // What this version knows and does not have yet.
+    if section.node("throttle").is_some() {
+        section.problem("throttle", "not available in this version");
+    }
+    builder
 }
 
 /// The elements of `auth`; `None` where it is absent, or not all of them could be read, which was reported.
@@ -184,15 +211,20 @@ fn read_element(section: &Section<'_>, providers: &Providers<'_>) -> Option<Elem
         format!("`scopes` is a key of the element: move it to {path}, before the record's table"),
     );
     let scopes = scopes(section);
-    let (name, provider) = match providers.record_key(section, &["use"]) {
+    let (name, read) = match providers.record_key(section, &["use"]) {
         Some("use") => {
             let name = section.required_string("use");
-            let provider = name.as_deref().and_then(|name| providers.named(section, name));
-            (name, provider)
+            let read = name.as_deref().and_then(|name| providers.named(section, name));
+            (name, read)
         }
         Some(key) => (None, providers.read_record(section, key)),
         None => (None, None),
     };
+    let Read { provider, needs_scopes } = read?;
+    if let Some(why) = needs_scopes.filter(|_| !section.has("scopes")) {
+        section.problem("scopes", why);
+        return None;
+    }
     if scopes.is_none() && !section.has("scopes") {
         section.reader().warn(
             path,
@@ -200,7 +232,7 @@ fn read_element(section: &Section<'_>, providers: &Providers<'_>) -> Option<Elem
             "no `scopes`: every caller whom the element authenticates is admitted",
         );
     }
-    let element = Element::new(provider?, scopes.unwrap_or(RequiredScopes::anyone()));
+    let element = Element::new(provider, scopes.unwrap_or(RequiredScopes::anyone()));
     let mut element = element.map_err(|error| section.problem_here(format!("{error:?}"))).ok()?;
     if let Some(name) = name {
         element = element.named(name);

@@ -5,6 +5,7 @@ use portcullis_core::{
 use super::*;
 
 mod gateway;
+mod manners;
 mod mistakes;
 
 /// Knows the bearer token it is configured with.
