@@ -15,13 +15,13 @@ use std::{convert::Infallible, net::SocketAddr};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
     service::TowerToHyperService,
 };
-use portcullis_core::{Principal, Resource};
+use portcullis_core::{Principal, Protocol, Resource};
 use portcullis_tower::{AuthLayer, ClientAddr};
 use support::{hello, request};
 use tokio::net::{TcpListener, TcpStream};
@@ -33,8 +33,9 @@ async fn greet(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infa
 }
 
 /// Serves on a port of the system's choice for as long as the test lasts.
-async fn serve() -> SocketAddr {
-    let auth = hello().path("/foo").resource(Resource::new("/admin").scopes("admin")).build().unwrap();
+async fn serve(protocol: Protocol) -> SocketAddr {
+    let auth = hello().path("/foo").resource(Resource::new("/admin").scopes("admin"));
+    let auth = auth.protocol(protocol).build().unwrap();
     let service = AuthLayer::new(auth).layer(service_fn(greet));
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -55,7 +56,7 @@ async fn serve() -> SocketAddr {
 
 #[tokio::test]
 async fn plain_hyper_is_guarded_without_a_framework() {
-    let address = serve().await;
+    let address = serve(Protocol::Http).await;
     let stream = TcpStream::connect(address).await.unwrap();
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake::<_, Empty<Bytes>>(TokioIo::new(stream)).await.unwrap();
@@ -82,4 +83,44 @@ async fn plain_hyper_is_guarded_without_a_framework() {
         let text = response.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(text, body.as_bytes());
     }
+}
+
+/// The gRPC protocol over HTTP/2, "Trailers-Only": one block of headers that ends the stream.
+#[tokio::test]
+async fn a_grpc_refusal_is_one_block_of_headers_on_the_wire() {
+    let address = serve(Protocol::Grpc).await;
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http2::handshake::<_, _, Empty<Bytes>>(
+        TokioExecutor::new(),
+        TokioIo::new(stream),
+    )
+    .await
+    .unwrap();
+    tokio::spawn(connection);
+    for (token, code) in [("", "16"), ("alice.other", "7"), ("away", "14")] {
+        let mut request: Request<Empty<Bytes>> = request("POST", "/foo/bar", token);
+        *request.uri_mut() = format!("http://{address}/foo/bar").parse().unwrap();
+        let response = sender.send_request(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["grpc-status"], code);
+        assert!(!response.headers().contains_key("content-length"));
+        assert!(response.body().is_end_stream(), "{code}");
+    }
+}
+
+#[tokio::test]
+async fn over_http_1_a_grpc_service_answers_in_grpcs_way_too() {
+    let address = serve(Protocol::Grpc).await;
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake::<_, Empty<Bytes>>(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let mut request: Request<Empty<Bytes>> = request("GET", "/foo/bar", "");
+    request.headers_mut().insert("host", address.to_string().parse().unwrap());
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!(
+        (response.status(), &response.headers()["grpc-status"]),
+        (StatusCode::OK, &"16".parse().unwrap())
+    );
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "");
 }
