@@ -117,6 +117,11 @@ impl TestTokenEndpoint {
         lock(&self.state.given).refreshable = true;
     }
 
+    /// This refresh token is good, for one use.
+    pub fn accept_refresh_token(&self, token: &str) {
+        lock(&self.state.given).refresh = Some(token.to_owned());
+    }
+
     /// The next token it gives out is this one. Several are given out in order.
     pub fn will_issue(&self, token: &str) {
         lock(&self.state.given).next.push_back(token.to_owned());

@@ -116,6 +116,8 @@ async fn users_are_given_tokens_for_their_password_and_a_refresh_token_is_good_o
     assert_eq!((status, &first["refresh_token"]), (200, &json!("refresh-1")));
     let (status, second) = ask("grant_type=refresh_token&refresh_token=refresh-1").await;
     assert_eq!((status, &second["refresh_token"]), (200, &json!("refresh-2")));
+    server.accept_refresh_token("given");
+    assert_eq!(ask("grant_type=refresh_token&refresh_token=given").await.0, 200);
     for (form, error) in [
         ("grant_type=refresh_token&refresh_token=refresh-1", "invalid_grant"),
         ("grant_type=refresh_token", "invalid_request"),

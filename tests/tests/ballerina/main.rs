@@ -1,5 +1,5 @@
-//! Ballerina's own test rows, by id: areas file-store, declarative-merge and imperative. Those of area jwt stand in
-//! `crates/providers/jwt/tests/ballerina.rs`.
+//! Ballerina's own test rows, by id: areas file-store, declarative-merge, imperative, oauth2 and websocket. Those of area jwt
+//! stand in `crates/providers/jwt/tests/ballerina.rs`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -12,4 +12,8 @@ mod complete;
 mod declarative;
 mod file_store;
 mod imperative;
+mod introspection_at_length;
+mod oauth2;
 mod setting;
+mod sts;
+mod websocket;

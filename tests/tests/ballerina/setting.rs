@@ -52,7 +52,11 @@ pub(crate) struct Service(Router);
 impl Service {
     /// The service at `path`, with a handler at every path of it.
     pub(crate) async fn new(toml: &str, path: &str) -> Self {
-        let config = Config::builder().clock(clock()).parse(toml, data("ballerina/data")).unwrap();
+        Self::with_clock(toml, path, clock()).await
+    }
+
+    pub(crate) async fn with_clock(toml: &str, path: &str, clock: Arc<dyn Clock>) -> Self {
+        let config = Config::builder().clock(clock).parse(toml, data("ballerina/data")).unwrap();
         let auth = config.service(path).unwrap().build().await.unwrap();
         let handler = any(|| async { "handled" });
         let routes = Router::new().route(path, handler.clone()).route(&format!("{path}/{{*rest}}"), handler);
