@@ -1,6 +1,12 @@
 //! `Config.toml.example` at the project's root is true: it works, and so does every line in it that is commented
 //! out, and there is no key that it does not show.
-#![cfg(all(feature = "config", feature = "file", feature = "jwt", feature = "axum"))]
+#![cfg(all(
+    feature = "config",
+    feature = "file",
+    feature = "jwks",
+    feature = "introspection",
+    feature = "axum"
+))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -144,9 +150,17 @@ struct Given;
 
 impl Source for Given {
     fn variable(&self, name: &str) -> Option<String> {
-        ["KEY_PASSWORD", "KEY_STORE_PASSWORD", "TRUST_STORE_PASSWORD", "ALICE_PASSWORD", "CAROL_PASSWORD"]
-            .contains(&name)
-            .then(|| "ballerina".to_owned())
+        [
+            "KEY_PASSWORD",
+            "KEY_STORE_PASSWORD",
+            "TRUST_STORE_PASSWORD",
+            "ALICE_PASSWORD",
+            "CAROL_PASSWORD",
+            "TENANT",
+            "CLIENT_SECRET",
+        ]
+        .contains(&name)
+        .then(|| "ballerina".to_owned())
     }
 
     fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
@@ -169,6 +183,7 @@ fn folder() -> TempDir {
         ("issuer.crt", "pub--public.crt"),
         ("issuers.p12", "ballerina-ts--ballerinaTruststore.p12"),
         ("upstream-ca.crt", "pub--public.crt"),
+        ("id-ca.crt", "pub--public.crt"),
     ] {
         fs::copy(data.join(from), folder.path().join("tls").join(name)).unwrap();
     }
@@ -212,6 +227,8 @@ fn shape(path: &str) -> String {
         }
         shape.push_str(&token);
     }
+    // One `clientConfig` is like the other.
+    let shape = shape.rfind("clientConfig").map_or_else(|| shape.clone(), |at| shape[at..].to_owned());
     // Users stand in two places, a named provider holds what an element holds, and a secret is written in three ways.
     let shape = shape.replace("ballerina.auth", "auth").replace("providers.*", "services.*.auth[]");
     let shape = shape.replace("resources.*.auth[]", "auth[]");
