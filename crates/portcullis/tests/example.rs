@@ -25,7 +25,12 @@ use toml::de::{DeTable, DeValue};
 const EXAMPLE: &str = include_str!("../../../Config.toml.example");
 
 /// Keys that are known so that they can be refused: another version will have them.
-const LATER: &[&str] = &["clients", "services.*.throttle", "services.*.auth[].ldapUserStoreConfig"];
+const LATER: &[&str] = &[
+    "clients",
+    "services.*.throttle",
+    "services.*.auth[].ldapUserStoreConfig",
+    "clientConfig.auth.clientAssertion",
+];
 
 /// Keys of another form of a table, which the example can only tell of.
 const OTHER_FORMS: &[(&str, &str)] = &[("services.*.path", "[[services]] with path = \"/foo\"")];
@@ -321,6 +326,11 @@ fn keys_of_later_versions_are_refused_as_such() {
         (
             "services.\"/\" = { auth = [{ scopes = \"*\", ldapUserStoreConfig = {} }] }",
             "services.*.auth[].ldapUserStoreConfig",
+        ),
+        (
+            "services.\"/\" = { auth = [{ scopes = \"*\", oauth2IntrospectionConfig = { url = \"https://a.example\", \
+             clientConfig = { auth = { tokenUrl = \"https://a.example\", clientId = \"a\", clientAssertion = {} } } } }] }",
+            "clientConfig.auth.clientAssertion",
         ),
     ] {
         assert!(LATER.contains(&path), "{path}");
