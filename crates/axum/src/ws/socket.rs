@@ -48,14 +48,17 @@ struct State {
 }
 
 impl GuardedSocket {
-    pub(super) fn new(socket: WebSocket, lease: ConnectionLease) -> Self {
+    /// The socket, and what has to run beside its handler to close it.
+    pub(super) fn new(
+        socket: WebSocket,
+        lease: ConnectionLease,
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let protocol = socket.protocol().cloned();
         let state = State { socket: Some(socket), closed: None, garbled: false, reader: None, writer: None };
         let shared = Arc::new(Shared(Mutex::new(state)));
         let (left, leaving) = oneshot::channel();
-        // A task of its own: the handler's may be busy with anything.
-        tokio::spawn(watch(shared.clone(), lease, leaving));
-        Self { shared, protocol, left: Some(left) }
+        let watching = watch(shared.clone(), lease, leaving);
+        (Self { shared, protocol, left: Some(left) }, watching)
     }
 
     /// The next message; `None` once the connection is closed, from whichever side.

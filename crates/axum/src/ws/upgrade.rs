@@ -141,7 +141,13 @@ impl<F: OnFailedUpgrade> UpgradeExt for WebSocketUpgrade<F> {
         T: Future<Output = ()> + Send + 'static,
     {
         let lease = lease.into();
-        self.on_upgrade(move |socket| callback(GuardedSocket::new(socket, lease)))
+        self.on_upgrade(async move |socket| {
+            let (socket, watching) = GuardedSocket::new(socket, lease);
+            // A task of its own: it may do anything, and be it to block its thread. It is the one that is spawned because
+            // tokio leaves what a task spawns to the thread that the task is on.
+            tokio::spawn(callback(socket));
+            watching.await;
+        })
     }
 }
 

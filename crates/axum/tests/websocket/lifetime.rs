@@ -129,6 +129,96 @@ async fn a_handler_that_is_stuck_in_a_send_is_freed_and_its_messages_arrive_whol
 }
 
 #[tokio::test]
+async fn a_full_buffer_is_emptied_so_that_the_close_frame_fits() {
+    let full = Arc::new(Notify::new());
+    let app = {
+        let full = full.clone();
+        async move |upgrade: GuardedUpgrade| {
+            upgrade.configure(|upgrade| upgrade.max_write_buffer_size(1 << 20)).on_upgrade(
+                async move |mut socket| {
+                    while futures_util::FutureExt::now_or_never(
+                        socket.send(Message::Binary(vec![7; 100_000].into())),
+                    )
+                    .is_some()
+                    {}
+                    while socket.start_send_unpin(Message::text("x")).is_ok() {}
+                    full.notify_one();
+                    assert!(socket.recv().await.is_none());
+                },
+            )
+        }
+    };
+    let routes = axum::Router::new().route("/feed", axum::routing::any(app));
+    let server =
+        Running::serve(|listener| listener, |auth| auth, |auth| routes.layer(AuthLayer::new(auth))).await;
+    let mut client = server.open("/feed", "good").await;
+    soon(full.notified()).await;
+    server.clock.advance(LIFETIME);
+    loop {
+        match client.next().await {
+            tungstenite::Message::Close(frame) => {
+                assert_eq!(frame.unwrap().reason, expired().1);
+                break;
+            }
+            message => assert!(message.is_text() || message.is_binary(), "{message:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn two_sides_that_both_send_before_they_read_do_not_wait_for_each_other() {
+    let stuck = Arc::new(Notify::new());
+    let server = {
+        let stuck = stuck.clone();
+        Running::start(move |mut socket: GuardedSocket| {
+            let stuck = stuck.clone();
+            async move {
+                while futures_util::FutureExt::now_or_never(
+                    socket.send(Message::Binary(vec![7; 100_000].into())),
+                )
+                .is_some()
+                {}
+                stuck.notify_one();
+                // It sends on, and does not read.
+                socket.send(Message::text("never")).await.unwrap_err();
+            }
+        })
+        .await
+    };
+    let mut client = server.open("/feed", "good").await;
+    soon(stuck.notified()).await;
+    server.clock.advance(LIFETIME);
+    for _ in 0..300 {
+        soon(client.0.send(tungstenite::Message::binary(vec![7; 100_000]))).await.unwrap();
+    }
+    while client.next().await.is_binary() {}
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_blocks_its_thread_does_not_keep_the_connection_open() {
+    let (release, blocked) = std::sync::mpsc::channel::<()>();
+    let blocked = Arc::new(std::sync::Mutex::new(blocked));
+    let entered = Arc::new(AtomicBool::new(false));
+    let server = {
+        let entered = entered.clone();
+        Running::start(move |socket: GuardedSocket| {
+            let (entered, blocked) = (entered.clone(), blocked.clone());
+            async move {
+                entered.store(true, SeqCst);
+                let _socket = socket;
+                let _ = blocked.lock().unwrap().recv();
+            }
+        })
+        .await
+    };
+    let mut client = server.open("/feed", "good").await;
+    until(|| entered.load(SeqCst)).await;
+    server.clock.advance(LIFETIME);
+    assert_eq!(client.closed().await, expired());
+    release.send(()).unwrap();
+}
+
+#[tokio::test]
 async fn both_halves_of_a_split_socket_learn_of_the_end() {
     let (reports, mut ended) = Reports::new();
     let server = Running::start(move |socket: GuardedSocket| {

@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite;
 use tower_http::trace::{DefaultMakeSpan, DefaultOnRequest, DefaultOnResponse, TraceLayer};
 use tracing::Level;
 
-use crate::support::{LIFETIME, Log, Running, upgraded};
+use crate::support::{LIFETIME, Log, Running, soon, upgraded};
 
 /// Expires as `good` does. Nothing may show it.
 const TOKEN: &str = "good.canary";
@@ -127,7 +127,7 @@ async fn a_token_among_the_subprotocols_opens_a_socket_and_is_seen_by_nobody() {
             assert_eq!(answer.headers()[SEC_WEBSOCKET_PROTOCOL], selected, "{by:?} CONNECT {path} {offered}");
             upgraded(answer).await.echoes("hello").await;
             for _ in 0..2 {
-                let seen = seen.recv().await.unwrap();
+                let seen = soon(seen.recv()).await.unwrap();
                 assert_eq!(
                     seen.protocols,
                     left.iter().map(|&name| name.to_owned()).collect(),
@@ -225,7 +225,7 @@ async fn a_cookie_opens_a_socket_for_the_services_own_pages_only() {
             let answer = http2.connect("websocket", "/dumb", "", &headers).await;
             assert_eq!(answer.status(), if admitted { 200 } else { 401 }, "{by:?} CONNECT {origin:?}");
             for _ in 0..if admitted { 2 } else { 0 } {
-                let seen = seen.recv().await.unwrap();
+                let seen = soon(seen.recv()).await.unwrap();
                 assert!(!seen.shown.contains("canary"), "{by:?} {}", seen.shown);
             }
             assert!(seen.try_recv().is_err(), "{by:?} {origin:?}");
