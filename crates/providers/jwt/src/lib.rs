@@ -3,6 +3,7 @@
 //! - [`JwtValidator`]: the provider of bearer tokens that are signed JWTs; [`JwtValidatorConfig`] says what a token has
 //!   to be, [`SignatureConfig`] where the keys come from.
 //! - [`JwtIssuer`]: makes such tokens; [`JwtIssuerConfig`], [`SigningConfig`].
+//! - `JwksConfig` (feature `jwks`): keys that are fetched from an issuer, and renewed as it changes them.
 //! - [`decode_unverified`]: shows what a token says, true or not.
 //!
 //! # Rules
@@ -10,7 +11,9 @@
 //! * Three segments of base64url in its one spelling; header and payload are JSON objects without duplicate names.
 //! * The key decides the algorithm, never the token. `none` does not exist.
 //! * `crit`, `b64`, `zip` and encrypted tokens are refused; `jku`, `jwk`, `x5u` and `x5c` are not looked at.
-//! * The signature is verified before any claim is read.
+//! * The signature is verified before any claim is read. There is one exception, which admits nobody: where no key verifies
+//!   a token and newer keys could be fetched, a token that its claims would refuse anyway is refused for them, and fetches
+//!   nothing.
 //! * A claim of the wrong JSON type refuses the token, whether or not the configuration asks for it: `exp`, `nbf` and
 //!   `iat` are numbers of zero or more, `iss`, `sub` and `jti` strings, `aud` a string or an array of strings, and the
 //!   claim that holds the scopes likewise.
@@ -32,6 +35,7 @@
 //! | `unknown-key` | no key has this `kid` |
 //! | `certificate-expired`, `certificate-not-yet-valid` | the key's certificate is outside its validity |
 //! | `bad-signature` | no key verifies it |
+//! | `no-keys` | [`JwtValidator::validate`] alone: the key set was not fetched yet, or is too old |
 //! | `wrong-type`, `wrong-key-id` | `typ` is none of `types`; `kid` is not `keyId` |
 //! | `malformed-claim` | a claim has the wrong JSON type |
 //! | `bound-token` | `cnf` |
@@ -44,11 +48,15 @@ mod decode;
 #[cfg(test)]
 mod fixtures;
 mod issue;
+#[cfg(feature = "jwks")]
+mod jwks;
 mod jws;
 mod keys;
 mod refusal;
 mod validate;
 
+#[cfg(feature = "jwks")]
+pub use self::jwks::{JwksConfig, JwksState};
 pub use self::{
     algorithm::Algorithm,
     decode::{UnverifiedToken, decode_unverified},

@@ -26,6 +26,9 @@ pub(crate) mod code {
     pub(crate) const UNKNOWN_KEY: &str = "unknown-key";
     /// No key verifies the signature.
     pub(crate) const BAD_SIGNATURE: &str = "bad-signature";
+    /// There is no key set to look at, and nobody asked for one.
+    #[cfg(feature = "jwks")]
+    pub(crate) const NO_KEYS: &str = "no-keys";
     /// The key's certificate is not valid any more.
     pub(crate) const CERTIFICATE_EXPIRED: &str = "certificate-expired";
     /// The key's certificate is not valid yet.

@@ -45,12 +45,18 @@ impl Header {
         Ok(Self { alg: alg.clone(), kid: text_of(&members, "kid")?, typ: text_of(&members, "typ")? })
     }
 
-    /// Whether `typ` is one of `types`, or absent.
+    /// Whether `typ` is one of `types`; or absent, unless it is `required`.
     ///
     /// RFC 7515 §4.1.9: "A recipient using the media type value MUST treat it as if "application/" were prepended to
     /// any "typ" value not containing a '/'." Media types are compared without regard to case.
-    pub(crate) fn has_type_of(&self, types: &[String]) -> Refused<()> {
-        let Some(typ) = &self.typ else { return Ok(()) };
+    pub(crate) fn has_type_of(&self, types: &[String], required: bool) -> Refused<()> {
+        let Some(typ) = &self.typ else {
+            if !required {
+                return Ok(());
+            }
+            let expected = types.join(", ");
+            return refuse(code::WRONG_TYPE, format!("the token has no `typ`, expected one of: {expected}"));
+        };
         let same = |wanted: &String| short_type(wanted).eq_ignore_ascii_case(short_type(typ));
         if types.iter().any(same) {
             return Ok(());
@@ -58,6 +64,11 @@ impl Header {
         let expected = types.join(", ");
         refuse(code::WRONG_TYPE, format!("`typ` is {}, expected one of: {expected}", shown(typ)))
     }
+}
+
+/// Whether this `typ` is that of access tokens: RFC 9068 §2.1.
+pub(crate) fn is_access_token_type(typ: &str) -> bool {
+    short_type(typ).eq_ignore_ascii_case("at+jwt")
 }
 
 /// The media type without `application/`, where nothing else in it needs the prefix.
@@ -146,9 +157,14 @@ mod tests {
             |typ: Option<&str>| Header { alg: String::new(), kid: None, typ: typ.map(str::to_owned) };
         let types = ["JWT".to_owned(), "application/at+jwt".to_owned()];
         for typ in ["JWT", "jwt", "application/jwt", "Application/JWT", "at+jwt", "application/AT+jwt"] {
-            assert!(header(Some(typ)).has_type_of(&types).is_ok(), "{typ}");
+            assert!(header(Some(typ)).has_type_of(&types, false).is_ok(), "{typ}");
         }
-        assert!(header(None).has_type_of(&types).is_ok(), "a token need not say its type");
+        assert!(header(None).has_type_of(&types, false).is_ok(), "a token need not say its type");
+        assert_eq!(
+            header(None).has_type_of(&types, true).unwrap_err().code(),
+            "wrong-type",
+            "unless it has to"
+        );
         for typ in [
             "",
             "dpop+jwt",
@@ -159,7 +175,11 @@ mod tests {
             "text/jwt",
             "at+jwt;a=b",
         ] {
-            assert_eq!(header(Some(typ)).has_type_of(&types).unwrap_err().code(), "wrong-type", "{typ}");
+            assert_eq!(
+                header(Some(typ)).has_type_of(&types, false).unwrap_err().code(),
+                "wrong-type",
+                "{typ}"
+            );
         }
     }
 }

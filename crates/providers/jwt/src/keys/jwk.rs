@@ -75,7 +75,8 @@ fn is_unambiguous(keys: &[Value]) -> Unusable<()> {
     Ok(())
 }
 
-fn read_key(members: &Map<String, Value>) -> Unusable<Key> {
+/// Reads one key that verifies signatures.
+pub(super) fn read_key(members: &Map<String, Value>) -> Unusable<Key> {
     is_for_verifying(members)?;
     let kty = required_text(members, "kty")?;
     let mut key = match kty {
@@ -109,7 +110,7 @@ fn not_for_such_a_key(name: &str, kty: &str, algorithm: Option<Algorithm>) -> St
 }
 
 /// RFC 7517 §4.2 and §4.3.
-fn is_for_verifying(members: &Map<String, Value>) -> Unusable<()> {
+pub(super) fn is_for_verifying(members: &Map<String, Value>) -> Unusable<()> {
     if let Some(purpose) = text(members, "use")?.filter(|purpose| *purpose != "sig") {
         return Err(format!("has the `use` {}, and is not for signatures", shown(purpose)));
     }
@@ -139,7 +140,7 @@ fn elliptic(members: &Map<String, Value>) -> Unusable<Key> {
     prepare(&point)
 }
 
-fn text<'m>(members: &'m Map<String, Value>, name: &str) -> Unusable<Option<&'m str>> {
+pub(super) fn text<'m>(members: &'m Map<String, Value>, name: &str) -> Unusable<Option<&'m str>> {
     match members.get(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -152,7 +153,7 @@ fn required_text<'m>(members: &'m Map<String, Value>, name: &str) -> Unusable<&'
 }
 
 /// Padding does not belong there, and some issuers send it. The key is the same.
-fn bytes(members: &Map<String, Value>, name: &str) -> Unusable<zeroize::Zeroizing<Vec<u8>>> {
+pub(super) fn bytes(members: &Map<String, Value>, name: &str) -> Unusable<zeroize::Zeroizing<Vec<u8>>> {
     let text = required_text(members, name)?;
     let bare = if text.len() % 4 == 0 { text.trim_end_matches('=') } else { text };
     let bytes = base64url::decode(bare).ok_or_else(|| format!("has a `{name}` that is not base64url"))?;

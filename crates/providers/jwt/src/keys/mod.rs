@@ -1,12 +1,16 @@
 //! Keys that signatures are verified with, prepared once.
 
 mod ed25519;
+#[cfg(feature = "jwks")]
+mod fetched;
 mod file;
 mod jwk;
 mod rsa;
 mod set;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "jwks")]
+mod x5c;
 
 use std::fmt;
 
@@ -17,6 +21,8 @@ use aws_lc_rs::{
 use portcullis_core::{Refusal, Secret, UnixTime};
 use portcullis_keys::Validity;
 
+#[cfg(feature = "jwks")]
+pub(crate) use self::fetched::FetchedSet;
 pub(crate) use self::{
     file::{Fault, explained, read_file, read_trust_store},
     jwk::{ReadKeys, read as read_jwk},
@@ -147,6 +153,11 @@ impl Key {
     /// Leaves only those of `algorithms`.
     fn narrow(&mut self, algorithms: &[Algorithm]) {
         self.verifiers.retain(|verifier| algorithms.contains(&verifier.algorithm));
+    }
+
+    /// Whether its `kid` is this one.
+    pub(crate) fn is_called(&self, kid: &str) -> bool {
+        self.id.as_deref() == Some(kid)
     }
 
     pub(crate) fn verifier(&self, algorithm: Algorithm) -> Option<&Verifier> {

@@ -37,7 +37,7 @@ pub(super) fn check<'k>(modulus: &'k [u8], exponent: &'k [u8]) -> Unusable<RsaPu
     }
 }
 
-fn significant(bytes: &[u8]) -> &[u8] {
+pub(super) fn significant(bytes: &[u8]) -> &[u8] {
     let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
     bytes.get(zeros..).unwrap_or_default()
 }

@@ -23,6 +23,24 @@ impl KeySet {
         Self { keys: keys.into_iter().map(Arc::new).collect() }
     }
 
+    /// A set of keys that others hold too.
+    #[cfg(feature = "jwks")]
+    pub(super) const fn shared(keys: Vec<Arc<Key>>) -> Self {
+        Self { keys }
+    }
+
+    /// How many keys there are.
+    #[cfg(feature = "jwks")]
+    pub(crate) const fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The keys in their order.
+    #[cfg(feature = "jwks")]
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Key>> {
+        self.keys.iter()
+    }
+
     /// The keys that a token may mean that names `kid`: those of this name and those that have none; all of them where
     /// the token names none.
     pub(crate) fn named<'s>(&'s self, kid: Option<&str>) -> impl Iterator<Item = &'s Arc<Key>> {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::signature::SignatureConfig;
-use crate::{algorithm::Algorithm, keys::KeySet};
+use super::signature::{Keys, SignatureConfig};
+use crate::{algorithm::Algorithm, jws::is_access_token_type};
 
 /// What a token has to be to be accepted. Made in code, or read from a section of Config.toml.
 ///
@@ -26,6 +26,9 @@ pub struct JwtValidatorConfig {
     pub(super) types: Vec<String>,
     pub(super) require_expiration: bool,
     pub(super) cache: CacheConfig,
+    pub(super) allow_any_issuer: bool,
+    pub(super) allow_any_audience: bool,
+    pub(super) allow_unscoped_tokens: bool,
 }
 
 impl JwtValidatorConfig {
@@ -45,6 +48,9 @@ impl JwtValidatorConfig {
             types: vec!["JWT".to_owned(), "at+jwt".to_owned()],
             require_expiration: true,
             cache: CacheConfig::default(),
+            allow_any_issuer: false,
+            allow_any_audience: false,
+            allow_unscoped_tokens: false,
         }
     }
 
@@ -123,31 +129,106 @@ impl JwtValidatorConfig {
         self
     }
 
+    /// With fetched keys: whether tokens of any issuer are accepted that these keys sign.
+    pub fn allow_any_issuer(mut self, allow: bool) -> Self {
+        self.allow_any_issuer = allow;
+        self
+    }
+
+    /// With fetched keys: whether tokens for any audience are accepted, and so those that the issuer made for other
+    /// applications.
+    pub fn allow_any_audience(mut self, allow: bool) -> Self {
+        self.allow_any_audience = allow;
+        self
+    }
+
+    /// With fetched keys: whether an element needs neither scopes nor `types = ["at+jwt"]`, see
+    /// [`needs_scopes`](Self::needs_scopes).
+    pub fn allow_unscoped_tokens(mut self, allow: bool) -> Self {
+        self.allow_unscoped_tokens = allow;
+        self
+    }
+
+    /// Whether an element with these tokens has to name scopes. The keys of an issuer sign ID tokens, too, which say who
+    /// somebody is and not what they may do; unless `types` admits nothing but access tokens, only scopes tell them apart.
+    ///
+    /// A configuration file's elements are held to it. In code it is up to you.
+    #[must_use]
+    pub fn needs_scopes(&self) -> bool {
+        self.signature.is_fetched() && !self.allow_unscoped_tokens && !self.only_access_tokens()
+    }
+
+    /// Whether `types` admits nothing but access tokens (RFC 9068 §2.1).
+    fn only_access_tokens(&self) -> bool {
+        self.types.iter().all(|typ| is_access_token_type(typ))
+    }
+
+    /// Whether a token has to say its type: one that does not may be an ID token.
+    pub(super) fn requires_type(&self) -> bool {
+        self.signature.is_fetched() && self.only_access_tokens()
+    }
+
+    /// Fills in what other keys say: whose tokens are accepted follows from whose keys are asked for.
+    pub(super) fn complete(&mut self) {
+        if self.issuer.is_none() && !self.allow_any_issuer {
+            self.issuer = self.signature.discovers().map(str::to_owned);
+        }
+    }
+
     /// The keys, and all that is wrong, each with the key of the configuration.
-    pub(super) fn resolve(&self) -> (Option<KeySet>, Vec<(String, String)>) {
+    pub(super) fn resolve(&self) -> (Option<Keys>, Vec<(String, String)>) {
         let mut problems: Vec<(String, String)> =
             self.problems().into_iter().map(|(key, text)| (key.to_owned(), text)).collect();
-        let keys = match self.signature.load() {
-            Ok(read) => read.keys,
+        let keys = match self.signature.keys() {
+            Ok(keys) => keys,
             Err((key, text)) => {
                 problems.push((format!("signatureConfig.{key}"), text));
                 return (None, problems);
             }
         };
-        let Some(algorithms) = self.algorithms.as_deref().filter(|algorithms| !algorithms.is_empty()) else {
-            return (Some(keys), problems);
-        };
-        match keys.narrowed(algorithms) {
-            Ok(keys) => (Some(keys), problems),
-            Err(text) => {
-                problems.push(("algorithms".to_owned(), text));
-                (None, problems)
-            }
+        let algorithms = self.algorithms.as_deref().filter(|algorithms| !algorithms.is_empty());
+        match (keys, algorithms) {
+            (Keys::Fixed(keys), Some(algorithms)) => match keys.narrowed(algorithms) {
+                Ok(keys) => (Some(Keys::Fixed(keys)), problems),
+                Err(text) => {
+                    problems.push(("algorithms".to_owned(), text));
+                    (None, problems)
+                }
+            },
+            // What fetched keys allow today they may not allow tomorrow, and the other way round.
+            (keys, _) => (Some(keys), problems),
         }
     }
 
-    fn problems(&self) -> Vec<(&'static str, String)> {
+    /// What has to be said where keys are fetched. Such keys sign whatever their issuer issues.
+    pub(super) fn unsaid(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
+        match (&self.issuer, self.signature.discovers()) {
+            (Some(issuer), Some(discovers)) if issuer != discovers && !self.allow_any_issuer => {
+                let text = format!(
+                    "is {issuer:?}, and signatureConfig.jwksConfig.issuer is {discovers:?}: the keys of an issuer are for its \
+                     own tokens; make them equal, or name the keys by `url`"
+                );
+                problems.push(("issuer", text));
+            }
+            (None, None) if !self.allow_any_issuer => problems.push((
+                "issuer",
+                "required with `jwksConfig`: name the issuer of the tokens, or accept any whose tokens these keys sign with \
+                 allowAnyIssuer = true"
+                    .to_owned(),
+            )),
+            _ => {}
+        }
+        if self.audience.is_none() && !self.allow_any_audience {
+            let text = "required with `jwksConfig`: the same keys sign tokens for other applications; name the audience of this \
+                        one, or accept any with allowAnyAudience = true";
+            problems.push(("audience", text.to_owned()));
+        }
+        problems
+    }
+
+    fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = if self.signature.is_fetched() { self.unsaid() } else { Vec::new() };
         let mut problem = |key, text: &str| problems.push((key, text.to_owned()));
         let single = [
             ("issuer", &self.issuer),

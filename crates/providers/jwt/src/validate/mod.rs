@@ -3,6 +3,8 @@
 mod cache;
 mod claims;
 mod config;
+#[cfg(feature = "jwks")]
+mod fetched;
 mod read;
 mod signature;
 #[cfg(test)]
@@ -13,18 +15,21 @@ use std::sync::Arc;
 use portcullis_core::{
     BoxFuture, BuildError, Context, Credential, Identity, Outcome, Provider, Refusal, Scheme, UnixTime,
 };
+#[cfg(feature = "jwks")]
+use portcullis_core::{Probe, ServerState};
 use serde_json::Value;
 
 use self::{
     cache::{Remembered, TokenCache},
     claims::{Registered, Times},
+    signature::Keys,
 };
 pub use self::{
     config::{CacheConfig, JwtValidatorConfig},
     signature::SignatureConfig,
 };
 use crate::{
-    jws,
+    jws::{self, Header, NotVerified, Unverified},
     keys::KeySet,
     refusal::{Refused, code},
 };
@@ -33,7 +38,8 @@ use crate::{
 ///
 /// A token is accepted if its signature verifies with the configured key, by an algorithm that this key allows, and its
 /// claims are what the configuration asks for. Nothing that a token says chooses a key, an algorithm or a place to fetch
-/// one from. Everything is decided at once: nothing is waited for.
+/// one from. With keys from the configuration everything is decided at once; with keys that are fetched, a token waits only
+/// where it may be of a key that was not there before.
 ///
 /// Accepted tokens are remembered, unless [`CacheConfig`] says otherwise. Their expiry, `nbf`, the validity of the
 /// certificate and the presence of the key are looked at on every use all the same.
@@ -64,7 +70,7 @@ use crate::{
 #[derive(Debug)]
 pub struct JwtValidator {
     config: JwtValidatorConfig,
-    keys: KeySet,
+    keys: Keys,
     cache: Option<TokenCache>,
 }
 
@@ -81,10 +87,11 @@ impl JwtValidator {
     /// # Errors
     ///
     /// With everything that is wrong, each mistake on a line of its own.
-    pub fn new(config: JwtValidatorConfig) -> Result<Self, BuildError> {
+    pub fn new(mut config: JwtValidatorConfig) -> Result<Self, BuildError> {
         let (keys, problems) = config.resolve();
         match keys {
             Some(keys) if problems.is_empty() => {
+                config.complete();
                 let cache = TokenCache::new(&config.cache);
                 Ok(Self { config, keys, cache })
             }
@@ -96,23 +103,50 @@ impl JwtValidator {
         }
     }
 
-    /// Validates a token at the time `now`, past the cache.
+    /// Validates a token at the time `now`, past the cache. Nothing is fetched for it: keys that come from a server are those
+    /// that were fetched before.
     ///
     /// # Errors
     ///
     /// With a code and a sentence that say why it is not accepted; see the [crate's table](crate#codes).
     pub fn validate(&self, token: &str, now: UnixTime) -> Result<Identity, Refusal> {
-        self.accept(token, now).map(|accepted| accepted.identity)
+        let accepted = match &self.keys {
+            Keys::Fixed(keys) => self.accept_token(token, keys, now),
+            #[cfg(feature = "jwks")]
+            Keys::Fetched(source) => self.accept_by_held(token, source, now),
+        };
+        accepted.map(|accepted| accepted.identity).map_err(|not| not.refusal)
     }
 
-    fn accept(&self, token: &str, now: UnixTime) -> Refused<Accepted> {
+    /// Whether an element with these tokens has to name scopes, see [`JwtValidatorConfig::needs_scopes`].
+    #[must_use]
+    pub fn needs_scopes(&self) -> bool {
+        self.config.needs_scopes()
+    }
+
+    fn accept_token(&self, token: &str, keys: &KeySet, now: UnixTime) -> Result<Accepted, NotVerified> {
+        self.accept(&Unverified::read(token)?, keys, now)
+    }
+
+    fn accept(
+        &self,
+        unverified: &Unverified<'_>,
+        keys: &KeySet,
+        now: UnixTime,
+    ) -> Result<Accepted, NotVerified> {
+        let key = Arc::clone(unverified.key(keys, now)?);
+        let (identity, times) = self.judge(&unverified.header, &unverified.payload()?, now)?;
+        Ok(Accepted { identity, times, key })
+    }
+
+    /// Whether header and payload say what the configuration asks for, and who the caller is if they are true.
+    fn judge(&self, header: &Header, payload: &[u8], now: UnixTime) -> Refused<(Identity, Times)> {
         let config = &self.config;
-        let verified = jws::verify(token, &self.keys, now)?;
-        verified.header.has_type_of(&config.types)?;
+        header.has_type_of(&config.types, config.requires_type())?;
         if let Some(expected) = &config.key_id {
-            claims::is("kid", verified.header.kid.as_deref(), expected, code::WRONG_KEY_ID)?;
+            claims::is("kid", header.kid.as_deref(), expected, code::WRONG_KEY_ID)?;
         }
-        let payload = jws::json::object(&verified.payload, "the payload")?;
+        let payload = jws::json::object(payload, "the payload")?;
         let times = Times::read(&payload)?;
         let registered = Registered::read(&payload)?;
         if times.expires_at.is_none() && config.require_expiration {
@@ -130,36 +164,50 @@ impl JwtValidator {
             identity = identity.with_issuer(issuer);
         }
         if let Some(expires_at) = times.expires_at {
-            identity = identity.with_expiry(expires_at);
+            identity = identity.with_expiry(expires_at).with_leeway(config.clock_skew);
         }
         let payload = Value::Object(payload);
         identity = identity.with_scopes(claims::scopes(&payload, &config.scope_key)?);
         if let Value::Object(members) = payload {
             identity = identity.with_claims(members);
         }
-        Ok(Accepted { identity, times, key: verified.key })
+        Ok((identity, times))
     }
 
-    fn answer(&self, credential: &Credential<'_>, cx: &Context<'_>) -> Outcome {
-        let Credential::Bearer(bearer) = credential else {
-            return Outcome::refused(code::OTHER_SCHEME, "the credential is not a bearer token");
-        };
-        let (token, skew) = (bearer.token(), self.config.clock_skew);
-        let cache = self.cache.as_ref().filter(|_| cx.may_remember());
-        if let Some(identity) = cache.and_then(|cache| cache.get(token, cx.clock(), &self.keys, skew)) {
+    fn answer(&self, token: &str, keys: &KeySet, cx: &Context<'_>) -> Outcome {
+        if let Some(identity) = self.recall(token, keys, cx) {
             return Outcome::Known(identity);
         }
         let now = cx.clock().now();
-        let Accepted { identity, times, key } = match self.accept(token, now) {
-            Ok(accepted) => accepted,
-            Err(refusal) => return refusal.into(),
-        };
+        match self.accept_token(token, keys, now) {
+            Ok(accepted) => self.known(token, accepted, now, cx),
+            Err(not) => not.refusal.into(),
+        }
+    }
+
+    /// Whose token it is, if it was accepted before and would be now.
+    fn recall(&self, token: &str, keys: &KeySet, cx: &Context<'_>) -> Option<Arc<Identity>> {
+        let cache = self.cache.as_ref().filter(|_| cx.may_recall())?;
+        cache.get(token, cx.clock(), keys, self.config.clock_skew)
+    }
+
+    /// The answer to a token that was accepted, which is remembered.
+    fn known(&self, token: &str, accepted: Accepted, now: UnixTime, cx: &Context<'_>) -> Outcome {
+        let Accepted { identity, times, key } = accepted;
         let identity = Arc::new(identity);
-        if let Some(cache) = cache {
+        if let Some(cache) = self.cache.as_ref().filter(|_| cx.may_remember()) {
             let what = Remembered { identity: Arc::clone(&identity), times, key };
-            cache.put(token, what, cx.clock(), now, skew);
+            cache.put(token, what, cx.clock(), now, self.config.clock_skew);
         }
         Outcome::Known(identity)
+    }
+}
+
+/// The token, or the refusal of what is none.
+fn token<'c>(credential: &'c Credential<'_>) -> Result<&'c str, Outcome> {
+    match credential {
+        Credential::Bearer(bearer) => Ok(bearer.token()),
+        _ => Err(Outcome::refused(code::OTHER_SCHEME, "the credential is not a bearer token")),
     }
 }
 
@@ -173,7 +221,15 @@ impl Provider for JwtValidator {
     }
 
     fn try_authenticate(&self, credential: &Credential<'_>, cx: &Context<'_>) -> Option<Outcome> {
-        Some(self.answer(credential, cx))
+        let token = match token(credential) {
+            Ok(token) => token,
+            Err(refused) => return Some(refused),
+        };
+        match &self.keys {
+            Keys::Fixed(keys) => Some(self.answer(token, keys, cx)),
+            #[cfg(feature = "jwks")]
+            Keys::Fetched(source) => self.answer_at_once(token, source, cx),
+        }
     }
 
     fn authenticate<'a>(
@@ -181,6 +237,42 @@ impl Provider for JwtValidator {
         credential: &'a Credential<'a>,
         cx: &'a Context<'a>,
     ) -> BoxFuture<'a, Outcome> {
-        Box::pin(std::future::ready(self.answer(credential, cx)))
+        let answer = match (token(credential), &self.keys) {
+            (Err(refused), _) => refused,
+            (Ok(token), Keys::Fixed(keys)) => self.answer(token, keys, cx),
+            #[cfg(feature = "jwks")]
+            (Ok(token), Keys::Fetched(source)) => {
+                return Box::pin(self.answer_in_time(token, source, cx));
+            }
+        };
+        Box::pin(std::future::ready(answer))
+    }
+
+    #[cfg(feature = "jwks")]
+    fn prepare(&self) -> BoxFuture<'_, Result<(), BuildError>> {
+        Box::pin(async {
+            match &self.keys {
+                Keys::Fixed(_) => Ok(()),
+                Keys::Fetched(source) => source.prepare().await,
+            }
+        })
+    }
+
+    #[cfg(feature = "jwks")]
+    fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {
+        Box::pin(async {
+            match &self.keys {
+                Keys::Fixed(_) => Vec::new(),
+                Keys::Fetched(source) => vec![source.probe().await],
+            }
+        })
+    }
+
+    #[cfg(feature = "jwks")]
+    fn servers(&self) -> Vec<ServerState> {
+        match &self.keys {
+            Keys::Fixed(_) => Vec::new(),
+            Keys::Fetched(source) => vec![source.server()],
+        }
     }
 }

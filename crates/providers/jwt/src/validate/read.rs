@@ -21,14 +21,19 @@ impl JwtValidatorConfig {
     /// `None` if anything is.
     #[must_use]
     pub fn read(section: &Section<'_>) -> Option<Self> {
+        let (mut fetched, mut discovers) = (false, false);
         let signature = if section.has("signatureConfig") {
-            section.section("signatureConfig").and_then(|section| SignatureConfig::read(&section))
+            section.section("signatureConfig").and_then(|section| {
+                fetched = cfg!(feature = "jwks") && section.has("jwksConfig");
+                discovers = fetched && has_issuer(&section);
+                SignatureConfig::read(&section)
+            })
         } else {
             section.node("signatureConfig");
             section.problem(
                 "signatureConfig",
                 "required, and missing: no token is accepted unverified; give one of `certFile`, `trustStoreConfig`, \
-                 `secret`",
+                 `secret`, `jwksConfig`",
             );
             None
         };
@@ -45,10 +50,7 @@ impl JwtValidatorConfig {
         let require_expiration = section.boolean("requireExpiration", true);
         let cache =
             section.section("cacheConfig").map(|section| CacheConfig::read(&section)).unwrap_or_default();
-        for key in ["allowAnyIssuer", "allowAnyAudience", "allowUnscopedTokens"] {
-            section.optional_boolean(key);
-            section.accept_unneeded(key, "it lifts a rule of `jwksConfig`, which this version does not have");
-        }
+        let [any_issuer, any_audience, unscoped] = read_allowances(section, fetched);
         if clock_skew > LONG_SKEW {
             section.warn("clockSkew", "expired tokens are accepted for longer than ten minutes");
         }
@@ -71,11 +73,50 @@ impl JwtValidatorConfig {
         config.types = types.unwrap_or(config.types);
         config.require_expiration = require_expiration;
         config.cache = cache;
+        config.allow_any_issuer = any_issuer;
+        config.allow_any_audience = any_audience;
+        config.allow_unscoped_tokens = unscoped;
+        if fetched && signature.is_none() {
+            // Whatever else is wrong with `jwksConfig`: what has to stand beside it is known.
+            for (key, text) in config.unsaid().into_iter().filter(|(key, _)| *key != "issuer" || !discovers) {
+                section.problem(key, text);
+            }
+        }
         for (key, text) in config.resolve().1 {
             section.problem(&key, text);
         }
         (signature.is_some() && !section.failed()).then_some(config)
     }
+}
+
+/// Whether `jwksConfig` names an issuer, be it rightly or not.
+fn has_issuer(signature: &Section<'_>) -> bool {
+    match signature.node("jwksConfig").map(|node| node.value()) {
+        Some(Value::Table(table)) => table.get("issuer").is_some(),
+        _ => false,
+    }
+}
+
+/// What lifts a rule of `jwksConfig`: `allowAnyIssuer`, `allowAnyAudience`, `allowUnscopedTokens`.
+fn read_allowances(section: &Section<'_>, fetched: bool) -> [bool; 3] {
+    let rules = [
+        ("allowAnyIssuer", Some("issuer"), "tokens of any issuer are accepted that these keys sign"),
+        ("allowAnyAudience", Some("audience"), "tokens for other applications are accepted"),
+        ("allowUnscopedTokens", None, ""),
+    ];
+    rules.map(|(key, rule, what)| {
+        let allowed = section.boolean(key, false);
+        if !fetched {
+            section.accept_unneeded(key, "it lifts a rule of `jwksConfig`, which is not there");
+        } else if let Some(rule) = rule.filter(|_| allowed) {
+            if section.has(rule) {
+                section.accept_unneeded(key, &format!("`{rule}` says whose tokens are accepted"));
+            } else {
+                section.warn(key, what);
+            }
+        }
+        allowed
+    })
 }
 
 fn read_algorithms(section: &Section<'_>) -> Option<Vec<Algorithm>> {

@@ -7,6 +7,8 @@ use std::{
 
 use portcullis_core::{Secret, config::Section};
 
+#[cfg(feature = "jwks")]
+use crate::jwks::{Jwks, JwksConfig, KeySource};
 use crate::keys::{Fault, Key, KeySet, ReadKeys, read_file, read_jwk, read_trust_store};
 
 /// Where the keys come from that tokens are verified with: exactly one place, and never none.
@@ -21,16 +23,37 @@ use crate::keys::{Fault, Key, KeySet, ReadKeys, read_file, read_jwk, read_trust_
 /// | Ed25519 | EdDSA |
 /// | a secret of 32, 48 or 64 bytes and more | HS256; HS384; HS512 |
 /// | a JWK with `alg` | that one only |
+///
+/// A JWK that was fetched with `x5c` (RFC 7517 §4.7) is usable while its certificate is valid.
 #[derive(Clone)]
 pub struct SignatureConfig(Kind);
 
 #[derive(Clone)]
 enum Kind {
     CertFile(PathBuf),
-    TrustStore { path: PathBuf, password: Secret, alias: String },
-    Secret { secret: Secret, insecure_short: bool },
+    TrustStore {
+        path: PathBuf,
+        password: Secret,
+        alias: String,
+    },
+    Secret {
+        secret: Secret,
+        insecure_short: bool,
+    },
     Jwk(Secret),
     Read(KeySet),
+    #[cfg(feature = "jwks")]
+    Jwks(Jwks),
+}
+
+/// What the keys are once they are looked for.
+#[derive(Debug)]
+pub(super) enum Keys {
+    /// They stay as they are.
+    Fixed(KeySet),
+    /// They are fetched, and change.
+    #[cfg(feature = "jwks")]
+    Fetched(KeySource),
 }
 
 /// A key of the configuration relative to `signatureConfig`, and what is wrong there.
@@ -76,11 +99,49 @@ impl SignatureConfig {
         Self(Kind::Jwk(text.into()))
     }
 
-    /// Reads the keys.
-    pub(super) fn load(&self) -> Fails<ReadKeys> {
+    /// The keys that an issuer publishes, fetched and renewed. Validators that are made of clones of this value share one key
+    /// set.
+    #[cfg(feature = "jwks")]
+    #[must_use]
+    pub fn jwks(config: JwksConfig) -> Self {
+        Self(Kind::Jwks(Jwks::new(config)))
+    }
+
+    /// Whether the keys are fetched from a server, so that they vouch for whatever it signs.
+    pub(super) const fn is_fetched(&self) -> bool {
+        match &self.0 {
+            #[cfg(feature = "jwks")]
+            Kind::Jwks(_) => true,
+            _ => false,
+        }
+    }
+
+    /// The issuer whose discovery document names the keys.
+    pub(super) fn discovers(&self) -> Option<&str> {
+        match &self.0 {
+            #[cfg(feature = "jwks")]
+            Kind::Jwks(jwks) => jwks.config().discovers(),
+            _ => None,
+        }
+    }
+
+    /// Where the keys are: read, or to be fetched.
+    pub(super) fn keys(&self) -> Fails<Keys> {
+        match &self.0 {
+            #[cfg(feature = "jwks")]
+            Kind::Jwks(jwks) => jwks.source().map(Keys::Fetched),
+            _ => self.load().map(|read| Keys::Fixed(read.keys)),
+        }
+    }
+
+    /// Reads the keys that do not have to be fetched.
+    fn load(&self) -> Fails<ReadKeys> {
         let all = |keys| ReadKeys { keys, warnings: Vec::new() };
         match &self.0 {
             Kind::Read(keys) => Ok(all(keys.clone())),
+            // Nobody asks: see `keys`.
+            #[cfg(feature = "jwks")]
+            Kind::Jwks(_) => Err(("jwksConfig", "is fetched, not read".to_owned())),
             Kind::CertFile(path) => read_file(path).map_err(|why| ("certFile", why)),
             Kind::TrustStore { path, password, alias } => {
                 let place = |(fault, why)| {
@@ -124,12 +185,17 @@ impl SignatureConfig {
             "trustStoreConfig" => {
                 return Self::read_trust_store(&section.required_section("trustStoreConfig")?);
             }
+            #[cfg(feature = "jwks")]
+            _ => {
+                let config = JwksConfig::read(&section.required_section("jwksConfig")?)?;
+                return Some(Self::jwks(config));
+            }
+            #[cfg(not(feature = "jwks"))]
             _ => {
                 section.node("jwksConfig");
                 section.problem(
                     "jwksConfig",
-                    "is not available in this version: save the key set to a file and name it with `certFile`, or use \
-                     `trustStoreConfig` or `secret`",
+                    "this build lacks the feature `jwks`: add it to portcullis' features in Cargo.toml",
                 );
                 return None;
             }
@@ -184,6 +250,8 @@ impl fmt::Debug for SignatureConfig {
             Kind::Secret { .. } => f.write_str("Secret([redacted])"),
             Kind::Jwk(_) => f.write_str("Jwk([redacted])"),
             Kind::Read(keys) => keys.fmt(f),
+            #[cfg(feature = "jwks")]
+            Kind::Jwks(jwks) => jwks.fmt(f),
         }
     }
 }

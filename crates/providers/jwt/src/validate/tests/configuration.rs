@@ -131,10 +131,6 @@ fn there_is_no_way_around_a_signature() {
             "c.signatureConfig.secret: an empty secret protects nothing",
         ),
         (
-            json!({"signatureConfig": {"jwksConfig": {"url": "https://x", "cacheConfig": {}}}}),
-            "c.signatureConfig.jwksConfig: is not available in this version",
-        ),
-        (
             json!({"signatureConfig": {"certFile": "pub--public.crt", "insecureShortSecret": true}}),
             "c.signatureConfig.insecureShortSecret: is about `secret`",
         ),
@@ -143,6 +139,14 @@ fn there_is_no_way_around_a_signature() {
         let found = problems(&section);
         assert!(found.len() == 1 && found[0].contains(expected), "{found:?}");
     }
+}
+
+#[test]
+#[cfg(not(feature = "jwks"))]
+fn without_its_feature_a_key_set_that_is_fetched_is_a_mistake_that_names_it() {
+    let section = json!({"signatureConfig": {"jwksConfig": {"url": "https://x", "cacheConfig": {}}}});
+    let feature = "this build lacks the feature `jwks`: add it to portcullis' features in Cargo.toml";
+    assert_eq!(problems(&section), [format!("c.signatureConfig.jwksConfig: {feature}")]);
 }
 
 #[test]

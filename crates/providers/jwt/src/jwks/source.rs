@@ -1,0 +1,374 @@
+//! A key set that is fetched: read without a lock, renewed by itself.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::{ArcSwapOption, Guard};
+use portcullis_core::{BoxFuture, Clock, Unavailable};
+use tokio::{runtime::Handle, sync::watch};
+
+use super::{
+    bucket::{Bucket, Share},
+    fetch::{Failure, Fetch, Fetched},
+    held::{Ages, Held},
+    log,
+    state::{Asking, Move, State},
+};
+
+/// As long a request waits for newer keys at most.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A number from 0 to 1, a new one each time.
+pub(super) type Random = fn() -> f64;
+
+/// A key set that is fetched. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub(crate) struct KeySource(Arc<Shared>);
+
+struct Shared {
+    /// What requests read.
+    held: ArcSwapOption<Held>,
+    state: Mutex<State>,
+    /// The number of the last fetch that ended: whoever reads it before `held` does not miss what it brought.
+    ended: AtomicU64,
+    /// The same, for those who wait.
+    ends: watch::Sender<u64>,
+    /// No request need think of refreshing before this moment, in nanoseconds.
+    quiet_until: AtomicU64,
+    fetch: Box<dyn Fetch>,
+    settings: Settings,
+}
+
+/// What a key source needs to know.
+pub(super) struct Settings {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ages: Ages,
+    /// How often may be fetched, see [`Bucket`]. No age is shorter.
+    pub(super) min_refresh_interval: Duration,
+    /// Whether a service does not start without the keys.
+    pub(super) preload: bool,
+    pub(super) random: Random,
+}
+
+/// How a request ends that would have newer keys.
+#[derive(Debug)]
+pub(crate) enum Settled {
+    /// The keys that it looked at are all there is until the next fetch is permitted.
+    NoNewer,
+    /// The server cannot be asked, or does not answer in time.
+    Unavailable(Unavailable),
+}
+
+/// The keys that a request looks at.
+pub(crate) struct Looked {
+    pub(super) held: Guard<Option<Arc<Held>>>,
+    now: Duration,
+    ended: u64,
+}
+
+/// What a request needs to know to wait for newer keys.
+pub(crate) struct Wish {
+    asking: Asking,
+    alarm: Option<BoxFuture<'static, ()>>,
+}
+
+/// How things stand, see [`JwksState`](super::JwksState).
+pub(super) struct Standing {
+    pub(super) held: Option<Arc<Held>>,
+    pub(super) failure: Option<Failure>,
+    pub(super) fetches: u64,
+    pub(super) now: Duration,
+}
+
+impl KeySource {
+    pub(super) fn new(fetch: Box<dyn Fetch>, settings: Settings) -> Self {
+        Self(Arc::new(Shared {
+            held: ArcSwapOption::empty(),
+            state: Mutex::new(State::new(Bucket::new(settings.min_refresh_interval))),
+            ended: AtomicU64::new(0),
+            ends: watch::Sender::new(0),
+            quiet_until: AtomicU64::new(0),
+            fetch,
+            settings,
+        }))
+    }
+
+    /// Whether a service does not start without the keys.
+    pub(super) fn is_preloaded(&self) -> bool {
+        self.0.settings.preload
+    }
+
+    /// Where the keys come from, for people.
+    pub(crate) fn url(&self) -> Arc<str> {
+        self.0.held.load().as_ref().map_or_else(|| self.0.fetch.url().into(), |held| Arc::clone(&held.url))
+    }
+
+    /// Reads the keys that are in use. Takes no lock and allocates nothing.
+    pub(crate) fn look(&self) -> Looked {
+        let ended = self.0.ended.load(Ordering::Acquire);
+        Looked { held: self.0.held.load(), now: self.0.now(), ended }
+    }
+
+    /// Begins to renew the keys in the background where it is time.
+    pub(crate) fn refresh_if_due(&self, looked: &Looked) {
+        let shared = &self.0;
+        let due = looked.held.as_ref().is_some_and(|held| looked.now >= held.refresh_at);
+        if !due || nanoseconds(looked.now) < shared.quiet_until.load(Ordering::Relaxed) {
+            return;
+        }
+        let Ok(runtime) = Handle::try_current() else { return };
+        let mut state = shared.lock();
+        let begun = state.begin_spare(looked.now);
+        let quiet = match begun {
+            // The end of the fetch sets the moment anew.
+            Some(_) => u64::MAX,
+            None => nanoseconds(looked.now.saturating_add(state.wait(Share::Spare, looked.now))),
+        };
+        shared.quiet_until.store(quiet, Ordering::Relaxed);
+        drop(state);
+        if let Some(number) = begun {
+            self.begin(number, &runtime);
+        }
+    }
+
+    /// What a request that has just come can wait for.
+    pub(crate) fn wish(&self) -> Wish {
+        let asking = Asking { came_at: self.0.lock().begun(), looked_at: 0, share: Share::Any };
+        Wish { asking, alarm: None }
+    }
+
+    /// How a request would end that would have newer keys than those that it looked at, where it need not wait.
+    pub(crate) fn settled_without_waiting(&self, looked: &Looked, share: Share) -> Option<Settled> {
+        let state = self.0.lock();
+        let asking = Asking { came_at: state.begun(), looked_at: looked.ended, share };
+        match state.prospect(asking, looked.now) {
+            Move::Look | Move::Wait(_) | Move::Begin(_) => None,
+            Move::Full => Some(self.0.too_many()),
+            Move::Settled => Some(self.0.settled(&state, looked.now)),
+        }
+    }
+
+    /// Waits until there may be newer keys than those that the request looked at.
+    ///
+    /// # Errors
+    ///
+    /// With the answer, where there will be none.
+    pub(crate) async fn newer(&self, wish: &mut Wish, looked_at: u64, share: Share) -> Result<(), Settled> {
+        let shared = &*self.0;
+        wish.asking = Asking { looked_at, share, ..wish.asking };
+        let Ok(runtime) = Handle::try_current() else {
+            let why = "keys are fetched by a task of tokio, and there is no tokio runtime";
+            return Err(Settled::Unavailable(Unavailable::new(why)));
+        };
+        // Before the state is looked at, so that no end is missed.
+        let mut ends = shared.ends.subscribe();
+        let (number, waiting) = {
+            let now = shared.now();
+            let mut state = shared.lock();
+            let next = state.advance(wish.asking, now);
+            match next {
+                Move::Look => return Ok(()),
+                Move::Full => return Err(shared.too_many()),
+                Move::Settled => return Err(shared.settled(&state, now)),
+                Move::Wait(number) | Move::Begin(number) => {
+                    drop(state);
+                    let waiting = Waiting(shared);
+                    if next == Move::Begin(number) {
+                        self.begin(number, &runtime);
+                    }
+                    (number, waiting)
+                }
+            }
+        };
+        let alarm = wish.alarm.get_or_insert_with(|| shared.settings.clock.sleep(PATIENCE));
+        let in_time = tokio::select! {
+            biased;
+            _ = ends.wait_for(|ended| *ended >= number) => true,
+            () = alarm => false,
+        };
+        drop(waiting);
+        if in_time { Ok(()) } else { Err(shared.too_slow()) }
+    }
+
+    /// Fetches now, whatever the interval says; joins a fetch that is under way.
+    ///
+    /// # Errors
+    ///
+    /// When there is no key set to be had.
+    pub(super) async fn fetch_now(&self) -> Result<Arc<Held>, Failure> {
+        let shared = &*self.0;
+        let none = |why: &str| Failure::new(shared.fetch.url(), why);
+        let Ok(runtime) = Handle::try_current() else { return Err(none("there is no tokio runtime")) };
+        let mut ends = shared.ends.subscribe();
+        let (number, begins) = shared.lock().begin_anyway(shared.now());
+        if begins {
+            self.begin(number, &runtime);
+        }
+        let _ = ends.wait_for(|ended| *ended >= number).await;
+        let standing = self.standing();
+        match (standing.failure, standing.held) {
+            (Some(failure), _) => Err(failure),
+            (None, Some(held)) => Ok(held),
+            (None, None) => Err(none("there is no answer")),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.0.lock().waiting()
+    }
+
+    #[cfg(test)]
+    pub(super) fn ended(&self) -> u64 {
+        self.0.ended.load(Ordering::Acquire)
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        let state = self.0.lock();
+        Standing {
+            failure: state.failure().cloned(),
+            fetches: state.begun(),
+            held: self.0.held.load_full(),
+            now: self.0.now(),
+        }
+    }
+
+    /// Whoever caused the fetch may hang up: it goes on by itself.
+    fn begin(&self, number: u64, runtime: &Handle) {
+        let flight = Flight { shared: Arc::clone(&self.0), number, landed: false };
+        runtime.spawn(flight.run());
+    }
+}
+
+impl Looked {
+    /// The keys, if there are any that may be used.
+    pub(crate) fn keys(&self) -> Option<&crate::keys::KeySet> {
+        self.held.as_ref().filter(|held| held.is_usable(self.now)).map(|held| held.keys())
+    }
+
+    /// To tell [`KeySource::newer`] what was looked at.
+    pub(crate) const fn number(&self) -> u64 {
+        self.ended
+    }
+}
+
+impl Shared {
+    fn now(&self) -> Duration {
+        self.settings.clock.monotonic()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn settled(&self, state: &State, now: Duration) -> Settled {
+        let Some(failure) = state.failure() else { return Settled::NoNewer };
+        let wait = state.wait(Share::Any, now);
+        Settled::Unavailable(
+            Unavailable::new(format!("the keys cannot be fetched: {failure}"))
+                .with_retry_after(wait.max(Duration::from_secs(1))),
+        )
+    }
+
+    fn too_many(&self) -> Settled {
+        let url = self.fetch.url();
+        Settled::Unavailable(
+            Unavailable::new(format!("too many requests wait for the keys of {url}"))
+                .with_retry_after(PATIENCE),
+        )
+    }
+
+    fn too_slow(&self) -> Settled {
+        let url = self.fetch.url();
+        let seconds = PATIENCE.as_secs();
+        Settled::Unavailable(
+            Unavailable::new(format!("the keys of {url} did not come within {seconds} s"))
+                .with_retry_after(PATIENCE),
+        )
+    }
+
+    /// Makes the answer to the fetch of this number the keys in use.
+    fn land(&self, number: u64, result: Result<Fetched, Failure>, asked_at: Duration) {
+        let before = self.held.load_full();
+        let url = result.as_ref().map_or_else(|failure| Arc::clone(&failure.url), |new| Arc::clone(&new.url));
+        let held = result.and_then(|fetched| {
+            let Settings { ages, random, .. } = &self.settings;
+            Held::after(fetched, before.as_deref(), *ages, asked_at, random())
+                .map_err(|why| Failure::new(&url, format!("the answer {why}")))
+        });
+        let failure = match held {
+            Ok(held) => {
+                log::fetched(&held, before.as_deref());
+                self.held.store(Some(Arc::new(held)));
+                None
+            }
+            Err(failure) => Some(failure),
+        };
+        let now = self.now();
+        let mut state = self.lock();
+        state.end(number, failure);
+        let quiet = nanoseconds(now.saturating_add(state.wait(Share::Spare, now)));
+        let (ended, failure) = (state.ended(), state.failure().cloned());
+        self.quiet_until.store(quiet, Ordering::Relaxed);
+        self.ended.store(ended, Ordering::Release);
+        drop(state);
+        if let Some(failure) = failure {
+            let usable = before.is_some_and(|before| before.is_usable(now));
+            log::failed(&failure, usable);
+        }
+        self.ends.send_replace(ended);
+    }
+}
+
+/// A fetch that is under way. However it ends, those who wait for it are told.
+struct Flight {
+    shared: Arc<Shared>,
+    number: u64,
+    landed: bool,
+}
+
+impl Flight {
+    async fn run(mut self) {
+        let asked_at = self.shared.now();
+        let known = self.shared.held.load_full().map(|held| Arc::clone(&held.validators));
+        let result = self.shared.fetch.fetch(known).await;
+        let (shared, number) = (Arc::clone(&self.shared), self.number);
+        // A set of many keys takes milliseconds to prepare.
+        let landing = tokio::task::spawn_blocking(move || shared.land(number, result, asked_at));
+        self.landed = landing.await.is_ok();
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if !self.landed {
+            let failure = Failure::new(self.shared.fetch.url(), "the fetch was given up");
+            self.shared.land(self.number, Err(failure), Duration::ZERO);
+        }
+    }
+}
+
+/// A request that waits, counted.
+struct Waiting<'s>(&'s Shared);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.lock().stop_waiting();
+    }
+}
+
+fn nanoseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl fmt::Debug for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeySource").field("fetch", &self.0.fetch).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,145 @@
+//! Who may cause a fetch, who waits for one, and who has an answer already. No I/O and no clock of its own.
+
+use std::time::Duration;
+
+use super::{
+    bucket::{Bucket, Share},
+    fetch::Failure,
+};
+
+/// As many requests may wait for a fetch at once.
+pub(super) const MOST_WAITING: usize = 256;
+
+/// What is known of the fetches of one key set. Fetches are numbered from 1.
+#[derive(Debug)]
+pub(super) struct State {
+    bucket: Bucket,
+    /// The number of the last fetch that began.
+    begun: u64,
+    /// The number of the last fetch that ended; one less while a fetch is under way, for there is one at a time.
+    ended: u64,
+    waiting: usize,
+    /// What went wrong with the last fetch; `None` where nothing did.
+    failure: Option<Failure>,
+}
+
+/// What a request does that would have newer keys than those that it looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Move {
+    /// A fetch ended since it looked: it looks again.
+    Look,
+    /// It waits for the fetch of this number, which is under way.
+    Wait(u64),
+    /// It begins the fetch of this number, and waits for it.
+    Begin(u64),
+    /// Too many are waiting already.
+    Full,
+    /// What it looked at is all there is: a fetch that began after the request came has ended, or none may begin yet.
+    Settled,
+}
+
+/// A request that would have newer keys.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asking {
+    /// The last fetch that had begun when the request came. Its answer may be older than the request, so what it does not
+    /// hold may have been published since; what a later one does not hold was not there when the request came.
+    pub(super) came_at: u64,
+    /// The last fetch that had ended when it last looked at the keys.
+    pub(super) looked_at: u64,
+    pub(super) share: Share,
+}
+
+impl State {
+    pub(super) const fn new(bucket: Bucket) -> Self {
+        Self { bucket, begun: 0, ended: 0, waiting: 0, failure: None }
+    }
+
+    /// Whether a fetch is under way.
+    const fn under_way(&self) -> bool {
+        self.begun > self.ended
+    }
+
+    /// What the request would do now. Changes nothing.
+    pub(super) fn prospect(&self, asking: Asking, now: Duration) -> Move {
+        if self.ended != asking.looked_at {
+            Move::Look
+        } else if self.ended > asking.came_at {
+            Move::Settled
+        } else if self.under_way() {
+            if self.waiting < MOST_WAITING { Move::Wait(self.begun) } else { Move::Full }
+        } else if self.bucket.wait(asking.share, now).is_zero() {
+            Move::Begin(self.begun + 1)
+        } else {
+            Move::Settled
+        }
+    }
+
+    /// What the request does now. Whoever waits says so with [`State::stop_waiting`] when it does no more.
+    pub(super) fn advance(&mut self, asking: Asking, now: Duration) -> Move {
+        let next = self.prospect(asking, now);
+        match next {
+            Move::Begin(_) => {
+                self.bucket.take(asking.share, now);
+                self.begun += 1;
+                self.waiting += 1;
+            }
+            Move::Wait(_) => self.waiting += 1,
+            Move::Look | Move::Full | Move::Settled => {}
+        }
+        next
+    }
+
+    pub(super) fn stop_waiting(&mut self) {
+        self.waiting = self.waiting.saturating_sub(1);
+    }
+
+    /// Begins a fetch that nobody waits for, if one can be spared.
+    pub(super) fn begin_spare(&mut self, now: Duration) -> Option<u64> {
+        if self.under_way() || !self.bucket.take(Share::Spare, now) {
+            return None;
+        }
+        self.begun += 1;
+        Some(self.begun)
+    }
+
+    /// Begins a fetch for a person or a start-up, who do not have to ask how often. The number to wait for, and whether it
+    /// begins now.
+    pub(super) fn begin_anyway(&mut self, now: Duration) -> (u64, bool) {
+        if self.under_way() {
+            return (self.begun, false);
+        }
+        self.bucket.take_anyway(now);
+        self.begun += 1;
+        (self.begun, true)
+    }
+
+    /// The fetch of this number has ended. Whoever says so a second time is not heard.
+    pub(super) fn end(&mut self, number: u64, failure: Option<Failure>) {
+        if number > self.ended {
+            self.ended = number;
+            self.failure = failure;
+        }
+    }
+
+    pub(super) const fn ended(&self) -> u64 {
+        self.ended
+    }
+
+    #[cfg(test)]
+    pub(super) const fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    pub(super) const fn begun(&self) -> u64 {
+        self.begun
+    }
+
+    pub(super) const fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
+    }
+
+    /// How long until a fetch may begin.
+    pub(super) fn wait(&self, share: Share, now: Duration) -> Duration {
+        self.bucket.wait(share, now)
+    }
+}
