@@ -1,0 +1,96 @@
+//! What a token endpoint answers (RFC 6749 §5).
+
+use std::time::Duration;
+
+use portcullis_core::{Secret, TokenError, json};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use super::keeper::Fetched;
+use crate::server::{Reply, Trouble};
+
+/// How long tokens are taken to be good.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lifetimes {
+    /// Where the answer does not say.
+    pub(super) default: Duration,
+    /// How much less than that, or than what the answer says.
+    pub(super) skew: Duration,
+}
+
+/// The token in an answer of the endpoint at `address`.
+pub(super) fn read(reply: &Reply, address: &str, lifetimes: Lifetimes) -> Result<Fetched, TokenError> {
+    if !reply.status().is_success() {
+        let shown = reply.shown();
+        let what = if reply.refuses_us() {
+            format!("refuses the client, {shown}: check `clientId` and `clientSecret`")
+        } else {
+            format!("answered {shown}")
+        };
+        return Err(error(address, reply.trouble(what)));
+    }
+    let members = json::object(reply.body()).map_err(|problem| format!("gave an answer that {problem}"));
+    let fetched = members.and_then(|members| fetched(members, lifetimes));
+    fetched
+        .map_err(|what| error(address, Trouble { what, transient: false, retry_after: None, source: None }))
+}
+
+/// As whoever wants a token is told it.
+pub(super) fn error(address: &str, trouble: Trouble) -> TokenError {
+    let reason = match &trouble.source {
+        // The cause names the address.
+        Some(_) => format!("the token endpoint {}", trouble.what),
+        None => format!("the token endpoint {address} {}", trouble.what),
+    };
+    let mut error =
+        if trouble.transient { TokenError::transient(reason) } else { TokenError::permanent(reason) };
+    if let Some(span) = trouble.retry_after {
+        error = error.with_retry_after(span);
+    }
+    match trouble.source {
+        Some(source) => error.with_source(source),
+        None => error,
+    }
+}
+
+fn fetched(mut members: Map<String, Value>, lifetimes: Lifetimes) -> Result<Fetched, String> {
+    let token = match members.remove("access_token") {
+        Some(Value::String(token)) => Zeroizing::new(token),
+        Some(_) => return Err("gave an `access_token` that is not a string".to_owned()),
+        None => return Err("gave no `access_token`".to_owned()),
+    };
+    // RFC 6749 §A.12 permits more; it goes into a header after `Bearer`, where no blank can stand.
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("gave an `access_token` that no header can carry".to_owned());
+    }
+    // RFC 6749 §7.1: "The client MUST NOT use an access token if it does not understand the token type."
+    match members.get("token_type") {
+        Some(Value::String(kind)) if kind.eq_ignore_ascii_case("Bearer") => {}
+        Some(Value::String(kind)) => {
+            return Err(format!("gave a token of type {}, and only Bearer is understood", json::shown(kind)));
+        }
+        Some(_) => return Err("gave a `token_type` that is not a string".to_owned()),
+        None => return Err("gave no `token_type`".to_owned()),
+    }
+    let stated = expires_in(members.get("expires_in"))?.unwrap_or(lifetimes.default);
+    Ok(Fetched { token: Secret::new(token.as_str()), lifetime: stated.saturating_sub(lifetimes.skew) })
+}
+
+/// The lifetime in seconds. Some servers write the number as a string, and some write null for what they do not know.
+fn expires_in(value: Option<&Value>) -> Result<Option<Duration>, String> {
+    let seconds = match value {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Number(number)) => number.as_f64(),
+        Some(Value::String(text)) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            text.parse().ok()
+        }
+        Some(_) => None,
+    };
+    match seconds {
+        // Longer than can be told is for ever.
+        Some(seconds) if seconds >= 0.0 => {
+            Ok(Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)))
+        }
+        _ => Err("gave an `expires_in` that is not a number of seconds".to_owned()),
+    }
+}

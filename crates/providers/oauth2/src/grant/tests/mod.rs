@@ -1,0 +1,4 @@
+mod asking;
+mod configuration;
+mod keeping;
+mod responses;

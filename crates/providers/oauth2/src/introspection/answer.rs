@@ -1,0 +1,233 @@
+//! What a server's answer says of a token (RFC 7662 §2.2).
+
+use std::{sync::Arc, time::Duration};
+
+use portcullis_core::{Identity, Outcome, Refusal, UnixTime, json::shown};
+use serde_json::{Map, Value};
+
+use super::{
+    cache::{Known, Remember},
+    config::IntrospectionConfig,
+    flights::Landed,
+};
+use crate::refusal::{Refused, code, refuse};
+
+/// The members of an answer that RFC 7662 §2.2 knows: none of them is a place for the token itself.
+const KNOWN_MEMBERS: [&str; 12] = [
+    "active",
+    "scope",
+    "client_id",
+    "username",
+    "token_type",
+    "exp",
+    "iat",
+    "nbf",
+    "sub",
+    "aud",
+    "iss",
+    "jti",
+];
+
+/// A token that the server vouches for, and for how long.
+struct Active {
+    identity: Identity,
+    not_before: Option<UnixTime>,
+    /// `None` where it is not to be remembered.
+    lifetime: Option<Duration>,
+}
+
+/// Why a token is refused, and when that is over by itself.
+struct Not {
+    refusal: Refusal,
+    until: Option<UnixTime>,
+}
+
+impl From<Refusal> for Not {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, until: None }
+    }
+}
+
+/// What the answer `members` says of `token` at the time `now`, `took` after the server was asked.
+pub(super) fn judge(
+    mut members: Map<String, Value>,
+    token: &str,
+    config: &IntrospectionConfig,
+    now: UnixTime,
+    took: Duration,
+) -> Landed<Remember> {
+    // Some servers write null for what they do not know.
+    members.retain(|_, value| !value.is_null());
+    match active(members, token, config, now, took) {
+        Ok(Active { identity, not_before, lifetime }) => {
+            let identity = Arc::new(identity);
+            let remember = match lifetime {
+                Some(lifetime) => {
+                    Remember::Known(Known { identity: Arc::clone(&identity), not_before, lifetime })
+                }
+                None => Remember::Nothing,
+            };
+            Landed { outcome: Outcome::Known(identity), remember }
+        }
+        Err(Not { refusal, until }) => refused(refusal, until),
+    }
+}
+
+/// A word of the server's against the token.
+pub(super) fn refused(refusal: Refusal, until: Option<UnixTime>) -> Landed<Remember> {
+    Landed { outcome: Outcome::Refused(refusal.clone()), remember: Remember::Refused { refusal, until } }
+}
+
+fn active(
+    members: Map<String, Value>,
+    token: &str,
+    config: &IntrospectionConfig,
+    now: UnixTime,
+    took: Duration,
+) -> Result<Active, Not> {
+    // RFC 7662 §2.2: "active REQUIRED. Boolean indicator of whether or not the presented token is currently active."
+    match members.get("active") {
+        Some(Value::Bool(true)) => {}
+        Some(Value::Bool(false)) => {
+            refuse(code::INACTIVE, "the server says that the token is not active")?;
+        }
+        None => refuse(code::INACTIVE, "the server does not say that the token is active")?,
+        Some(_) => wrong_type("active", "true or false")?,
+    }
+    numeric_date(&members, "iat")?;
+    let (expires_at, not_before) = (numeric_date(&members, "exp")?, numeric_date(&members, "nbf")?);
+    for name in ["jti", "client_id"] {
+        text(&members, name)?;
+    }
+    let (issuer, subject) = (text(&members, "iss")?, text(&members, "sub")?);
+    let (username, token_type) = (text(&members, "username")?, text(&members, "token_type")?);
+    let audience = audience(&members)?;
+
+    // A token that is bound to a key of its sender (RFC 8705 §3.2, RFC 9449 §6.2) is good in the hands of whoever proves
+    // to have that key. That is not checked, so in anybody's hands it is worth nothing here.
+    if members.contains_key("cnf") || token_type.is_some_and(|kind| kind.eq_ignore_ascii_case("DPoP")) {
+        refuse(
+            code::BOUND_TOKEN,
+            "the token is bound to a key of its sender, and such bindings are not checked",
+        )?;
+    }
+    if let Some(not_before) = not_before.filter(|not_before| now < *not_before) {
+        let (good, now) = (not_before.as_secs(), now.as_secs());
+        let refusal = Refusal::new(
+            code::NOT_YET_VALID,
+            format!("the token is good from {good} (`nbf`) on, and it is {now}"),
+        );
+        return Err(Not { refusal, until: Some(not_before) });
+    }
+    check_issuer(issuer, config)?;
+    check_audience(audience.as_deref(), config)?;
+
+    let mut identity = match subject.or(username) {
+        Some(subject) => Identity::new(subject),
+        None => Identity::anonymous(),
+    };
+    if let Some(issuer) = issuer {
+        identity = identity.with_issuer(issuer);
+    }
+    // The server is the authority: what it calls active is active, whatever it says of `exp`. It is not believed for
+    // longer than this once.
+    let future = expires_at.filter(|expires_at| now < *expires_at);
+    let lifetime = match (expires_at, future) {
+        (None, _) => Some(config.default_token_exp_time),
+        (Some(_), Some(expires_at)) => Some(expires_at.since(now).saturating_add(took)),
+        (Some(_), None) => None,
+    };
+    if let Some(expires_at) = future {
+        identity = identity.with_expiry(expires_at);
+    }
+    let answer = Value::Object(members);
+    identity = identity.with_scopes(scopes(&answer, &config.scope_key)?);
+    if let Value::Object(mut members) = answer {
+        // A server that repeats the token would have it rest in memory.
+        members.retain(|name, value| {
+            KNOWN_MEMBERS.contains(&name.as_str()) || value.as_str().is_none_or(|text| text != token)
+        });
+        identity = identity.with_claims(members);
+    }
+    Ok(Active { identity, not_before, lifetime })
+}
+
+fn check_issuer(found: Option<&str>, config: &IntrospectionConfig) -> Refused<()> {
+    let Some(expected) = &config.issuer else { return Ok(()) };
+    match found {
+        Some(found) if found == expected => Ok(()),
+        Some(found) => {
+            refuse(code::WRONG_ISSUER, format!("`iss` is {}, expected \"{expected}\"", shown(found)))
+        }
+        None => refuse(code::WRONG_ISSUER, format!("the answer has no `iss`, expected \"{expected}\"")),
+    }
+}
+
+fn check_audience(found: Option<&[&str]>, config: &IntrospectionConfig) -> Refused<()> {
+    let Some(wanted) = &config.audience else { return Ok(()) };
+    let found = found.unwrap_or_default();
+    if found.iter().any(|found| wanted.iter().any(|wanted| wanted == found)) {
+        return Ok(());
+    }
+    let expected = wanted.join(", ");
+    let reason = match found.first() {
+        None => format!("the token is for nobody (`aud`), expected one of: {expected}"),
+        Some(first) => format!("the token is for {} (`aud`), expected one of: {expected}", shown(first)),
+    };
+    refuse(code::WRONG_AUDIENCE, reason)
+}
+
+/// Seconds since 1970 (RFC 7662 §2.2): a JSON number, fractions allowed. One beyond what can be told is the last moment
+/// that can.
+fn numeric_date(members: &Map<String, Value>, name: &'static str) -> Refused<Option<UnixTime>> {
+    let Some(value) = members.get(name) else { return Ok(None) };
+    let Value::Number(number) = value else { return wrong_type(name, "a number") };
+    if let Some(seconds) = number.as_u64() {
+        return Ok(Some(UnixTime::from_secs(seconds)));
+    }
+    match number.as_f64() {
+        Some(seconds) if seconds >= 0.0 => {
+            Ok(Some(Duration::try_from_secs_f64(seconds).map_or(UnixTime::MAX, UnixTime::from_duration)))
+        }
+        _ => wrong_type(name, "a number of zero or more"),
+    }
+}
+
+fn text<'m>(members: &'m Map<String, Value>, name: &'static str) -> Refused<Option<&'m str>> {
+    match members.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => wrong_type(name, "a string"),
+    }
+}
+
+fn audience(members: &Map<String, Value>) -> Refused<Option<Vec<&str>>> {
+    match members.get("aud") {
+        None => Ok(None),
+        Some(Value::String(one)) => Ok(Some(vec![one.as_str()])),
+        Some(Value::Array(several)) => match several.iter().map(Value::as_str).collect() {
+            Some(several) => Ok(Some(several)),
+            None => wrong_type("aud", "an array of strings only"),
+        },
+        Some(_) => wrong_type("aud", "a string or an array of strings"),
+    }
+}
+
+/// The scopes in the member that `key` names, or, where it starts with `/`, in what a JSON pointer (RFC 6901) finds.
+fn scopes<'m>(answer: &'m Value, key: &str) -> Refused<Vec<&'m str>> {
+    let found = if key.starts_with('/') { answer.pointer(key) } else { answer.get(key) };
+    match found {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        // RFC 6749 §3.3 separates scopes by one space; more than one, and tabs, add no scope.
+        Some(Value::String(text)) => Ok(text.split_whitespace().collect()),
+        Some(Value::Array(items)) => match items.iter().map(Value::as_str).collect() {
+            Some(items) => Ok(items),
+            None => wrong_type(key, "an array of strings only"),
+        },
+        Some(_) => wrong_type(key, "a string or an array of strings"),
+    }
+}
+
+fn wrong_type<T>(name: &str, expected: &str) -> Refused<T> {
+    refuse(code::MALFORMED_CLAIM, format!("`{name}` of the server's answer is not {expected}"))
+}

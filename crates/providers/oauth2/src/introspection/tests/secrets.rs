@@ -1,0 +1,85 @@
+//! What must not be seen, and must not rest.
+
+use portcullis_core::{Outcome, Provider as _};
+use serde_json::json;
+
+use super::{Bench, CacheConfig, known};
+use crate::fixtures::Log;
+
+const TOKEN: &str = "canary-token-4711";
+const SECRET: &str = "canary-secret-0815";
+const PARAM: &str = "canary-param-1234";
+
+async fn bench() -> Bench {
+    Bench::with(|config| {
+        let client = config.client.clone().payload("p", "canary-payload").header("x-key", "canary-header");
+        config
+            .optional_param("tenant", PARAM)
+            .client_secret("app", SECRET)
+            .client(client)
+            .cache(CacheConfig::default())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn no_secret_shows_in_debug_logs_errors_and_states() {
+    let log = Log::default();
+    let _guard = log.listen();
+    let bench = bench().await;
+    bench.server.grant(TOKEN, json!({"sub": "alice"}));
+    let mut shown = vec![format!("{:?}", bench.provider)];
+    shown.push(format!("{:?}", bench.ask(TOKEN).await));
+    shown.push(format!("{:?}", bench.ask("canary-inactive").await));
+    let parameters = [("actor", "canary-actor")];
+    shown.push(format!("{:?}", bench.provider.introspect(TOKEN, &parameters, &bench.cx()).await));
+    for status in [400, 401, 500] {
+        let body = format!(r#"{{"error":"e","error_description":"{TOKEN} {SECRET}"}}"#);
+        bench.server.answer_with(http::Response::builder().status(status).body(body).unwrap());
+        shown.push(format!("{:?}", bench.ask("canary-failing").await));
+        shown.push(format!("{:?}", bench.provider.servers()));
+        shown.push(format!("{:?}", bench.provider.probe().await));
+    }
+    bench.server.answer_with(http::Response::new(format!("{{\"{TOKEN}\":1,\"{SECRET}")));
+    shown.push(format!("{:?}", bench.ask("canary-garbage").await));
+    bench.server.go_down().await;
+    shown.push(format!("{:?}", bench.ask("canary-away").await));
+    shown.push(format!("{:?}", bench.provider));
+    shown.push(log.text());
+    for text in shown {
+        assert!(!text.contains("canary"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn no_token_rests_in_the_cache_though_the_server_repeats_it() {
+    let bench = bench().await;
+    bench.server.grant(
+        TOKEN,
+        json!({"sub": "alice", "token": TOKEN, "access_token": TOKEN, "jti": "7", "note": "kept"}),
+    );
+    let identity = known(bench.ask(TOKEN).await);
+    assert_eq!(identity.claims()["note"], "kept");
+    assert_eq!(identity.claims()["jti"], "7");
+    bench.ask("canary-inactive").await;
+    let cache = bench.provider.cache.as_ref().unwrap();
+    let held = cache.dump();
+    assert_eq!(held.len(), 2);
+    for text in held {
+        assert!(!text.contains("canary"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_member_that_happens_to_be_the_token_is_kept_where_the_protocol_has_it() {
+    let bench = Bench::new().await;
+    bench.server.grant("alice", json!({"sub": "alice", "scope": "alice", "other": "alice"}));
+    match bench.ask("alice").await {
+        Outcome::Known(identity) => {
+            assert_eq!(identity.claims()["sub"], "alice");
+            assert_eq!(identity.claims()["scope"], "alice");
+            assert!(!identity.claims().contains_key("other"));
+        }
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,0 +1,142 @@
+//! A server that is asked by forms: what introspection and grants have in common.
+
+use std::{fmt, time::Duration};
+
+use http::StatusCode;
+use portcullis_core::{BuildError, Secret, json};
+use portcullis_outbound::{Answer, ClientConfig, Endpoint, Form, HttpClient, OutboundError};
+
+/// The name and secret by which a server knows us.
+#[derive(Clone)]
+pub(crate) struct ClientSecret {
+    pub(crate) id: String,
+    pub(crate) secret: Secret,
+}
+
+impl fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientSecret").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// A server that is asked by forms.
+#[derive(Debug)]
+pub(crate) struct FormServer {
+    client: HttpClient,
+    endpoint: Endpoint,
+    address: String,
+}
+
+impl FormServer {
+    pub(crate) fn new(endpoint: Endpoint, config: ClientConfig) -> Result<Self, BuildError> {
+        config.permits(&endpoint).map_err(BuildError::new)?;
+        Ok(Self { client: HttpClient::new(config)?, address: endpoint.to_string(), endpoint })
+    }
+
+    /// Its address, without query.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub(crate) fn config(&self) -> &ClientConfig {
+        self.client.config()
+    }
+
+    /// Posts `form`, within the client's bounds of time and size.
+    pub(crate) async fn post(&self, form: &Form) -> Result<Reply, Trouble> {
+        match self.client.post_form(&self.endpoint, form).await {
+            Ok(answer) => {
+                let retry_after = answer.retry_after(self.client.clock().now());
+                Ok(Reply { answer, retry_after })
+            }
+            Err(error) => Err(Trouble {
+                what: "cannot be asked".to_owned(),
+                transient: error.is_transient(),
+                retry_after: error.retry_after(),
+                source: Some(error),
+            }),
+        }
+    }
+}
+
+/// What a server answered.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    answer: Answer,
+    retry_after: Option<Duration>,
+}
+
+impl Reply {
+    pub(crate) fn status(&self) -> StatusCode {
+        self.answer.status
+    }
+
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.answer.body
+    }
+
+    /// The `error` code of an OAuth answer (RFC 6749 §5.2). A text from outside: to be shown by [`json::shown`] only.
+    pub(crate) fn error_code(&self) -> Option<String> {
+        let members = json::object(self.body()).ok()?;
+        members.get("error")?.as_str().map(str::to_owned)
+    }
+
+    /// The status, and the `error` code where there is one, as a log may show them: `400 ("invalid_client")`.
+    pub(crate) fn shown(&self) -> String {
+        let status = self.status().as_u16();
+        match self.error_code() {
+            Some(code) => format!("{status} ({})", json::shown(&code)),
+            None => status.to_string(),
+        }
+    }
+
+    /// Whether the server does not know us, or does not let us ask.
+    pub(crate) fn refuses_us(&self) -> bool {
+        const US: [&str; 5] =
+            ["invalid_client", "unauthorized_client", "access_denied", "invalid_token", "insufficient_scope"];
+        matches!(self.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+            || (self.status().is_client_error()
+                && self.error_code().is_some_and(|code| US.contains(&code.as_str())))
+    }
+
+    /// What is wrong with it.
+    pub(crate) fn trouble(&self, what: impl Into<String>) -> Trouble {
+        Trouble {
+            what: what.into(),
+            transient: self.is_transient(),
+            retry_after: self.retry_after,
+            source: None,
+        }
+    }
+
+    /// Whether the server may answer otherwise later, without anybody changing anything.
+    fn is_transient(&self) -> bool {
+        const PASSING: [StatusCode; 3] =
+            [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
+        self.status().is_server_error()
+            || PASSING.contains(&self.status())
+            || matches!(self.error_code().as_deref(), Some("temporarily_unavailable" | "server_error"))
+    }
+}
+
+/// Why there is no answer, or none that can be used. Holds no secret.
+#[derive(Clone, Debug)]
+pub(crate) struct Trouble {
+    /// What the server does, on one line: `answered 503`.
+    pub(crate) what: String,
+    /// Whether asking again later may help.
+    pub(crate) transient: bool,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) source: Option<OutboundError>,
+}
+
+impl Trouble {
+    /// With its causes, on one line.
+    pub(crate) fn whole(&self) -> String {
+        match &self.source {
+            // `Debug` of an error prints the message and its causes.
+            Some(source) => format!("{}: {source:?}", self.what),
+            None => self.what.clone(),
+        }
+    }
+}
