@@ -17,9 +17,9 @@ use http::{
     header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
     response::Parts,
 };
-use portcullis_core::{AuthBuilder, Protocol, Rejection, RejectionKind, Resource};
+use portcullis_core::{Auth, AuthBuilder, Protocol, Rejection, RejectionKind, Resource};
 use portcullis_tower::{AuthLayer, AuthLayerWith, RequestSource, RequestView, RequireScopes};
-use support::{hello, request};
+use support::{ByToken, hello, request};
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 
 /// As tonic routes: every method of a service under one wildcard.
@@ -91,6 +91,34 @@ async fn whatever_is_sent_there_is_answered_in_grpcs_way() {
         let response = call(greeter(Protocol::Grpc), request(method, "/pkg.Greeter/SayHello", "")).await;
         assert_eq!(grpc_status(&response), 16, "{method}");
     }
+}
+
+#[tokio::test]
+async fn no_answer_to_a_connect_looks_as_if_it_were_open() {
+    for (token, status) in
+        [("", 401), ("a b", 401), ("wrong", 401), ("alice.other", 403), ("away", 503), ("slow-wrong", 401)]
+    {
+        let provider = ByToken::default();
+        provider.open(1);
+        let auth = Auth::builder().element(provider, "hello").protocol(Protocol::Grpc);
+        let response = call(auth, request("CONNECT", "/pkg.Greeter/SayHello", token)).await;
+        assert_eq!(response.status(), status, "{token}");
+        assert!(!response.headers().contains_key("grpc-status"));
+    }
+    let ambiguous = request("CONNECT", "/pkg.Greeter//Shout", "alice.hello");
+    let auth = || {
+        greeter(Protocol::Grpc).resource(Resource::new("/pkg.Greeter/Shout").method(Method::GET).scopes("x"))
+    };
+    assert_eq!(call(auth(), ambiguous).await.status(), StatusCode::BAD_REQUEST);
+    let elsewhere = request("CONNECT", "/x", "alice.hello");
+    assert_eq!(call(auth().path("/v1"), elsewhere).await.status(), StatusCode::INTERNAL_SERVER_ERROR);
+
+    let service = ServiceBuilder::new()
+        .layer(AuthLayer::new(greeter(Protocol::Grpc).build().unwrap()))
+        .layer(RequireScopes::any_of("root").unwrap())
+        .service(service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(String::new()))));
+    let response = service.oneshot(request("CONNECT", "/x", "alice.hello")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]

@@ -176,8 +176,8 @@ impl Auth {
         }
     }
 
-    fn refusal(&self, kind: RejectionKind) -> Rejection {
-        Rejection::without_challenge(kind, self.0.protocol)
+    fn refusal(&self, kind: RejectionKind, request: &RequestHead<'_>) -> Rejection {
+        Rejection::without_challenge(kind, self.0.protocol).answering(request.method)
     }
 
     /// Decides on a request and waits for the elements that have to be waited for.
@@ -233,12 +233,12 @@ impl Auth {
         // A request without a path (`OPTIONS *`, plain CONNECT) meets no resource and lies outside nothing.
         let decoded = decode(request.path);
         if request.path.starts_with('/') && !pattern::is_within(&inner.path, &decoded) {
-            return Err(self.refusal(RejectionKind::NotMounted));
+            return Err(self.refusal(RejectionKind::NotMounted, request));
         }
         match inner.resources.choose(request.method, request.path, &decoded, request.route) {
             Choice::Resource(resource) => Ok(&resource.policy),
             Choice::Service => Ok(&inner.policy),
-            Choice::Ambiguous => Err(self.refusal(RejectionKind::AmbiguousPath)),
+            Choice::Ambiguous => Err(self.refusal(RejectionKind::AmbiguousPath, request)),
         }
     }
 
@@ -246,7 +246,7 @@ impl Auth {
     /// [`RejectionKind::NotMounted`].
     #[must_use]
     pub fn refuse_not_mounted(&self, request: &RequestHead<'_>) -> Rejection {
-        let rejection = self.refusal(RejectionKind::NotMounted);
+        let rejection = self.refusal(RejectionKind::NotMounted, request);
         chain::log_rejected(&self.0.policy, &rejection, request.about());
         rejection
     }

@@ -65,9 +65,13 @@ pub(crate) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
+    /// The method; GET where a provider was called directly.
+    fn method(&self) -> &'a Method {
+        self.about.request.map_or(&Method::GET, |(method, _)| method)
+    }
+
     pub(super) fn read(&self) -> Result<Option<Credential<'a>>, CredentialError> {
-        let method = self.about.request.map_or(&Method::GET, |(method, _)| method);
-        self.sources.read(method, self.headers, self.max_credential_bytes)
+        self.sources.read(self.method(), self.headers, self.max_credential_bytes)
     }
 
     /// When the element is asked again whether the credential still is good, where a connection stays open.
@@ -110,12 +114,12 @@ pub(crate) fn decide(policy: &Policy, subject: Subject<'_>) -> Step {
             return Step::Ready(Ok(Admission::anonymous(policy)));
         }
         Ok(None) => {
-            let rejection = guard.no_credential.clone();
+            let rejection = guard.no_credential.clone().answering(subject.method());
             log::rejected_unasked(policy, &rejection, subject.about);
             return Step::Ready(Err(rejection));
         }
         Err(error) => {
-            let rejection = malformed(guard, error);
+            let rejection = malformed(guard, error).answering(subject.method());
             log::rejected_unasked(policy, &rejection, subject.about);
             return Step::Ready(Err(rejection));
         }
@@ -131,6 +135,7 @@ pub(crate) fn decide(policy: &Policy, subject: Subject<'_>) -> Step {
         }
         Stand::Exhausted => {
             let rejection = verdict::reject(guard, &walk.reports, credential.scheme());
+            let rejection = rejection.answering(subject.method());
             log::rejected(policy, &rejection, &walk.reports, subject.about);
             Step::Ready(Err(rejection))
         }
@@ -138,8 +143,8 @@ pub(crate) fn decide(policy: &Policy, subject: Subject<'_>) -> Step {
             let (policy, clock) = (policy.clone(), Arc::clone(subject.clock));
             let (credential, timeout) = (credential.into_owned(), subject.timeout);
             let (client, revalidate) = (subject.about.client, subject.revalidate());
-            let request =
-                subject.about.request.map(|(method, path)| (method.clone(), Box::<str>::from(path)));
+            let method = subject.method().clone();
+            let path = subject.about.request.map(|(_, path)| Box::<str>::from(path));
             Step::Wait(Deciding(Box::pin(async move {
                 let decision = within(timeout, &clock, &policy, &mut walk, &credential, client).await;
                 let decision = decision.map(|admission| {
@@ -148,11 +153,12 @@ pub(crate) fn decide(policy: &Policy, subject: Subject<'_>) -> Step {
                         revalidate.and_then(|when| when.of(element, admission.principal(), &credential));
                     admission.asking_again(again)
                 });
-                if let Err(rejection) = &decision {
-                    let request = request.as_ref().map(|(method, path)| (method, &**path));
-                    log::rejected(&policy, rejection, &walk.reports, About { request, client });
-                }
-                decision
+                decision.map_err(|rejection| {
+                    let rejection = rejection.answering(&method);
+                    let request = path.as_deref().map(|path| (&method, path));
+                    log::rejected(&policy, &rejection, &walk.reports, About { request, client });
+                    rejection
+                })
             })))
         }
     }

@@ -5,7 +5,7 @@ mod challenge;
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 
@@ -218,7 +218,19 @@ impl Rejection {
         self.0.kind.status()
     }
 
-    /// How the service that gave it tells its callers.
+    /// The same as the answer to a request with this method: a CONNECT is refused by the status of the response in gRPC
+    /// too. [`Auth`](crate::Auth) and the layers have seen to it.
+    #[must_use]
+    pub fn answering(self, method: &Method) -> Self {
+        // RFC 9110 §9.3.6: "Any 2xx (Successful) response indicates that the sender (and all inbound proxies) will switch
+        // to tunnel mode immediately after the response header section".
+        if *method != Method::CONNECT || self.protocol() == Protocol::Http {
+            return self;
+        }
+        Self::new(self.kind(), Protocol::Http, self.challenges(), self.retry_after())
+    }
+
+    /// How the caller is told.
     #[must_use]
     pub fn protocol(&self) -> Protocol {
         self.0.protocol

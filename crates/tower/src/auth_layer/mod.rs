@@ -44,7 +44,8 @@
 //! alike.
 //!
 //! The service decides that, never the request: what is not gRPC, such as a GET over HTTP/1.1, is answered in gRPC's way
-//! there too, and a request with a gRPC content type is answered by its status everywhere else. A hook writes no body
+//! there too, and a request with a gRPC content type is answered by its status everywhere else. Only a CONNECT is refused by
+//! the status everywhere, since 200 would open it. A hook writes no body
 //! there, see [`OnRejection`]. Layers that translate, such as those for gRPC-Web, go outside.
 //!
 //! Resources are paths as ever, so `/pkg.Greeter/SayHello` guards one method. tonic routes `/pkg.Greeter/{*rest}`, below

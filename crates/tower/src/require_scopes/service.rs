@@ -56,7 +56,9 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         match Admission::demand_scopes(request.extensions(), &self.scopes, "RequireScopes") {
             Ok(_) => ResponseFuture::admitted(self.inner.call(request)),
-            Err(rejection) => ResponseFuture::refused(refuse(rejection, &self.hook)),
+            Err(rejection) => {
+                ResponseFuture::refused(refuse(rejection.answering(request.method()), &self.hook))
+            }
         }
     }
 }
