@@ -47,7 +47,8 @@ impl FormServer {
         match self.client.post_form(&self.endpoint, form).await {
             Ok(answer) => {
                 let retry_after = answer.retry_after(self.client.clock().now());
-                Ok(Reply { answer, retry_after })
+                let error = (!answer.status.is_success()).then(|| error_code(&answer)).flatten();
+                Ok(Reply { answer, retry_after, error })
             }
             Err(error) => Err(Trouble {
                 what: "cannot be asked".to_owned(),
@@ -59,11 +60,19 @@ impl FormServer {
     }
 }
 
+/// The `error` code of an OAuth answer (RFC 6749 §5.2).
+fn error_code(answer: &Answer) -> Option<String> {
+    let members = answer.json_object().ok()?;
+    members.get("error")?.as_str().map(str::to_owned)
+}
+
 /// What a server answered.
 #[derive(Debug)]
 pub(crate) struct Reply {
     answer: Answer,
     retry_after: Option<Duration>,
+    /// A text from outside: to be shown by [`json::shown`] only.
+    error: Option<String>,
 }
 
 impl Reply {
@@ -75,17 +84,16 @@ impl Reply {
         &self.answer.body
     }
 
-    /// The `error` code of an OAuth answer (RFC 6749 §5.2). A text from outside: to be shown by [`json::shown`] only.
-    pub(crate) fn error_code(&self) -> Option<String> {
-        let members = json::object(self.body()).ok()?;
-        members.get("error")?.as_str().map(str::to_owned)
+    /// The `error` code of an answer that is one.
+    pub(crate) fn error_code(&self) -> Option<&str> {
+        self.error.as_deref()
     }
 
     /// The status, and the `error` code where there is one, as a log may show them: `400 ("invalid_client")`.
     pub(crate) fn shown(&self) -> String {
         let status = self.status().as_u16();
         match self.error_code() {
-            Some(code) => format!("{status} ({})", json::shown(&code)),
+            Some(code) => format!("{status} ({})", json::shown(code)),
             None => status.to_string(),
         }
     }
@@ -95,8 +103,7 @@ impl Reply {
         const US: [&str; 5] =
             ["invalid_client", "unauthorized_client", "access_denied", "invalid_token", "insufficient_scope"];
         matches!(self.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-            || (self.status().is_client_error()
-                && self.error_code().is_some_and(|code| US.contains(&code.as_str())))
+            || (self.status().is_client_error() && self.error_code().is_some_and(|code| US.contains(&code)))
     }
 
     /// What is wrong with it.
@@ -115,7 +122,7 @@ impl Reply {
             [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
         self.status().is_server_error()
             || PASSING.contains(&self.status())
-            || matches!(self.error_code().as_deref(), Some("temporarily_unavailable" | "server_error"))
+            || matches!(self.error_code(), Some("temporarily_unavailable" | "server_error"))
     }
 }
 

@@ -65,7 +65,7 @@ pub(super) fn judge(
                 Some(lifetime) => {
                     Remember::Known(Known { identity: Arc::clone(&identity), not_before, lifetime })
                 }
-                None => Remember::Nothing,
+                None => Remember::Forget,
             };
             Landed { outcome: Outcome::Known(identity), remember }
         }

@@ -15,8 +15,10 @@ const UNIT: u64 = 8 * 1024;
 /// What there is to remember of an answer.
 #[derive(Debug)]
 pub(super) enum Remember {
-    /// The answer is no word on the token, or none that would be good in a moment.
+    /// The server said nothing about the token: what is remembered of it stays.
     Nothing,
+    /// What it said is not to be remembered, and what it said before is not right any more.
+    Forget,
     /// The token is good.
     Known(Known),
     /// The token is not.
@@ -102,10 +104,13 @@ impl AnswerCache {
     /// Remembers the answer to a question that was asked at `asked`, on the monotonic scale, in the place of any earlier
     /// one.
     pub(super) fn put(&self, question: &Digest, answer: Remember, asked: Duration) {
+        if matches!(answer, Remember::Nothing) {
+            return;
+        }
         self.known.remove(question);
         self.refused.remove(question);
         match answer {
-            Remember::Nothing => {}
+            Remember::Nothing | Remember::Forget => {}
             Remember::Known(Known { identity, not_before, lifetime }) => {
                 let age = self.max_age.map_or(lifetime, |max_age| max_age.min(lifetime));
                 if age.is_zero() {

@@ -91,9 +91,7 @@ impl Server {
         }
         // The code is registered for revocation (RFC 7009 §2.2.1). Servers use it for tokens that they issue and do not
         // introspect, such as JWTs: it is said of the token, not of us or of the server.
-        if reply.status() == StatusCode::BAD_REQUEST
-            && reply.error_code().as_deref() == Some("unsupported_token_type")
-        {
+        if reply.status() == StatusCode::BAD_REQUEST && reply.error_code() == Some("unsupported_token_type") {
             return Ok(Said::Unsupported);
         }
         let shown = reply.shown();

@@ -246,6 +246,20 @@ async fn asking_afresh_goes_past_the_cache_and_corrects_it() {
 }
 
 #[tokio::test]
+async fn an_outage_displaces_nothing_that_is_remembered() {
+    let bench = Bench::remembering().await;
+    bench.known(TOKEN).await;
+    bench.server.fail_with(StatusCode::BAD_GATEWAY);
+    unavailable(ask(&bench.provider, TOKEN, &bench.cx().afresh()).await);
+    bench.known(TOKEN).await;
+    // An answer that is not to be remembered is an answer all the same.
+    bench.server.recover();
+    bench.server.grant(TOKEN, json!({"sub": "bob", "exp": 2}));
+    known(ask(&bench.provider, TOKEN, &bench.cx().afresh()).await);
+    assert_eq!(bench.known(TOKEN).await.subject(), Some("bob"));
+}
+
+#[tokio::test]
 async fn an_explanation_neither_reads_nor_writes_the_cache() {
     let bench = Bench::remembering().await;
     let explaining = bench.cx().explaining(Contact::Allowed);
