@@ -112,6 +112,11 @@ impl JwksConfig {
         self
     }
 
+    /// The same without an age of its own where the server does not say: a day is the limit of all.
+    pub(super) fn unlimited_age(self) -> Self {
+        self.max_age(LONGEST_AGE)
+    }
+
     /// The clock that ages, intervals and deadlines are measured by; the machine's unless given.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.client = self.client.clock(Arc::clone(&clock));
@@ -129,14 +134,8 @@ impl JwksConfig {
 
     fn build(&self) -> Result<KeySource, Mistake> {
         let place = self.place()?;
-        if !INTERVALS.contains(&self.min_refresh_interval) {
-            let (least, most) = INTERVALS.into_inner();
-            let text = format!("is out of bounds: from {least:?} to {} s", most.as_secs());
-            return Err(("jwksConfig.minRefreshInterval", text));
-        }
-        if self.max_stale > LONGEST_STALE {
-            let text = "is more than seven days: keys that old may have been withdrawn long ago".to_owned();
-            return Err(("jwksConfig.maxStale", text));
+        if let Some(mistake) = self.out_of_bounds().pop() {
+            return Err(mistake);
         }
         let client = HttpClient::new(self.client.clone())
             .map_err(|error| ("jwksConfig.clientConfig", format!("{error:?}")))?;
@@ -150,7 +149,22 @@ impl JwksConfig {
         Ok(KeySource::new(Box::new(HttpFetch::new(client, place)), settings))
     }
 
-    fn place(&self) -> Result<Place, Mistake> {
+    /// Spans that make no sense.
+    pub(super) fn out_of_bounds(&self) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        if !INTERVALS.contains(&self.min_refresh_interval) {
+            let (least, most) = INTERVALS.into_inner();
+            let text = format!("is out of bounds: from {least:?} to {} s", most.as_secs());
+            mistakes.push(("jwksConfig.minRefreshInterval", text));
+        }
+        if self.max_stale > LONGEST_STALE {
+            let text = "is more than seven days: keys that old may have been withdrawn long ago".to_owned();
+            mistakes.push(("jwksConfig.maxStale", text));
+        }
+        mistakes
+    }
+
+    pub(super) fn place(&self) -> Result<Place, Mistake> {
         let (place, key) = match &self.origin {
             Origin::Url(url) => {
                 let endpoint = Endpoint::parse(url);
@@ -216,12 +230,5 @@ impl Jwks {
 impl fmt::Debug for Jwks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.config().fmt(f)
-    }
-}
-
-/// What the reading of a section needs.
-impl JwksConfig {
-    pub(super) fn limitless(self) -> Self {
-        self.max_age(LONGEST_AGE)
     }
 }
