@@ -15,14 +15,20 @@ use std::{
     net::{SocketAddr, TcpStream},
     process::{Child, ChildStderr, Command},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use command::{Folder, USERS};
+use portcullis_testing::{TestIntrospection, TestIssuer};
 use serde_json::Value;
+use tokio_tungstenite::tungstenite::{self, Message, client::IntoClientRequest as _};
 
 // Basic of alice:canary-alice and of alice:canary-wrong.
 const ALICE: &str = "YWxpY2U6Y2FuYXJ5LWFsaWNl";
 const WRONG: &str = "YWxpY2U6Y2FuYXJ5LXdyb25n";
+
+/// No test waits longer for anything.
+const BOUND: Duration = Duration::from_secs(30);
 
 const CONFIG: &str = r#"
 [listener]
@@ -66,10 +72,25 @@ impl Serving {
         exchange(&mut stream, path, headers)
     }
 
-    /// Asks it to end as an operator does, and answers with its exit code and all that it said.
-    fn end(mut self) -> (Option<i32>, String) {
+    /// Reads on until it says something.
+    fn says(&mut self, text: &str) -> &str {
+        while !self.said.iter().any(|line| line.contains(text)) {
+            let mut line = String::new();
+            assert!(self.stderr.read_line(&mut line).unwrap() > 0, "it ended: {:?}", self.said);
+            self.said.push(line.trim_end().to_owned());
+        }
+        self.said.iter().find(|line| line.contains(text)).unwrap()
+    }
+
+    /// Asks it to end as an operator does.
+    fn terminate(&self) {
         let id = self.child.id().to_string();
         assert!(Command::new("sh").args(["-c", "kill -TERM \"$1\"", "sh", &id]).status().unwrap().success());
+    }
+
+    /// The same, and answers with its exit code and all that it said.
+    fn end(mut self) -> (Option<i32>, String) {
+        self.terminate();
         let mut rest = String::new();
         self.stderr.read_to_string(&mut rest).unwrap();
         let code = self.child.wait().unwrap().code();
@@ -247,4 +268,144 @@ fn what_stands_in_the_way_is_told_with_its_remedy() {
     let run = folder.run(["serve", "--config", "c.toml", "--log", "portcullis=loud"]);
     run.assert_code(2);
     assert!(run.stderr.contains("--log: not a log filter"), "{run:?}");
+}
+
+#[test]
+fn a_websocket_passes_and_is_told_when_the_program_ends() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let upstream = listener.local_addr().unwrap();
+    let echo = std::thread::spawn(move || {
+        let mut socket = tungstenite::accept(listener.accept().unwrap().0).unwrap();
+        while let Ok(message) = socket.read() {
+            if let Message::Close(frame) = message {
+                let _ = socket.flush();
+                return frame.map(|frame| u16::from(frame.code));
+            }
+            socket.send(message).unwrap();
+        }
+        None
+    });
+    let folder = Folder::new();
+    let config = format!(
+        "[listener]\naddress = \"127.0.0.1:0\"\n[services.\"/feed\"]\nupstream = \"http://{upstream}\"\n\
+         auth = [{{ scopes = \"hello\", fileUserStoreConfig = {{}} }}]\n{USERS}"
+    );
+    folder.file("c.toml", config);
+    let mut serving = Serving::start(&folder, &["--config", "c.toml"]);
+    let line = serving.says("service /feed forwards to");
+    assert!(line.contains(&format!("http://{upstream}")), "{line}");
+    let connect = |credential: &str| {
+        let mut request =
+            format!("ws://{}/feed/x?t=canary-query", serving.address).into_client_request().unwrap();
+        request.headers_mut().insert("authorization", format!("Basic {credential}").parse().unwrap());
+        let opened = tungstenite::client(request, TcpStream::connect(serving.address).unwrap());
+        opened.map(|(socket, _)| socket).map_err(|error| error.to_string())
+    };
+    let refused = connect(WRONG).unwrap_err();
+    assert!(refused.contains("401"), "{refused}");
+    let mut socket = connect(ALICE).unwrap();
+    socket.send(Message::text("hello")).unwrap();
+    assert_eq!(socket.read().unwrap(), Message::text("hello"));
+    serving.says("a WebSocket was opened");
+    serving.terminate();
+    let Message::Close(Some(frame)) = socket.read().unwrap() else { panic!("no Close frame") };
+    assert_eq!((u16::from(frame.code), &*frame.reason), (1001, "the gateway is stopping"));
+    assert!(matches!(socket.read(), Err(tungstenite::Error::ConnectionClosed)));
+    assert_eq!(echo.join().unwrap(), Some(1001));
+    let (code, said) = serving.end();
+    assert_eq!(code, Some(0), "{said}");
+    let closed = said.lines().find(|line| line.contains("a WebSocket was closed")).unwrap();
+    for field in [
+        "by=gateway",
+        "code=1001",
+        "service=\"/feed\"",
+        "path=/feed/x",
+        "seconds=",
+        "bytes_up=",
+        "bytes_down=",
+    ] {
+        assert!(closed.contains(field), "{field}: {closed}");
+    }
+    assert!(!said.contains("canary"), "{said}");
+}
+
+/// A service of two servers.
+fn with_servers(issuer: &TestIssuer, introspection: &TestIntrospection, jwks: &str) -> Folder {
+    let folder = Folder::new();
+    let config = format!(
+        r#"
+        [listener]
+        address = "127.0.0.1:0"
+
+        [services."/foo"]
+        respond = "Hello, World!"
+        auth = [
+          {{ scopes = "read", jwtValidatorConfig = {{
+              issuer = "{issuer}", audience = "foo", signatureConfig = {{ jwksConfig = {{ issuer = "{issuer}"{jwks} }} }},
+          }} }},
+          {{ scopes = "read", oauth2IntrospectionConfig = {{ url = "{}" }} }},
+        ]
+        "#,
+        introspection.url(),
+        issuer = issuer.url(),
+    );
+    folder.file("c.toml", config);
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_starts_without_the_servers_that_it_needs_and_says_which_do_not_answer() {
+    let (issuer, introspection) = (TestIssuer::start().await, TestIntrospection::start().await);
+    let token = issuer.token().audience("foo").scope("read").sign();
+    let folder = with_servers(&issuer, &introspection, ", minRefreshInterval = \"100ms\"");
+    issuer.go_down().await;
+    let mut serving = Serving::start(&folder, &["--config", "c.toml"]);
+    let warning = serving.says("a server does not answer rightly").to_owned();
+    for text in [
+        "WARN",
+        "requests that need it are answered with 503 until it does",
+        "role=\"jwks\"",
+        issuer.url(),
+        "service /foo [0] jwt",
+        "reason=",
+    ] {
+        assert!(warning.contains(text), "{text}: {warning}");
+    }
+    let answer = serving.says("a server answers").to_owned();
+    for text in ["INFO", "role=\"introspection\"", &introspection.url(), "service /foo [1] introspection"] {
+        assert!(answer.contains(text), "{text}: {answer}");
+    }
+    let bearer = format!("Authorization: Bearer {token}\r\n");
+    let refused = serving.get("/foo", &bearer);
+    assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("retry-after: "), "{refused}");
+    issuer.come_back().await;
+    // As soon as it may be asked again, and never another answer than these two.
+    let begun = Instant::now();
+    loop {
+        let answer = serving.get("/foo", &bearer);
+        if answer.starts_with("HTTP/1.1 200 OK\r\n") {
+            break;
+        }
+        assert!(answer.starts_with("HTTP/1.1 503 ") && begun.elapsed() < BOUND, "{answer}");
+    }
+    let (code, said) = serving.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!said.contains(&token), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_has_to_be_there_is_a_mistake_where_it_is_not() {
+    let (issuer, introspection) = (TestIssuer::start().await, TestIntrospection::start().await);
+    let folder = with_servers(&issuer, &introspection, ", preload = true");
+    issuer.go_down().await;
+    let run = folder.run(["serve", "--config", "c.toml"]);
+    run.assert_code(2);
+    assert!(run.stderr.contains("error: ") && run.stderr.contains(issuer.url()), "{run:?}");
+    assert!(!run.stderr.contains("listening"), "{run:?}");
+    issuer.come_back().await;
+    let mut serving = Serving::start(&folder, &["--config", "c.toml"]);
+    serving.says("role=\"jwks\"");
+    serving.says("role=\"introspection\"");
+    let (_, said) = serving.end();
+    assert!(!said.contains("does not answer rightly"), "{said}");
 }

@@ -1,9 +1,10 @@
 //! WebSockets over HTTP/2, several on one connection.
 
 use portcullis_cli::gateway::{Answer, Service};
-use portcullis_core::Auth;
+use portcullis_core::{Auth, Protocol};
 
-use super::support::{By, Http2, connect, echo, echoes, public, serve};
+use super::support::{By, Http2, connect, echo, echoes, forwards, public, refusal, serve};
+use crate::support::guarded;
 
 #[tokio::test]
 async fn one_connection_carries_several_and_requests_beside_them() {
@@ -56,5 +57,14 @@ async fn a_version_that_is_not_known_is_400_with_the_one_that_is() {
     let response = http2.ask("websocket", "/", &[("sec-websocket-version", "8")]).await.unwrap_err();
     assert_eq!(response.status(), 400);
     assert_eq!(response.headers()["sec-websocket-version"], "13");
+    assert!(upstream.is_untouched());
+}
+
+#[tokio::test]
+async fn a_refusal_of_a_grpc_service_opens_none_either() {
+    let mut upstream = echo().await;
+    let auth = guarded("/").protocol(Protocol::Grpc).build().unwrap();
+    let served = serve(By::Http2, [forwards(auth, upstream.address)]).await;
+    assert_eq!(refusal(&served, "/", &[]).await, 401);
     assert!(upstream.is_untouched());
 }
