@@ -1,0 +1,171 @@
+//! A real browser opens WebSockets through the gateway, with tokens of `oidc-provider`, to a server that knows nothing of either.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use portcullis_tests::{Browser, OidcProvider, WebSocketEcho};
+
+use crate::gateway::{Gateway, config};
+use crate::jwks::{by_discovery, by_introspection};
+use crate::page::{Pages, Visit, expiry};
+
+struct Setting {
+    provider: OidcProvider,
+    pages: Pages,
+    echo: WebSocketEcho,
+    gateway: Gateway,
+    browser: Browser,
+}
+
+impl Setting {
+    /// With JWTs and opaque tokens; `more` goes into the service.
+    async fn start(more: &str) -> Self {
+        let (pages, provider) = (Pages::start().await, OidcProvider::start());
+        let echo = WebSocketEcho::start();
+        let jwt = by_discovery(provider.issuer(), "");
+        let opaque = by_introspection(&provider.url("/token/introspection"), "cacheConfig = {},");
+        let service = format!(
+            r#"upstream = "http://{}"
+credentialSources = ["header", "websocketProtocol", "cookie:sid"]
+allowedOrigins = ["{}"]
+{more}
+auth = [{jwt}, {opaque}]"#,
+            echo.address(),
+            pages.origin(),
+        );
+        let gateway = Gateway::start_with(&config(&service));
+        Self { provider, pages, echo, gateway, browser: Browser::start() }
+    }
+
+    fn visit(&self) -> Visit {
+        let url = format!("ws://localhost:{}/foo/feed?a=b", self.gateway.address().port());
+        Visit::from(&self.pages.origin(), &url)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_among_the_subprotocols_opens_it_and_goes_no_further() {
+    let mut setting = Setting::start("").await;
+    let jwt = setting.provider.jwt("ES256", "hello", 60);
+    let opaque = setting.provider.opaque("hello", 60);
+    let one_entry = format!("base64url.bearer.{}", URL_SAFE_NO_PAD.encode(&jwt));
+    for (protocols, selected) in [
+        (vec!["bearer", jwt.as_str()], "bearer"),
+        (vec!["bearer", opaque.as_str()], "bearer"),
+        (vec!["chat", "bearer", jwt.as_str()], "chat"),
+        (vec!["chat", one_entry.as_str()], "chat"),
+    ] {
+        let visit = setting.visit().protocols(&protocols).say("hello").say("big");
+        let report = visit.by(&mut setting.browser);
+        assert_eq!(report.opened(), Some(selected), "{protocols:?}: {report:?}");
+        assert_eq!((report.last(), report.code()), (&(1 << 20).into(), 1000), "{protocols:?}: {report:?}");
+        let upgrade = setting.echo.next("upgrade");
+        assert_eq!(upgrade["target"], "/foo/feed?a=b");
+        assert_eq!(upgrade["headers"]["x-auth-scopes"], "[\"hello\"]", "{upgrade}");
+        assert_eq!(setting.echo.next("message"), "hello");
+        assert_eq!(setting.echo.next("close"), 1000);
+    }
+    let log = setting.gateway.stop();
+    for secret in [&jwt, &opaque, &one_entry] {
+        let seen = setting.echo.so_far();
+        assert!(!seen.contains(secret.as_str()), "the server behind sees the token: {seen}");
+        assert!(!log.contains(secret.as_str()), "{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_refused_without_a_token_with_a_wrong_one_and_with_the_token_alone() {
+    let mut setting = Setting::start("").await;
+    let good = setting.provider.jwt("ES256", "hello", 60);
+    let poor = setting.provider.jwt("ES256", "admin", 60);
+    let lone = format!("base64url.bearer.{}", URL_SAFE_NO_PAD.encode(&good));
+    let stranger = OidcProvider::start().jwt("ES256", "hello", 60);
+    for protocols in [
+        vec![],
+        vec!["chat"],
+        vec!["bearer"],
+        vec!["bearer", "nobody-issued-this"],
+        vec!["bearer", stranger.as_str()],
+        vec!["bearer", poor.as_str()],
+        // Browsers insist on a selected protocol, and the token is never it.
+        vec![lone.as_str()],
+    ] {
+        let report = setting.visit().protocols(&protocols).say("hello").by(&mut setting.browser);
+        assert!(report.is_refused(), "{protocols:?}: {report:?}");
+    }
+    assert_eq!(setting.echo.so_far().matches("upgrade").count(), 0, "a refused one reached the server");
+    let report = setting.visit().protocols(&["bearer", &good]).say("hello").by(&mut setting.browser);
+    assert_eq!((report.opened(), report.last()), (Some("bearer"), &"hello".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cookie_opens_it_from_an_origin_that_is_allowed_and_from_no_other() {
+    let mut setting = Setting::start("").await;
+    let cookie = format!("sid={}; path=/", setting.provider.jwt("RS256", "hello", 60));
+    let visit = setting.visit().cookie(&cookie).say("hello");
+    let report = visit.by(&mut setting.browser);
+    assert_eq!((report.opened(), report.last()), (Some(""), &"hello".into()), "{report:?}");
+    let upgrade = setting.echo.next("upgrade");
+    assert_eq!(
+        (&upgrade["headers"]["cookie"], &upgrade["headers"]["x-auth-subject"]),
+        (&().into(), &"app".into())
+    );
+
+    // Another port of the same host: the browser sends the cookie, and the service does not take it.
+    let other = Pages::start().await;
+    let url = format!("ws://localhost:{}/foo/feed", setting.gateway.address().port());
+    let report = Visit::from(&other.origin(), &url).cookie(&cookie).say("hello").by(&mut setting.browser);
+    assert!(report.is_refused(), "{report:?}");
+    // A token beside the cookie: two credentials.
+    let token = setting.provider.jwt("RS256", "hello", 60);
+    let report = visit.protocols(&["bearer", &token]).by(&mut setting.browser);
+    assert!(report.is_refused(), "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_closed_with_1008_within_two_seconds_of_the_expiry_of_its_token() {
+    let mut setting = Setting::start("").await;
+    // Quiet; in the middle of a flood of frames from the server; and with a token that only its server can read.
+    for (kind, say) in [("jwt", "hello"), ("jwt", "flood"), ("opaque", "hello")] {
+        let clock = || std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+        let (token, expiry) = match kind {
+            "jwt" => {
+                let token = setting.provider.jwt("ES256", "hello", 2);
+                (token.clone(), expiry(&token))
+            }
+            // It does not say when, and `exp` counts whole seconds.
+            _ => (setting.provider.opaque("hello", 2), clock() + 2),
+        };
+        let report = setting.visit().protocols(&["bearer", &token]).say(say).stay().by(&mut setting.browser);
+        assert_eq!(report.opened(), Some("bearer"), "{kind} {say}: {report:?}");
+        report.closed_at(1008, expiry);
+        let code = setting.echo.next("close");
+        assert!([1001, 1005, 1006, 1008].contains(&code.as_u64().unwrap()), "{kind} {say}: {code}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_closed_when_its_token_is_revoked_and_when_nobody_can_tell_for_too_long() {
+    let mut setting = Setting::start("revalidateInterval = \"500ms\"").await;
+    let token = setting.provider.opaque("hello", 600);
+    let visit = setting.visit().protocols(&["bearer", &token]).say("hello").stay();
+    let report = std::thread::scope(|scope| {
+        let (browser, provider, echo) = (&mut setting.browser, &setting.provider, &mut setting.echo);
+        scope.spawn(|| {
+            echo.next("message");
+            provider.revoke(&token);
+        });
+        visit.by(browser)
+    });
+    assert_eq!((report.opened(), report.code()), (Some("bearer"), 1008), "{report:?}");
+
+    let token = setting.provider.opaque("hello", 600);
+    let visit = setting.visit().protocols(&["bearer", &token]).say("hello").stay();
+    let report = std::thread::scope(|scope| {
+        let (browser, provider, echo) = (&mut setting.browser, &mut setting.provider, &mut setting.echo);
+        scope.spawn(|| {
+            echo.next("message");
+            provider.kill();
+        });
+        visit.by(browser)
+    });
+    assert_eq!((report.opened(), report.code()), (Some("bearer"), 1013), "{report:?}");
+}
