@@ -1,4 +1,5 @@
-//! Commands that ask servers where they are told to: `check --online`, `explain --online`, `token verify --online`.
+//! Commands that ask servers where they are told to (`check --online`, `explain --online`, `token verify --online`), and
+//! `serve`, which asks by itself.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,7 +11,9 @@
 #[allow(dead_code, unreachable_pub, reason = "shared by all tests of commands; none needs everything")]
 mod command;
 
-use command::{Finished, Folder};
+use std::time::{Duration, Instant};
+
+use command::{Finished, Folder, serving::Serving};
 use http::{Response, StatusCode};
 use portcullis_testing::{TestIntrospection, TestIssuer};
 use serde_json::json;
@@ -244,4 +247,88 @@ async fn a_token_is_verified_with_fetched_keys_and_by_its_server_where_that_is_a
     let run = verify(&signed, idp, true);
     run.assert_code(1);
     assert!(run.stdout.contains("(unavailable)"), "{run:?}");
+}
+
+/// No test waits longer for anything.
+const BOUND: Duration = Duration::from_secs(30);
+
+/// A service of two servers.
+fn with_servers(issuer: &TestIssuer, introspection: &TestIntrospection, jwks: &str) -> Folder {
+    let folder = Folder::new();
+    let config = format!(
+        r#"
+        [listener]
+        address = "127.0.0.1:0"
+
+        [services."/foo"]
+        respond = "Hello, World!"
+        auth = [
+          {{ scopes = "read", jwtValidatorConfig = {{
+              issuer = "{issuer}", audience = "foo", signatureConfig = {{ jwksConfig = {{ issuer = "{issuer}"{jwks} }} }},
+          }} }},
+          {{ scopes = "read", oauth2IntrospectionConfig = {{ url = "{}" }} }},
+        ]
+        "#,
+        introspection.url(),
+        issuer = issuer.url(),
+    );
+    folder.file("c.toml", config);
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_starts_without_the_servers_that_it_needs_and_says_which_do_not_answer() {
+    let (issuer, introspection) = (TestIssuer::start().await, TestIntrospection::start().await);
+    let token = issuer.token().audience("foo").scope("read").sign();
+    let folder = with_servers(&issuer, &introspection, ", minRefreshInterval = \"100ms\"");
+    issuer.go_down().await;
+    let mut serving = Serving::start(&folder, &["--config", "c.toml"]);
+    let warning = serving.says("a server does not answer rightly").to_owned();
+    for text in [
+        "WARN",
+        "requests that need it are answered with 503 until it does",
+        "role=\"jwks\"",
+        issuer.url(),
+        "service /foo [0] jwt",
+        "reason=",
+    ] {
+        assert!(warning.contains(text), "{text}: {warning}");
+    }
+    let answer = serving.says("a server answers").to_owned();
+    for text in ["INFO", "role=\"introspection\"", &introspection.url(), "service /foo [1] introspection"] {
+        assert!(answer.contains(text), "{text}: {answer}");
+    }
+    let bearer = format!("Authorization: Bearer {token}\r\n");
+    let refused = serving.get("/foo", &bearer);
+    assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("retry-after: "), "{refused}");
+    issuer.come_back().await;
+    // As soon as it may be asked again, and never another answer than these two.
+    let begun = Instant::now();
+    loop {
+        let answer = serving.get("/foo", &bearer);
+        if answer.starts_with("HTTP/1.1 200 OK\r\n") {
+            break;
+        }
+        assert!(answer.starts_with("HTTP/1.1 503 ") && begun.elapsed() < BOUND, "{answer}");
+    }
+    let (code, said) = serving.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!said.contains(&token), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_has_to_be_there_is_a_mistake_where_it_is_not() {
+    let (issuer, introspection) = (TestIssuer::start().await, TestIntrospection::start().await);
+    let folder = with_servers(&issuer, &introspection, ", preload = true");
+    issuer.go_down().await;
+    let run = folder.run(["serve", "--config", "c.toml"]);
+    run.assert_code(2);
+    assert!(run.stderr.contains("error: ") && run.stderr.contains(issuer.url()), "{run:?}");
+    assert!(!run.stderr.contains("listening"), "{run:?}");
+    issuer.come_back().await;
+    let mut serving = Serving::start(&folder, &["--config", "c.toml"]);
+    serving.says("role=\"jwks\"");
+    serving.says("role=\"introspection\"");
+    let (_, said) = serving.end();
+    assert!(!said.contains("does not answer rightly"), "{said}");
 }

@@ -10,25 +10,18 @@
 #[allow(dead_code, unreachable_pub, reason = "shared by all tests of commands; none needs everything")]
 mod command;
 
-use std::{
-    io::{BufRead as _, BufReader, Read as _},
-    net::{SocketAddr, TcpStream},
-    process::{Child, ChildStderr, Command},
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{net::TcpStream, sync::Arc};
 
-use command::{Folder, USERS};
-use portcullis_testing::{TestIntrospection, TestIssuer};
+use command::{
+    Folder, USERS,
+    serving::{Serving, exchange},
+};
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::{self, Message, client::IntoClientRequest as _};
 
 // Basic of alice:canary-alice and of alice:canary-wrong.
 const ALICE: &str = "YWxpY2U6Y2FuYXJ5LWFsaWNl";
 const WRONG: &str = "YWxpY2U6Y2FuYXJ5LXdyb25n";
-
-/// No test waits longer for anything.
-const BOUND: Duration = Duration::from_secs(30);
 
 const CONFIG: &str = r#"
 [listener]
@@ -39,78 +32,6 @@ respond = "Hello, World!"
 auth = [{ scopes = "hello", fileUserStoreConfig = {} }]
 resources."/health" = { public = true }
 "#;
-
-/// The program while it serves.
-struct Serving {
-    child: Child,
-    stderr: BufReader<ChildStderr>,
-    said: Vec<String>,
-    address: SocketAddr,
-}
-
-impl Serving {
-    fn start(folder: &Folder, arguments: &[&str]) -> Self {
-        let mut child = folder.command().arg("serve").args(arguments).spawn().unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut said = Vec::new();
-        let address = loop {
-            let mut line = String::new();
-            assert!(stderr.read_line(&mut line).unwrap() > 0, "it ended: {said:?}");
-            let url = line.split_once("listening on ").map(|(_, url)| url.to_owned());
-            said.push(line.trim_end().to_owned());
-            if let Some(url) = url {
-                let (_, address) = url.split_once("://").unwrap();
-                break address.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().unwrap();
-            }
-        };
-        Self { child, stderr, said, address }
-    }
-
-    /// Sends a request on a connection of its own; answers with the whole response.
-    fn get(&self, path: &str, headers: &str) -> String {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        exchange(&mut stream, path, headers)
-    }
-
-    /// Reads on until it says something.
-    fn says(&mut self, text: &str) -> &str {
-        while !self.said.iter().any(|line| line.contains(text)) {
-            let mut line = String::new();
-            assert!(self.stderr.read_line(&mut line).unwrap() > 0, "it ended: {:?}", self.said);
-            self.said.push(line.trim_end().to_owned());
-        }
-        self.said.iter().find(|line| line.contains(text)).unwrap()
-    }
-
-    /// Asks it to end as an operator does.
-    fn terminate(&self) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("sh").args(["-c", "kill -TERM \"$1\"", "sh", &id]).status().unwrap().success());
-    }
-
-    /// The same, and answers with its exit code and all that it said.
-    fn end(mut self) -> (Option<i32>, String) {
-        self.terminate();
-        let mut rest = String::new();
-        self.stderr.read_to_string(&mut rest).unwrap();
-        let code = self.child.wait().unwrap().code();
-        (code, format!("{}\n{rest}", self.said.join("\n")))
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn exchange(stream: &mut (impl std::io::Read + std::io::Write), path: &str, headers: &str) -> String {
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n").unwrap();
-    let mut response = String::new();
-    stream.read_to_string(&mut response).unwrap();
-    response
-}
 
 fn folder() -> Folder {
     let folder = Folder::new();
@@ -327,85 +248,4 @@ fn a_websocket_passes_and_is_told_when_the_program_ends() {
         assert!(closed.contains(field), "{field}: {closed}");
     }
     assert!(!said.contains("canary"), "{said}");
-}
-
-/// A service of two servers.
-fn with_servers(issuer: &TestIssuer, introspection: &TestIntrospection, jwks: &str) -> Folder {
-    let folder = Folder::new();
-    let config = format!(
-        r#"
-        [listener]
-        address = "127.0.0.1:0"
-
-        [services."/foo"]
-        respond = "Hello, World!"
-        auth = [
-          {{ scopes = "read", jwtValidatorConfig = {{
-              issuer = "{issuer}", audience = "foo", signatureConfig = {{ jwksConfig = {{ issuer = "{issuer}"{jwks} }} }},
-          }} }},
-          {{ scopes = "read", oauth2IntrospectionConfig = {{ url = "{}" }} }},
-        ]
-        "#,
-        introspection.url(),
-        issuer = issuer.url(),
-    );
-    folder.file("c.toml", config);
-    folder
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn it_starts_without_the_servers_that_it_needs_and_says_which_do_not_answer() {
-    let (issuer, introspection) = (TestIssuer::start().await, TestIntrospection::start().await);
-    let token = issuer.token().audience("foo").scope("read").sign();
-    let folder = with_servers(&issuer, &introspection, ", minRefreshInterval = \"100ms\"");
-    issuer.go_down().await;
-    let mut serving = Serving::start(&folder, &["--config", "c.toml"]);
-    let warning = serving.says("a server does not answer rightly").to_owned();
-    for text in [
-        "WARN",
-        "requests that need it are answered with 503 until it does",
-        "role=\"jwks\"",
-        issuer.url(),
-        "service /foo [0] jwt",
-        "reason=",
-    ] {
-        assert!(warning.contains(text), "{text}: {warning}");
-    }
-    let answer = serving.says("a server answers").to_owned();
-    for text in ["INFO", "role=\"introspection\"", &introspection.url(), "service /foo [1] introspection"] {
-        assert!(answer.contains(text), "{text}: {answer}");
-    }
-    let bearer = format!("Authorization: Bearer {token}\r\n");
-    let refused = serving.get("/foo", &bearer);
-    assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("retry-after: "), "{refused}");
-    issuer.come_back().await;
-    // As soon as it may be asked again, and never another answer than these two.
-    let begun = Instant::now();
-    loop {
-        let answer = serving.get("/foo", &bearer);
-        if answer.starts_with("HTTP/1.1 200 OK\r\n") {
-            break;
-        }
-        assert!(answer.starts_with("HTTP/1.1 503 ") && begun.elapsed() < BOUND, "{answer}");
-    }
-    let (code, said) = serving.end();
-    assert_eq!(code, Some(0), "{said}");
-    assert!(!said.contains(&token), "{said}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_has_to_be_there_is_a_mistake_where_it_is_not() {
-    let (issuer, introspection) = (TestIssuer::start().await, TestIntrospection::start().await);
-    let folder = with_servers(&issuer, &introspection, ", preload = true");
-    issuer.go_down().await;
-    let run = folder.run(["serve", "--config", "c.toml"]);
-    run.assert_code(2);
-    assert!(run.stderr.contains("error: ") && run.stderr.contains(issuer.url()), "{run:?}");
-    assert!(!run.stderr.contains("listening"), "{run:?}");
-    issuer.come_back().await;
-    let mut serving = Serving::start(&folder, &["--config", "c.toml"]);
-    serving.says("role=\"jwks\"");
-    serving.says("role=\"introspection\"");
-    let (_, said) = serving.end();
-    assert!(!said.contains("does not answer rightly"), "{said}");
 }
