@@ -32,6 +32,23 @@ const LONGEST_STALE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// background before it is too old, as `Cache-Control` says: not more often than
 /// [`min_refresh_interval`](Self::min_refresh_interval), and at least once a day. A token of a key that nobody knows yet
 /// waits for one fetch that it shares with all others.
+///
+/// ```
+/// use portcullis_jwt::{JwksConfig, JwtValidator, JwtValidatorConfig, SignatureConfig};
+///
+/// let keys = SignatureConfig::jwks(JwksConfig::issuer("https://id.example"));
+/// let orders = JwtValidator::new(JwtValidatorConfig::new(keys.clone()).audience(["orders"]))?;
+/// // Of the same `keys`: the key set is fetched once for both.
+/// let bills = JwtValidator::new(JwtValidatorConfig::new(keys).audience(["bills"]))?;
+///
+/// assert_eq!(orders.key_set().map(|set| set.count), Some(0), "nobody has been asked yet");
+///
+/// // Keys sign tokens for every application of their issuer: one has to say which is this.
+/// let keys = SignatureConfig::jwks(JwksConfig::issuer("https://id.example"));
+/// assert!(JwtValidator::new(JwtValidatorConfig::new(keys)).is_err());
+/// # drop(bills);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 #[must_use]
 pub struct JwksConfig {

@@ -106,14 +106,6 @@ async fn an_issuer_that_hangs_is_given_up_after_the_deadline_and_nobody_waits_so
     assert!(told.ends_with("/jwks did not come within 2 s"), "{told}");
     // The fetch goes on, and brings the keys for whoever comes next.
     hold.release();
-    while validator.key_set().unwrap().age != Some(Duration::ZERO)
-        && validator.key_set().unwrap().fetches == 2
-    {
-        if bench.ask(&validator, &token).await == "known" {
-            break;
-        }
-        tokio::task::yield_now().await;
-    }
     assert_eq!(bench.ask(&validator, &token).await, "known");
     assert_eq!(bench.issuer.fetches().jwks, 2);
 }
