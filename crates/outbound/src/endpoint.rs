@@ -56,7 +56,8 @@ impl Endpoint {
         self.0.scheme() == Some(&Scheme::HTTPS)
     }
 
-    /// Whether it is on this machine: `localhost`, 127.0.0.0/8 or ::1.
+    /// Whether it is on this machine: `localhost`, 127.0.0.0/8 or ::1. Where a name service has `localhost` elsewhere, plain
+    /// http does not go there.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         let host = self.host();
