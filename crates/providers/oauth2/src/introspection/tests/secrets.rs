@@ -56,15 +56,21 @@ async fn no_token_rests_in_the_cache_though_the_server_repeats_it() {
     let bench = bench().await;
     bench.server.grant(
         TOKEN,
-        json!({"sub": "alice", "token": TOKEN, "access_token": TOKEN, "jti": "7", "note": "kept"}),
+        json!({
+            "sub": "alice", "token": TOKEN, "access_token": TOKEN, "jti": TOKEN, "note": "kept",
+            "request": {"headers": [{"authorization": TOKEN}, TOKEN, "kept"], TOKEN: 1, "id": 7},
+        }),
     );
     let identity = known(bench.ask(TOKEN).await);
     assert_eq!(identity.claims()["note"], "kept");
-    assert_eq!(identity.claims()["jti"], "7");
+    assert_eq!(identity.claims()["request"], json!({"headers": [{}, "kept"], "id": 7}));
+    assert!(!identity.claims().contains_key("jti"));
+    bench.server.grant("canary-other", json!({"jti": "7"}));
+    assert_eq!(known(bench.ask("canary-other").await).claims()["jti"], "7");
     bench.ask("canary-inactive").await;
     let cache = bench.provider.cache.as_ref().unwrap();
     let held = cache.dump();
-    assert_eq!(held.len(), 2);
+    assert_eq!(held.len(), 3);
     for text in held {
         assert!(!text.contains("canary"), "{text}");
     }
