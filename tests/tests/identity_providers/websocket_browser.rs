@@ -1,11 +1,13 @@
 //! A real browser opens WebSockets through the gateway, with tokens of `oidc-provider`, to a server that knows nothing of either.
 
+use std::time::UNIX_EPOCH;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use portcullis_tests::{Browser, OidcProvider, WebSocketEcho};
+use portcullis_tests::{Browser, OidcProvider, Place, WebSocketEcho};
 
 use crate::gateway::{Gateway, config};
 use crate::jwks::{by_discovery, by_introspection};
-use crate::page::{Pages, Visit, expiry};
+use crate::page::{Pages, Visit, ends_with_its_token, expiry};
 
 struct Setting {
     provider: OidcProvider,
@@ -123,22 +125,25 @@ async fn a_cookie_opens_it_from_an_origin_that_is_allowed_and_from_no_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_closed_with_1008_within_two_seconds_of_the_expiry_of_its_token() {
     let mut setting = Setting::start("").await;
-    // Quiet; in the middle of a flood of frames from the server; and with a token that only its server can read.
-    for (kind, say) in [("jwt", "hello"), ("jwt", "flood"), ("opaque", "hello")] {
-        let clock = || std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
-        let (token, expiry) = match kind {
-            "jwt" => {
-                let token = setting.provider.jwt("ES256", "hello", 2);
-                (token.clone(), expiry(&token))
-            }
-            // It does not say when, and `exp` counts whole seconds.
-            _ => (setting.provider.opaque("hello", 2), clock() + 2),
-        };
-        let report = setting.visit().protocols(&["bearer", &token]).say(say).stay().by(&mut setting.browser);
-        assert_eq!(report.opened(), Some("bearer"), "{kind} {say}: {report:?}");
-        report.closed_at(1008, expiry);
-        let code = setting.echo.next("close");
-        assert!([1001, 1005, 1006, 1008].contains(&code.as_u64().unwrap()), "{kind} {say}: {code}");
+    let (provider, visit) = (&setting.provider, setting.visit());
+    let jwt = |seconds| {
+        let token = provider.jwt("ES256", "hello", seconds);
+        (token.clone(), expiry(&token))
+    };
+    // Only its server can read it, and counts whole seconds: one that was made within a single one tells.
+    let second = || UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let opaque = |seconds| loop {
+        let (before, token, after) = (second(), provider.opaque("hello", seconds), second());
+        if before == after {
+            return (token, before + u64::from(seconds));
+        }
+    };
+    ends_with_its_token(&mut setting.browser, &visit.clone().say("hello"), jwt);
+    ends_with_its_token(&mut setting.browser, &visit.clone().say("hello"), opaque);
+    // In the middle of frames from the server that never end: the last one is whole, and then it is closed.
+    ends_with_its_token(&mut setting.browser, &visit.say("flood"), jwt);
+    for _ in 0..3 {
+        setting.echo.next("close");
     }
 }
 
@@ -168,4 +173,44 @@ async fn it_is_closed_when_its_token_is_revoked_and_when_nobody_can_tell_for_too
         visit.by(browser)
     });
     assert_eq!((report.opened(), report.code()), (Some("bearer"), 1013), "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_the_gateway_itself_open_it_over_tls_by_subprotocol_and_by_cookie() {
+    let (pages, provider, place) = (Pages::start().await, OidcProvider::start(), Place::free());
+    let mut echo = WebSocketEcho::start();
+    let origin = format!("https://localhost:{}", place.address().port());
+    let gateway = Gateway::start_with(&format!(
+        r#"
+[listener]
+address = "{}"
+secureSocket = {{ selfSigned = true }}
+[services."/page"]
+upstream = "{}"
+public = true
+[services."/foo"]
+upstream = "http://{}"
+credentialSources = ["websocketProtocol", "cookie:sid"]
+publicOrigin = "{origin}"
+auth = [{}]
+"#,
+        place.address(),
+        pages.origin(),
+        echo.address(),
+        by_discovery(provider.issuer(), ""),
+    ));
+    assert_eq!(gateway.address(), place.address());
+    let mut browser = Browser::start();
+    let token = provider.jwt("PS256", "hello", 60);
+    let visit = Visit::from(&origin, &format!("wss://localhost:{}/foo", place.address().port())).say("hello");
+    let cookie = format!("sid={token}; path=/; secure; samesite=strict");
+    for (visit, selected) in
+        [(visit.clone().protocols(&["bearer", &token]), "bearer"), (visit.clone().cookie(&cookie), "")]
+    {
+        let report = visit.by(&mut browser);
+        assert_eq!((report.opened(), report.last()), (Some(selected), &"hello".into()), "{report:?}");
+        assert_eq!(echo.next("upgrade")["headers"]["x-forwarded-proto"], "https");
+    }
+    assert!(visit.by(&mut browser).is_refused());
+    assert!(!echo.so_far().contains(&token));
 }
