@@ -11,9 +11,16 @@
 #[allow(dead_code, unreachable_pub, reason = "shared by all tests of commands; none needs everything")]
 mod command;
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    net::TcpStream,
+    time::{Duration, Instant},
+};
 
-use command::{Finished, Folder, serving::Serving};
+use command::{
+    Finished, Folder,
+    serving::{Serving, exchange},
+};
 use http::{Response, StatusCode};
 use portcullis_testing::{TestIntrospection, TestIssuer};
 use serde_json::json;
@@ -331,4 +338,27 @@ async fn a_server_that_has_to_be_there_is_a_mistake_where_it_is_not() {
     serving.says("role=\"introspection\"");
     let (_, said) = serving.end();
     assert!(!said.contains("does not answer rightly"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_show_the_servers_that_are_needed_and_how_they_are() {
+    let (issuer, introspection) = (TestIssuer::start().await, TestIntrospection::start().await);
+    let folder = with_servers(&issuer, &introspection, "");
+    let config = fs::read_to_string(folder.path().join("c.toml")).unwrap();
+    folder.file("c.toml", config.replacen("[listener]", "[listener]\nadmin.address = \"127.0.0.1:0\"", 1));
+    let mut serving = Serving::start(&folder, &["--config", "c.toml"]);
+    let admin = serving.says("admin endpoints on http://").split_once("http://").unwrap().1.to_owned();
+    serving.says("role=\"jwks\"");
+    let metrics = || {
+        let mut stream = TcpStream::connect(&admin).unwrap();
+        exchange(&mut stream, "/metrics", "")
+    };
+    let text = metrics();
+    for line in [
+        format!("portcullis_server_usable{{role=\"jwks\",url=\"{}\"}} 1", issuer.jwks_url()),
+        format!("portcullis_server_held{{role=\"jwks\",url=\"{}\"}} 1", issuer.jwks_url()),
+        format!("portcullis_server_usable{{role=\"introspection\",url=\"{}\"}} 1", introspection.url()),
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
 }
