@@ -1,6 +1,7 @@
 //! Opaque tokens, asked about at `oidc-provider`; and at a server of our own where every byte and every call counts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use portcullis::{Clock, SystemClock};
 use portcullis_core::{Context, Outcome};
@@ -9,7 +10,6 @@ use portcullis_outbound::Endpoint;
 use portcullis_testing::{Fault, FaultProxy, TestIntrospection};
 use portcullis_tests::{Keys, OidcProvider, Place};
 use serde_json::json;
-use std::time::Duration;
 
 use crate::client::tally;
 use crate::gateway::Gateway;
