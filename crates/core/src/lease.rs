@@ -145,9 +145,9 @@ impl Again {
     /// Whether whoever holds the principal that the connection was opened with may go on believing it.
     fn still_good(&self, identity: &Identity) -> bool {
         let known = &*self.known;
-        self.element.scopes().satisfied_by(identity.scopes())
-            && known.subject() == identity.subject()
+        known.subject() == identity.subject()
             && known.issuer() == identity.issuer()
+            // All that it held, and so one that the element asks for.
             && known.scopes().iter().all(|scope| identity.scopes().contains(scope))
     }
 

@@ -66,6 +66,8 @@ impl Clock for PausedClock {
 #[derive(Clone, Debug)]
 enum Answer {
     Known(Identity),
+    /// Good until the very moment at which it is to be asked again.
+    ForOneInterval,
     Refused,
     Away,
     /// Never comes.
@@ -96,6 +98,10 @@ impl Scripted {
     fn answer(&self) -> Option<Outcome> {
         match self.answers.lock().unwrap().pop_front().expect("it is not asked more often") {
             Answer::Known(identity) => Some(Outcome::known(identity)),
+            Answer::ForOneInterval => {
+                let until = Duration::from_secs(START + INTERVAL) + self.start.elapsed();
+                Some(Outcome::known(alice().with_expiry(UnixTime::from_duration(until))))
+            }
             Answer::Refused => Some(Outcome::refused("inactive", "the token is no longer active")),
             Answer::Away => Some(Unavailable::new("away").into()),
             Answer::None => None,
@@ -334,7 +340,8 @@ async fn an_answer_that_cannot_be_had_is_waited_for_during_one_further_interval(
 async fn an_outage_never_outlasts_the_expiry() {
     assert_eq!(ends([until(45), AWAY]).await, (Some(Ended::Expired), 45, vec![30]));
     assert_eq!(ends([until(14)]).await, (Some(Ended::Expired), 14, vec![]));
-    assert_eq!(ends([until(15)]).await, (Some(Ended::Expired), 15, vec![]), "expiry comes first");
+    let (ended, _, asked) = ends([until(300), Answer::ForOneInterval]).await;
+    assert_eq!((ended, asked), (Some(Ended::Expired), vec![30]), "expiry comes first");
     assert_eq!(ends([until(31), AWAY]).await, (Some(Ended::Expired), 31, vec![30]));
 }
 
