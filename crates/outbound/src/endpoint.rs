@@ -180,7 +180,7 @@ impl fmt::Debug for Endpoint {
 }
 
 /// Why a text is no [`Endpoint`]. Shows nothing of the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EndpointError {
     /// There is nothing.
@@ -213,6 +213,13 @@ impl fmt::Display for EndpointError {
             Self::Port => "has a port that is not a number from 1 to 65535",
             Self::Malformed => "is not a URL: write https://host/path",
         })
+    }
+}
+
+/// As it is displayed: this is what `main` prints.
+impl fmt::Debug for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) enum Transport {
 
 impl Transport {
     pub(super) fn plain(config: &ClientConfig) -> Self {
-        let tcp = tcp(Names::new(config.allow_insecure_http));
+        let tcp = tcp(Names::of_plain_http(config));
         Self::Plain(builder(config).build(Bounded::new(tcp, config, false)))
     }
 

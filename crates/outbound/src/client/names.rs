@@ -11,6 +11,8 @@ use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use portcullis_core::BoxFuture;
 use tower_service::Service;
 
+use crate::ClientConfig;
+
 /// Looks names up as the system does.
 #[derive(Clone)]
 pub(super) struct Names<R = GaiResolver> {
@@ -20,10 +22,10 @@ pub(super) struct Names<R = GaiResolver> {
 }
 
 impl Names {
-    /// Where nothing `leaves` this machine, addresses of others do not count: a name service that says where `localhost` is
-    /// can be anybody's.
-    pub(super) fn new(leaves: bool) -> Self {
-        Self { system: GaiResolver::new(), leaves }
+    /// For plain http. Where it must not leave this machine, addresses of others do not count: a name service that says where
+    /// `localhost` is can be anybody's.
+    pub(super) fn of_plain_http(config: &ClientConfig) -> Self {
+        Self { system: GaiResolver::new(), leaves: config.allow_insecure_http }
     }
 }
 
@@ -77,6 +79,13 @@ mod tests {
             let addresses: Vec<SocketAddr> = self.0.iter().map(|text| text.parse().unwrap()).collect();
             ready(Ok(addresses.into_iter()))
         }
+    }
+
+    #[test]
+    fn plain_http_leaves_this_machine_where_somebody_allowed_it() {
+        let config = ClientConfig::new();
+        assert!(!Names::of_plain_http(&config).leaves);
+        assert!(Names::of_plain_http(&config.allow_insecure_http(true)).leaves);
     }
 
     #[tokio::test]
