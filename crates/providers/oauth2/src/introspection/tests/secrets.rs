@@ -1,9 +1,12 @@
 //! What must not be seen, and must not rest.
 
-use portcullis_core::{Outcome, Provider as _};
+use std::sync::Arc;
+
+use portcullis_core::{BoxFuture, Outcome, Probe, Provider as _, Secret, TokenError, TokenSource};
+use portcullis_outbound::HttpVersion;
 use serde_json::json;
 
-use super::{Bench, CacheConfig, known};
+use super::{Bench, CacheConfig, known, unavailable};
 use crate::fixtures::Log;
 
 const TOKEN: &str = "canary-token-4711";
@@ -48,6 +51,46 @@ async fn no_secret_shows_in_debug_logs_errors_and_states() {
     shown.push(log.text());
     for text in shown {
         assert!(!text.contains("canary"), "{text}");
+    }
+}
+
+/// A token of our own.
+#[derive(Debug)]
+struct OwnToken;
+
+impl TokenSource for OwnToken {
+    fn token(&self) -> BoxFuture<'_, Result<Secret, TokenError>> {
+        Box::pin(async { Ok(Secret::new("canary-own")) })
+    }
+
+    fn refused(&self, _: &Secret) {}
+
+    fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {
+        Box::pin(async { Vec::new() })
+    }
+}
+
+#[tokio::test]
+async fn nothing_beneath_logs_a_secret_in_either_version_of_http() {
+    for version in [HttpVersion::Http11, HttpVersion::Http2] {
+        let log = Log::default();
+        let _guard = log.listen();
+        let bench = Bench::with(|config| {
+            let client = config.client.clone().http_version(version).auth(Arc::new(OwnToken));
+            let client = client.payload("p", "canary-payload").header("x-key", "canary-header");
+            config.optional_param("tenant", PARAM).client(client)
+        })
+        .await;
+        bench.server.grant(TOKEN, json!({"sub": "alice"}));
+        bench.server.require_bearer("canary-own");
+        known(bench.ask(TOKEN).await);
+        assert_eq!(bench.code("canary-unknown").await, "inactive");
+        bench.server.require_bearer("canary-another");
+        assert!(unavailable(bench.ask(TOKEN).await).contains("refuses our own credentials"));
+        // It is the libraries' own account that is looked through.
+        let text = log.text();
+        assert!(text.contains("hyper"), "{text}");
+        assert!(!text.contains("canary"), "{version:?}: {text}");
     }
 }
 
