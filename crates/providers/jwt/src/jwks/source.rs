@@ -125,10 +125,11 @@ impl KeySource {
         let Ok(runtime) = Handle::try_current() else { return };
         let mut state = shared.lock();
         let begun = state.begin_spare(looked.now);
-        let quiet = match begun {
+        let quiet = if state.is_under_way() {
             // The end of the fetch sets the moment anew.
-            Some(_) => u64::MAX,
-            None => nanoseconds(looked.now.saturating_add(state.wait(Share::Spare, looked.now))),
+            u64::MAX
+        } else {
+            nanoseconds(looked.now.saturating_add(state.wait(Share::Spare, looked.now)))
         };
         shared.quiet_until.store(quiet, Ordering::Relaxed);
         drop(state);
@@ -219,6 +220,13 @@ impl KeySource {
         }
     }
 
+    /// Does something while nobody else can begin a fetch or wait for one.
+    #[cfg(test)]
+    pub(super) fn while_locked<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _state = self.0.lock();
+        work()
+    }
+
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         self.0.lock().waiting()
@@ -293,7 +301,7 @@ impl Shared {
         )
     }
 
-    /// Makes the answer to the fetch of this number the keys in use.
+    /// Makes the answer to the fetch of this number the keys in use, unless it was given up before.
     fn land(&self, number: u64, result: Result<Fetched, Failure>, asked_at: Duration) {
         let before = self.held.load_full();
         let url = result.as_ref().map_or_else(|failure| Arc::clone(&failure.url), |new| Arc::clone(&new.url));
@@ -302,27 +310,30 @@ impl Shared {
             Held::after(fetched, before.as_deref(), *ages, asked_at, random())
                 .map_err(|why| Failure::new(&url, format!("the answer {why}")))
         });
-        let failure = match held {
-            Ok(held) => {
-                log::fetched(&held, before.as_deref());
-                self.held.store(Some(Arc::new(held)));
-                None
-            }
-            Err(failure) => Some(failure),
+        let (held, failure) = match held {
+            Ok(held) => (Some(Arc::new(held)), None),
+            Err(failure) => (None, Some(failure)),
         };
         let now = self.now();
         let mut state = self.lock();
-        state.end(number, failure);
-        let quiet = nanoseconds(now.saturating_add(state.wait(Share::Spare, now)));
-        let (ended, failure) = (state.ended(), state.failure().cloned());
-        self.quiet_until.store(quiet, Ordering::Relaxed);
-        self.ended.store(ended, Ordering::Release);
-        drop(state);
-        if let Some(failure) = failure {
-            let usable = before.is_some_and(|before| before.is_usable(now));
-            log::failed(&failure, usable);
+        if !state.end(number, failure.clone()) {
+            return;
         }
-        self.ends.send_replace(ended);
+        if let Some(held) = &held {
+            self.held.store(Some(Arc::clone(held)));
+        }
+        let quiet = nanoseconds(now.saturating_add(state.wait(Share::Spare, now)));
+        self.quiet_until.store(quiet, Ordering::Relaxed);
+        self.ended.store(number, Ordering::Release);
+        drop(state);
+        match (held, failure) {
+            (Some(held), _) => log::fetched(&held, before.as_deref()),
+            (None, Some(failure)) => {
+                log::failed(&failure, before.is_some_and(|before| before.is_usable(now)));
+            }
+            (None, None) => {}
+        }
+        self.ends.send_replace(number);
     }
 }
 

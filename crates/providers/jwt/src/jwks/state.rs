@@ -55,7 +55,7 @@ impl State {
     }
 
     /// Whether a fetch is under way.
-    const fn under_way(&self) -> bool {
+    pub(super) const fn is_under_way(&self) -> bool {
         self.begun > self.ended
     }
 
@@ -65,7 +65,7 @@ impl State {
             Move::Look
         } else if self.ended > asking.came_at {
             Move::Settled
-        } else if self.under_way() {
+        } else if self.is_under_way() {
             if self.waiting < MOST_WAITING { Move::Wait(self.begun) } else { Move::Full }
         } else if self.bucket.wait(asking.share, now).is_zero() {
             Move::Begin(self.begun + 1)
@@ -95,7 +95,7 @@ impl State {
 
     /// Begins a fetch that nobody waits for, if one can be spared.
     pub(super) fn begin_spare(&mut self, now: Duration) -> Option<u64> {
-        if self.under_way() || !self.bucket.take(Share::Spare, now) {
+        if self.is_under_way() || !self.bucket.take(Share::Spare, now) {
             return None;
         }
         self.begun += 1;
@@ -105,7 +105,7 @@ impl State {
     /// Begins a fetch for a person or a start-up, who do not have to ask how often. The number to wait for, and whether it
     /// begins now.
     pub(super) fn begin_anyway(&mut self, now: Duration) -> (u64, bool) {
-        if self.under_way() {
+        if self.is_under_way() {
             return (self.begun, false);
         }
         self.bucket.take_anyway(now);
@@ -113,16 +113,14 @@ impl State {
         (self.begun, true)
     }
 
-    /// The fetch of this number has ended. Whoever says so a second time is not heard.
-    pub(super) fn end(&mut self, number: u64, failure: Option<Failure>) {
-        if number > self.ended {
+    /// The fetch of this number has ended. Whoever says so a second time is not heard: false.
+    pub(super) fn end(&mut self, number: u64, failure: Option<Failure>) -> bool {
+        let first = number > self.ended;
+        if first {
             self.ended = number;
             self.failure = failure;
         }
-    }
-
-    pub(super) const fn ended(&self) -> u64 {
-        self.ended
+        first
     }
 
     #[cfg(test)]

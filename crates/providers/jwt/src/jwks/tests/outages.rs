@@ -5,7 +5,10 @@ use std::time::Duration;
 use portcullis_core::{Bearer, Contact, Context, Credential, Provider as _};
 use serde_json::json;
 
-use super::{AGE, Bench, INTERVAL, Pair, STALE, Says, Told, set, why};
+use super::{
+    super::{bucket::Bucket, fetch::Failure, state::State},
+    AGE, Bench, INTERVAL, Pair, STALE, Says, Told, set, why,
+};
 use crate::fixtures::{claims, claims_with};
 
 fn long_lived(pair: &Pair) -> String {
@@ -98,6 +101,37 @@ async fn requests_with_known_keys_do_not_notice_a_server_that_hangs() {
 }
 
 #[tokio::test]
+async fn known_keys_are_read_without_a_lock_also_when_they_are_old_and_a_fetch_hangs() {
+    let pair = Pair::new("1");
+    let bench = Bench::new(set(&[&pair]));
+    let token = long_lived(&pair);
+    assert_eq!(bench.ask(&token).await, Told::Known);
+    bench.script.hold();
+    bench.manual.advance(AGE);
+    // Begun for somebody else, and so long ago that another one would be permitted.
+    let stranger = bench.send(long_lived(&Pair::new("stranger")));
+    bench.called(2).await;
+    bench.manual.advance(INTERVAL * 2);
+    assert!(matches!(stranger.await.unwrap(), Told::Unavailable(2)));
+    assert_eq!(bench.at_once(&token), Some(Told::Known), "the first one notices that a fetch is under way");
+
+    let (reader, token) = (bench.clone(), token.clone());
+    let (tell, told) = std::sync::mpsc::channel();
+    let runtime = tokio::runtime::Handle::current();
+    let answer = bench.source.while_locked(|| {
+        let asking = std::thread::spawn(move || {
+            let _runtime = runtime.enter();
+            let _ = tell.send(reader.at_once(&token));
+        });
+        let answer = told.recv_timeout(Duration::from_secs(60));
+        (answer, asking)
+    });
+    assert_eq!(answer.0, Ok(Some(Told::Known)));
+    answer.1.join().unwrap();
+    assert_eq!(bench.script.calls(), 2);
+}
+
+#[tokio::test]
 async fn garbage_keeps_the_keys_of_before() {
     let pair = Pair::new("1");
     let jwk = &pair.jwk;
@@ -144,6 +178,37 @@ async fn a_fetch_that_breaks_is_a_failure_and_not_the_last_one() {
     assert!(bench.validator.key_set().unwrap().last_error.unwrap().contains("given up"));
     bench.script.says(set(&[&pair]));
     assert_eq!(bench.ask(&pair.token()).await, Told::Known);
+}
+
+#[test]
+fn a_fetch_whose_runtime_goes_is_given_up_and_another_runtime_asks_itself() {
+    let pair = Pair::new("1");
+    let bench = Bench::new(set(&[&pair]));
+    let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (first, second) = (runtime(), runtime());
+    bench.script.hold();
+    first.block_on(async {
+        drop(bench.send(pair.token()));
+        bench.called(1).await;
+    });
+    second.block_on(async {
+        let request = bench.send(pair.token());
+        bench.waited_for_by(2).await;
+        first.shutdown_background();
+        bench.script.let_go(1);
+        assert_eq!(request.await.unwrap(), Told::Known);
+    });
+    assert_eq!((bench.script.calls(), bench.source.waiting()), (2, 0));
+    assert_eq!(bench.validator.key_set().unwrap().last_error, None);
+}
+
+#[test]
+fn a_fetch_ends_once() {
+    let mut state = State::new(Bucket::new(INTERVAL));
+    let (number, begins) = state.begin_anyway(Duration::ZERO);
+    assert!(begins && state.end(number, None));
+    assert!(!state.end(number, Some(Failure::new("https://issuer.example/jwks", "given up"))));
+    assert_eq!(state.failure(), None);
 }
 
 #[tokio::test]

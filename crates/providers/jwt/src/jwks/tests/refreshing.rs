@@ -30,6 +30,20 @@ async fn a_set_is_renewed_in_the_background_before_it_is_too_old() {
 }
 
 #[tokio::test]
+async fn a_provider_that_is_called_by_itself_renews_its_keys_too() {
+    let (old, new) = (Pair::new("old"), Pair::new("new"));
+    let bench = Bench::new(set(&[&old]));
+    let cx = Context::new(&bench.clock);
+    let token = old.token_with(&crate::fixtures::claims_with("exp", 9_999_999_999_u64.into()));
+    assert_eq!(bench.wait(&token, &cx).await, Told::Known);
+    bench.script.says(set(&[&new]));
+    bench.manual.advance(AGE);
+    assert_eq!(bench.wait(&token, &cx).await, Told::Known);
+    bench.ended(2).await;
+    assert_eq!(bench.wait(&token, &cx).await, Told::Refused("unknown-key"), "its key was withdrawn");
+}
+
+#[tokio::test]
 async fn the_server_says_how_old_a_set_may_become_within_bounds() {
     for (said, from, to) in [
         (None, 225, 270),
