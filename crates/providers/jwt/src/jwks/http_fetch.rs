@@ -11,7 +11,7 @@ use http::{
     header::{ETAG, LAST_MODIFIED},
 };
 use portcullis_core::BoxFuture;
-use portcullis_outbound::{Answer, Endpoint, Get, HttpClient, OutboundError};
+use portcullis_outbound::{Answer, Endpoint, Get, HttpClient, OutboundError, OutboundErrorKind};
 
 use super::{
     discovery::Issuer,
@@ -155,5 +155,6 @@ fn failed(error: &OutboundError) -> Failure {
     let url = error.endpoint().to_string();
     let text = format!("{error:?}");
     let reason = text.strip_prefix(&url).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&text);
-    Failure::new(&url, reason)
+    let failure = Failure::new(&url, reason);
+    if error.kind() == OutboundErrorKind::Connect { failure.unreached() } else { failure }
 }

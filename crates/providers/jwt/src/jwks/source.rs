@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    future::pending,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -149,7 +150,7 @@ impl KeySource {
         let state = self.0.lock();
         let asking = Asking { came_at: state.begun(), looked_at: looked.ended, share };
         match state.prospect(asking, looked.now) {
-            Move::Look | Move::Wait(_) | Move::Begin(_) => None,
+            Move::Look | Move::Wait(_) | Move::Begin(_) | Move::Pause(_) => None,
             Move::Full => Some(self.0.too_many()),
             Move::Settled => Some(self.0.settled(&state, looked.now)),
         }
@@ -169,7 +170,7 @@ impl KeySource {
         };
         // Before the state is looked at, so that no end is missed.
         let mut ends = shared.ends.subscribe();
-        let (number, waiting) = {
+        let (number, pause, waiting) = {
             let now = shared.now();
             let mut state = shared.lock();
             let next = state.advance(wish.asking, now);
@@ -177,13 +178,17 @@ impl KeySource {
                 Move::Look => return Ok(()),
                 Move::Full => return Err(shared.too_many()),
                 Move::Settled => return Err(shared.settled(&state, now)),
+                Move::Pause(left) => {
+                    drop(state);
+                    (u64::MAX, Some(shared.settings.clock.sleep(left)), Waiting(shared))
+                }
                 Move::Wait(number) | Move::Begin(number) => {
                     drop(state);
                     let waiting = Waiting(shared);
                     if next == Move::Begin(number) {
                         self.begin(number, &runtime);
                     }
-                    (number, waiting)
+                    (number, None, waiting)
                 }
             }
         };
@@ -191,6 +196,7 @@ impl KeySource {
         let in_time = tokio::select! {
             biased;
             _ = ends.wait_for(|ended| *ended >= number) => true,
+            () = async { if let Some(pause) = pause { pause.await } else { pending().await } } => true,
             () = alarm => false,
         };
         drop(waiting);
@@ -316,7 +322,7 @@ impl Shared {
         };
         let now = self.now();
         let mut state = self.lock();
-        if !state.end(number, failure.clone()) {
+        if !state.end(number, failure.clone(), now) {
             return;
         }
         if let Some(held) = &held {
