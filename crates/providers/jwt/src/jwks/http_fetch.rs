@@ -110,8 +110,7 @@ impl HttpFetch {
         }
         let keys = issuer.keys_of(&answer, self.client.config());
         let keys = keys.map_err(|why| Failure::new(&asked.to_string(), why))?;
-        let age = freshness::said(&answer.headers).unwrap_or(DOCUMENT_AGE);
-        let age = age.clamp(LEAST_DOCUMENT_AGE, LONGEST_AGE);
+        let age = believed_for(freshness::said(&answer.headers));
         *self.found() = Some((keys.clone(), now.saturating_add(age)));
         Ok(keys)
     }
@@ -146,6 +145,11 @@ impl fmt::Debug for HttpFetch {
     }
 }
 
+/// For how long a document is believed whose server says so much.
+fn believed_for(said: Option<Duration>) -> Duration {
+    said.unwrap_or(DOCUMENT_AGE).clamp(LEAST_DOCUMENT_AGE, LONGEST_AGE)
+}
+
 fn validators(endpoint: Endpoint, answer: &Answer) -> Validators {
     let header = |name: HeaderName| answer.headers.get(name).cloned();
     Validators { endpoint, etag: header(ETAG), last_modified: header(LAST_MODIFIED) }
@@ -157,4 +161,18 @@ fn failed(error: &OutboundError) -> Failure {
     let reason = text.strip_prefix(&url).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&text);
     let failure = Failure::new(&url, reason);
     if error.kind() == OutboundErrorKind::Connect { failure.unreached() } else { failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_are_believed_for_as_long_as_their_server_says_within_bounds() {
+        for (said, expected) in
+            [(None, 3_600), (Some(0), 300), (Some(299), 300), (Some(301), 301), (Some(u64::MAX), 86_400)]
+        {
+            assert_eq!(believed_for(said.map(Duration::from_secs)).as_secs(), expected, "{said:?}");
+        }
+    }
 }

@@ -174,7 +174,7 @@ impl Open {
 
 /// Keys that are good for something are kept fresh. An explanation leaves no trace.
 fn keep_fresh(source: &KeySource, looked: &Looked, outcome: &Outcome, cx: &Context<'_>) {
-    if matches!(outcome, Outcome::Known(_)) && cx.may_remember() && cx.may_contact() {
+    if matches!(outcome, Outcome::Known(_)) && cx.may_remember() {
         source.refresh_if_due(looked);
     }
 }
