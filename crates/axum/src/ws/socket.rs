@@ -101,6 +101,12 @@ impl GuardedSocket {
         self.shared.closed.get().copied()
     }
 
+    /// Keeps everybody from the socket for as long as what it returns is there, as a call does that does not come back.
+    #[cfg(test)]
+    pub(crate) fn keep_busy(&self) -> impl Sized + '_ {
+        self.shared.lock()
+    }
+
     fn write<T>(
         &self,
         cx: &mut Context<'_>,
