@@ -57,9 +57,10 @@ impl HttpFetch {
     }
 
     async fn fetch_once(&self, known: Option<Arc<Validators>>) -> Result<Fetched, Failure> {
+        let mut answered = false;
         let (endpoint, configured) = match &self.place {
             Place::Url(endpoint) => (endpoint.clone(), endpoint),
-            Place::Issuer(issuer) => (self.keys_of(issuer).await?, &issuer.endpoint),
+            Place::Issuer(issuer) => (self.keys_of(issuer, &mut answered).await?, &issuer.endpoint),
         };
         let mut get = Get::new().accept(KEY_SETS);
         // What the configuration sends, it sends to the server that it names.
@@ -73,7 +74,11 @@ impl HttpFetch {
         if let Some(moment) = known.as_ref().and_then(|known| known.last_modified.clone()) {
             get = get.if_modified_since(moment);
         }
-        let answer = self.client.get(&endpoint, get).await.map_err(|error| failed(&error))?;
+        let answer = self.client.get(&endpoint, get).await.map_err(|error| {
+            let failure = failed(&error);
+            // The server of the document has had its work.
+            Failure { reached: failure.reached || answered, ..failure }
+        })?;
         let url: Arc<str> = endpoint.to_string().into();
         let said = freshness::said(&answer.headers);
         match (answer.status, known) {
@@ -93,8 +98,8 @@ impl HttpFetch {
         }
     }
 
-    /// Where the issuer's keys are: as it said not long ago, or as it says now.
-    async fn keys_of(&self, issuer: &Issuer) -> Result<Endpoint, Failure> {
+    /// Where the issuer's keys are: as it said not long ago, or as it says now, which `answered` notes.
+    async fn keys_of(&self, issuer: &Issuer, answered: &mut bool) -> Result<Endpoint, Failure> {
         let now = self.client.clock().monotonic();
         if let Some((endpoint, until)) = self.found().as_ref()
             && now < *until
@@ -104,6 +109,7 @@ impl HttpFetch {
         let [openid, oauth] = issuer.documents().map_err(|error| Failure::new(&self.shown, error))?;
         let mut asked = openid;
         let mut answer = self.document(&asked).await?;
+        *answered = true;
         if answer.status == StatusCode::NOT_FOUND {
             asked = oauth;
             answer = self.document(&asked).await?;
