@@ -265,3 +265,29 @@ impl fmt::Debug for GuardedSocket {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use portcullis_core::Ended;
+
+    use super::*;
+
+    #[test]
+    fn whoever_closes_waits_for_the_handlers_call_without_a_thread() {
+        let state = State { socket: None, garbled: false, reader: None, writer: None };
+        let shared = Shared { state: Mutex::new(state), free: Notify::new(), closed: OnceLock::new() };
+        let mut task = Context::from_waker(Waker::noop());
+        let call = shared.lock();
+        let mut taking = pin!(shared.take(Some(Closed::Ended(Ended::Expired))));
+        assert!(taking.as_mut().poll(&mut task).is_pending());
+        assert_eq!(
+            shared.closed.get(),
+            Some(&Closed::Ended(Ended::Expired)),
+            "the handler can see it coming"
+        );
+        drop(call);
+        assert!(taking.as_mut().poll(&mut task).is_ready());
+    }
+}
