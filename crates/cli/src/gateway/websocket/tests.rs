@@ -238,6 +238,21 @@ async fn an_upstream_that_stalls_within_a_frame_has_the_client_cut_off_after_a_s
 }
 
 #[tokio::test]
+async fn an_upstream_that_leaves_within_a_frame_has_the_client_cut_off_at_once() {
+    let mut open = open(1024);
+    let frame = from_server(b"the first half and the second");
+    open.upstream.write_all(&frame[..9]).await.unwrap();
+    expect(&mut open.client, &frame[..9]).await;
+    open.tell.send(EXPIRED).unwrap();
+    expect(&mut open.upstream, &to_upstream()).await;
+    drop(open.upstream);
+    // No Close frame can follow, so none is waited for.
+    let ended = tokio::time::timeout(Duration::from_secs(60), expect_end(&mut open.client));
+    ended.await.expect("nobody moves the clock");
+    assert_eq!(open.closed.await.unwrap().by, By::Gateway);
+}
+
+#[tokio::test]
 async fn a_close_frame_that_nobody_answers_or_takes_is_waited_for_two_seconds() {
     let mut open = open(1024);
     open.tell.send(EXPIRED).unwrap();
