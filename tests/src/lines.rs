@@ -1,6 +1,7 @@
 //! The lines of a stream, read in the background so that a full pipe never stops the process that writes it.
 
 use std::io::{BufRead, BufReader, Read};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +11,8 @@ use crate::PATIENCE;
 /// Lines as they come, and those that came already.
 #[derive(Debug)]
 pub struct Lines {
-    incoming: Receiver<String>,
+    // Shared with nobody; this makes whoever owns it shareable.
+    incoming: Mutex<Receiver<String>>,
     seen: Vec<String>,
 }
 
@@ -31,7 +33,7 @@ impl Lines {
                 line.clear();
             }
         });
-        Self { incoming, seen: Vec::new() }
+        Self { incoming: Mutex::new(incoming), seen: Vec::new() }
     }
 
     /// Waits for the first new line for which `found` answers with something.
@@ -43,7 +45,7 @@ impl Lines {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let why = match self.incoming.recv_timeout(left) {
+            let why = match self.incoming.get_mut().unwrap().recv_timeout(left) {
                 Ok(line) => {
                     let result = found(&line);
                     self.seen.push(line);
@@ -67,7 +69,12 @@ impl Lines {
     pub fn to_end(&mut self) -> &[String] {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match self.incoming.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            match self
+                .incoming
+                .get_mut()
+                .unwrap()
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
                 Ok(line) => self.seen.push(line),
                 Err(RecvTimeoutError::Disconnected) => return &self.seen,
                 Err(RecvTimeoutError::Timeout) => {
@@ -81,7 +88,12 @@ impl Lines {
     pub(crate) fn end_within(&mut self, span: Duration) -> bool {
         let deadline = Instant::now() + span;
         loop {
-            match self.incoming.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            match self
+                .incoming
+                .get_mut()
+                .unwrap()
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
                 Ok(line) => self.seen.push(line),
                 Err(error) => return error == RecvTimeoutError::Disconnected,
             }
@@ -90,7 +102,7 @@ impl Lines {
 
     /// The lines that arrived up to now.
     pub fn so_far(&mut self) -> &[String] {
-        self.seen.extend(self.incoming.try_iter());
+        self.seen.extend(self.incoming.get_mut().unwrap().try_iter());
         &self.seen
     }
 }

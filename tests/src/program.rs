@@ -66,13 +66,8 @@ impl Program {
     #[must_use]
     pub fn start(mut self) -> Running {
         self.command.stdin(Stdio::null());
-        let mut child = self.spawn();
-        Running {
-            stdout: Lines::of(child.stdout.take().unwrap()),
-            stderr: Lines::of(child.stderr.take().unwrap()),
-            name: self.name,
-            child,
-        }
+        let child = self.spawn();
+        self.running(child)
     }
 
     /// Runs it to its end without input.
@@ -99,17 +94,22 @@ impl Program {
         // In the background: a program that prints much before it reads would block otherwise. One that ends without
         // reading is free to do so.
         thread::spawn(move || stdin.write_all(&input));
-        let mut running = Running {
-            stdout: Lines::of(child.stdout.take().unwrap()),
-            stderr: Lines::of(child.stderr.take().unwrap()),
-            name: self.name,
-            child,
-        };
+        let mut running = self.running(child);
         let status = running.wait();
         Finished {
             code: status.code(),
             stdout: running.stdout.to_end().join("\n"),
             stderr: running.stderr.to_end().join("\n"),
+        }
+    }
+
+    fn running(self, mut child: Child) -> Running {
+        Running {
+            stdout: Lines::of(child.stdout.take().unwrap()),
+            stderr: Lines::of(child.stderr.take().unwrap()),
+            name: self.name,
+            watchdog: watchdog(child.id()),
+            child,
         }
     }
 
@@ -120,6 +120,17 @@ impl Program {
             .spawn()
             .unwrap_or_else(|error| panic!("`{}` cannot be started: {error}", self.name))
     }
+}
+
+/// Ends a program where the test is killed, and so drops nothing: its input ends then.
+fn watchdog(id: u32) -> Child {
+    Command::new("sh")
+        .args(["-c", "read _ || kill -KILL \"$1\"", "sh", &id.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a shell can be started")
 }
 
 /// A program that ended.
@@ -138,6 +149,7 @@ pub struct Finished {
 pub struct Running {
     name: String,
     child: Child,
+    watchdog: Child,
     stdout: Lines,
     stderr: Lines,
 }
@@ -201,6 +213,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        // First, lest it kills a stranger who is given the number of the program.
+        let _ = self.watchdog.kill();
+        let _ = self.watchdog.wait();
         // Both fail only where it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -257,6 +272,15 @@ mod tests {
         running.terminate();
         assert_eq!(running.wait().code(), Some(0));
         assert_eq!(running.stdout().to_end(), ["bye"]);
+    }
+
+    #[test]
+    fn a_program_does_not_outlive_a_test_that_is_killed() {
+        let mut running = shell("echo listening on 127.0.0.1:7 >&2; exec tail -f /dev/null").start();
+        running.address();
+        // What the system does with the pipes of a process that is gone.
+        drop(running.watchdog.stdin.take());
+        assert_eq!(running.wait().code(), None, "a signal ended it");
     }
 
     #[test]

@@ -10,15 +10,14 @@
 #[allow(dead_code, unreachable_pub, reason = "shared by all tests of commands; none needs everything")]
 mod command;
 
-use std::{
-    io::{BufRead as _, BufReader, Read as _},
-    net::{SocketAddr, TcpStream},
-    process::{Child, ChildStderr, Command},
-    sync::Arc,
-};
+use std::{net::TcpStream, sync::Arc};
 
-use command::{Folder, USERS};
+use command::{
+    Folder, USERS,
+    serving::{Serving, exchange},
+};
 use serde_json::Value;
+use tokio_tungstenite::tungstenite::{self, Message, client::IntoClientRequest as _};
 
 // Basic of alice:canary-alice and of alice:canary-wrong.
 const ALICE: &str = "YWxpY2U6Y2FuYXJ5LWFsaWNl";
@@ -33,63 +32,6 @@ respond = "Hello, World!"
 auth = [{ scopes = "hello", fileUserStoreConfig = {} }]
 resources."/health" = { public = true }
 "#;
-
-/// The program while it serves.
-struct Serving {
-    child: Child,
-    stderr: BufReader<ChildStderr>,
-    said: Vec<String>,
-    address: SocketAddr,
-}
-
-impl Serving {
-    fn start(folder: &Folder, arguments: &[&str]) -> Self {
-        let mut child = folder.command().arg("serve").args(arguments).spawn().unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut said = Vec::new();
-        let address = loop {
-            let mut line = String::new();
-            assert!(stderr.read_line(&mut line).unwrap() > 0, "it ended: {said:?}");
-            let url = line.split_once("listening on ").map(|(_, url)| url.to_owned());
-            said.push(line.trim_end().to_owned());
-            if let Some(url) = url {
-                let (_, address) = url.split_once("://").unwrap();
-                break address.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().unwrap();
-            }
-        };
-        Self { child, stderr, said, address }
-    }
-
-    /// Sends a request on a connection of its own; answers with the whole response.
-    fn get(&self, path: &str, headers: &str) -> String {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        exchange(&mut stream, path, headers)
-    }
-
-    /// Asks it to end as an operator does, and answers with its exit code and all that it said.
-    fn end(mut self) -> (Option<i32>, String) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("sh").args(["-c", "kill -TERM \"$1\"", "sh", &id]).status().unwrap().success());
-        let mut rest = String::new();
-        self.stderr.read_to_string(&mut rest).unwrap();
-        let code = self.child.wait().unwrap().code();
-        (code, format!("{}\n{rest}", self.said.join("\n")))
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn exchange(stream: &mut (impl std::io::Read + std::io::Write), path: &str, headers: &str) -> String {
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n").unwrap();
-    let mut response = String::new();
-    stream.read_to_string(&mut response).unwrap();
-    response
-}
 
 fn folder() -> Folder {
     let folder = Folder::new();
@@ -247,4 +189,63 @@ fn what_stands_in_the_way_is_told_with_its_remedy() {
     let run = folder.run(["serve", "--config", "c.toml", "--log", "portcullis=loud"]);
     run.assert_code(2);
     assert!(run.stderr.contains("--log: not a log filter"), "{run:?}");
+}
+
+#[test]
+fn a_websocket_passes_and_is_told_when_the_program_ends() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let upstream = listener.local_addr().unwrap();
+    let echo = std::thread::spawn(move || {
+        let mut socket = tungstenite::accept(listener.accept().unwrap().0).unwrap();
+        while let Ok(message) = socket.read() {
+            if let Message::Close(frame) = message {
+                let _ = socket.flush();
+                return frame.map(|frame| u16::from(frame.code));
+            }
+            socket.send(message).unwrap();
+        }
+        None
+    });
+    let folder = Folder::new();
+    let config = format!(
+        "[listener]\naddress = \"127.0.0.1:0\"\n[services.\"/feed\"]\nupstream = \"http://{upstream}\"\n\
+         auth = [{{ scopes = \"hello\", fileUserStoreConfig = {{}} }}]\n{USERS}"
+    );
+    folder.file("c.toml", config);
+    let mut serving = Serving::start(&folder, &["--config", "c.toml"]);
+    let line = serving.says("service /feed forwards to");
+    assert!(line.contains(&format!("http://{upstream}")), "{line}");
+    let connect = |credential: &str| {
+        let mut request =
+            format!("ws://{}/feed/x?t=canary-query", serving.address).into_client_request().unwrap();
+        request.headers_mut().insert("authorization", format!("Basic {credential}").parse().unwrap());
+        let opened = tungstenite::client(request, TcpStream::connect(serving.address).unwrap());
+        opened.map(|(socket, _)| socket).map_err(|error| error.to_string())
+    };
+    let refused = connect(WRONG).unwrap_err();
+    assert!(refused.contains("401"), "{refused}");
+    let mut socket = connect(ALICE).unwrap();
+    socket.send(Message::text("hello")).unwrap();
+    assert_eq!(socket.read().unwrap(), Message::text("hello"));
+    serving.says("a WebSocket was opened");
+    serving.terminate();
+    let Message::Close(Some(frame)) = socket.read().unwrap() else { panic!("no Close frame") };
+    assert_eq!((u16::from(frame.code), &*frame.reason), (1001, "the gateway is stopping"));
+    assert!(matches!(socket.read(), Err(tungstenite::Error::ConnectionClosed)));
+    assert_eq!(echo.join().unwrap(), Some(1001));
+    let (code, said) = serving.end();
+    assert_eq!(code, Some(0), "{said}");
+    let closed = said.lines().find(|line| line.contains("a WebSocket was closed")).unwrap();
+    for field in [
+        "by=gateway",
+        "code=1001",
+        "service=\"/feed\"",
+        "path=/feed/x",
+        "seconds=",
+        "bytes_up=",
+        "bytes_down=",
+    ] {
+        assert!(closed.contains(field), "{field}: {closed}");
+    }
+    assert!(!said.contains("canary"), "{said}");
 }

@@ -10,11 +10,18 @@ use std::{
     io,
     net::TcpListener,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
+use futures_util::{SinkExt as _, StreamExt as _};
 use http::Uri;
 use portcullis_cli::gateway::{Answer, Service, Upstream};
-use portcullis_core::{Auth, Resource};
+use portcullis_core::{Auth, CredentialSources, Resource};
+use tokio_tungstenite::tungstenite::{
+    Message,
+    client::IntoClientRequest as _,
+    protocol::{CloseFrame, frame::coding::CloseCode},
+};
 use tracing_subscriber::{Layer as _, filter::Targets, fmt, layer::SubscriberExt as _, registry};
 
 use support::{echo, gateway, guarded, in_front_of, raw};
@@ -69,7 +76,15 @@ async fn paths_and_reasons_are_logged_and_nothing_that_is_secret() {
         );
         assert_eq!(raw(gateway, &head).await.status, status, "{path}");
     }
-    let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    websocket().await;
+    let text = || String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    let closed = async {
+        while !text().contains("a WebSocket was closed") {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), closed).await.unwrap();
+    let text = text();
     assert!(!text.contains("canary"), "{text}");
     for expected in [
         "no answer from the upstream",
@@ -82,7 +97,44 @@ async fn paths_and_reasons_are_logged_and_nothing_that_is_secret() {
         "client=127.0.0.1",
         "kind=\"refused\"",
         "request answered",
+        "a WebSocket was opened",
+        "a WebSocket was closed",
+        "path=/feed/x",
+        "by=client",
+        "code=1000",
+        "bytes_up=",
     ] {
         assert!(text.contains(expected), "{expected} is missing in\n{text}");
     }
+}
+
+/// A WebSocket with a token among its subprotocols, from its opening to its end.
+async fn websocket() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url: Uri = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let sources = CredentialSources::header().websocket_protocol();
+    let auth = guarded("/feed").credential_sources(sources).build().unwrap();
+    let gateway = gateway([Service::new(auth, Answer::Upstream(Upstream::new(&url, None).unwrap()))]).await;
+    let upstream = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+        while let Some(Ok(_)) = socket.next().await {}
+    };
+    let client = async {
+        for offered in ["bearer, canary", "bearer, good"] {
+            let mut request = format!("ws://{gateway}/feed/x?token=canary").into_client_request().unwrap();
+            request.headers_mut().insert("sec-websocket-protocol", offered.parse().unwrap());
+            let stream = tokio::net::TcpStream::connect(gateway).await.unwrap();
+            let Ok((mut socket, answer)) = tokio_tungstenite::client_async(request, stream).await else {
+                assert_eq!(offered, "bearer, canary");
+                continue;
+            };
+            assert_eq!(answer.headers()["sec-websocket-protocol"], "bearer");
+            socket.send(Message::text("canary")).await.unwrap();
+            let reason = CloseFrame { code: CloseCode::Normal, reason: "canary".into() };
+            socket.close(Some(reason)).await.unwrap();
+            while let Some(Ok(_)) = socket.next().await {}
+        }
+    };
+    tokio::join!(upstream, client);
 }

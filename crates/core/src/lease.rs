@@ -4,6 +4,7 @@
 use std::{
     fmt,
     future::{Future, pending, poll_fn},
+    hash::{BuildHasher, RandomState},
     net::IpAddr,
     pin::{Pin, pin},
     sync::Arc,
@@ -109,22 +110,25 @@ impl Lease {
     /// Completes once the connection may not stay open any longer, and says why.
     ///
     /// Where the service has a `revalidateInterval` and the credential is one that its server can revoke, the server is
-    /// asked again after each interval. An answer that cannot be had is waited for during one further interval, and never
-    /// past the credential's expiry.
+    /// asked again after each interval; for the first time somewhere in the second half of it, so that connections that
+    /// were opened at once, as after a restart, do not ask at once. An answer that cannot be had is waited for during one
+    /// further interval, and never past the credential's expiry.
     pub async fn ended(self) -> Ended {
         let Some(clock) = self.clock else { return pending().await };
         let Some(again) = self.again else {
             expiry(&clock, self.expires).await;
             return Ended::Expired;
         };
-        let (mut expires, mut missed) = (self.expires, false);
+        let (mut expires, mut missed, mut wait) = (self.expires, false, later_half(again.interval));
         loop {
             let mut alarm = pin!(expiry(&clock, expires));
+            let pause = clock.sleep(wait);
             let round = pin!(async {
-                clock.sleep(again.interval).await;
+                pause.await;
                 again.ask(&clock).await
             });
             let Some(outcome) = first(&mut alarm, round).await else { return Ended::Expired };
+            wait = again.interval;
             match outcome {
                 Outcome::Known(identity) if again.still_good(&identity) => {
                     (expires, missed) = (identity.good_until(), false);
@@ -141,9 +145,9 @@ impl Again {
     /// Whether whoever holds the principal that the connection was opened with may go on believing it.
     fn still_good(&self, identity: &Identity) -> bool {
         let known = &*self.known;
-        self.element.scopes().satisfied_by(identity.scopes())
-            && known.subject() == identity.subject()
+        known.subject() == identity.subject()
             && known.issuer() == identity.issuer()
+            // All that it held, and so one that the element asks for.
             && known.scopes().iter().all(|scope| identity.scopes().contains(scope))
     }
 
@@ -155,6 +159,13 @@ impl Again {
         let late_answer = || crate::Unavailable::new("no answer within decisionTimeout").into();
         first(&mut late, answer).await.unwrap_or_else(late_answer)
     }
+}
+
+/// A span from half of `whole` to all of it, another one each time.
+fn later_half(whole: Duration) -> Duration {
+    // Keyed at random by the standard library; nothing secret hangs on it.
+    let random = RandomState::new().hash_one(()) as u32;
+    whole / 2 + (whole / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
 }
 
 /// What `work` gives, or `None` once `alarm` has gone off before it.

@@ -170,6 +170,9 @@ async fn every_refusal_of_a_grpc_service_is_one_in_grpc() {
             assert_eq!(rejection.response_status(), expected);
             let explained = auth.explain(&request, Contact::Allowed).await;
             assert_eq!(explained.status(), kind.status(), "what it means, not what is sent");
+            let connect =
+                auth.decided(&RequestHead::new(&Method::CONNECT, path, &headers)).await.unwrap_err();
+            assert_eq!((connect.kind(), connect.protocol()), (kind, Protocol::Http), "200 would open it");
         }
         let outside = auth.refuse_not_mounted(&RequestHead::new(&Method::POST, "/v2", &HeaderMap::new()));
         assert_eq!(outside.protocol(), protocol);

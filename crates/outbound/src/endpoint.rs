@@ -56,7 +56,8 @@ impl Endpoint {
         self.0.scheme() == Some(&Scheme::HTTPS)
     }
 
-    /// Whether it is on this machine: `localhost`, 127.0.0.0/8 or ::1.
+    /// Whether it is on this machine: `localhost`, 127.0.0.0/8 or ::1. Where a name service has `localhost` elsewhere, plain
+    /// http does not go there.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         let host = self.host();
@@ -179,7 +180,7 @@ impl fmt::Debug for Endpoint {
 }
 
 /// Why a text is no [`Endpoint`]. Shows nothing of the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EndpointError {
     /// There is nothing.
@@ -212,6 +213,13 @@ impl fmt::Display for EndpointError {
             Self::Port => "has a port that is not a number from 1 to 65535",
             Self::Malformed => "is not a URL: write https://host/path",
         })
+    }
+}
+
+/// As it is displayed: this is what `main` prints.
+impl fmt::Debug for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

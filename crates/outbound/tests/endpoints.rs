@@ -72,6 +72,7 @@ fn what_may_not_be_called_is_refused_with_its_reason() {
         let error = Endpoint::parse(text).unwrap_err();
         assert_eq!(error, expected, "{text}");
         assert!(!error.to_string().contains("canary"));
+        assert_eq!(format!("{error:?}"), error.to_string(), "what `main` prints says what to do");
     }
     assert_eq!(Endpoint::parse(&format!("https://a/{}", "x".repeat(1 << 17))), Err(EndpointError::Malformed));
 }

@@ -184,10 +184,10 @@ mod listen;
 pub use portcullis_core::{
     Admission, Auth, AuthBuilder, Basic, Bearer, BoxFuture, BuildError, Clock, Contact, Context, Credential,
     CredentialError, CredentialErrorKind, CredentialSources, Deciding, Decision, Element, ElementReport,
-    Ended, Expired, Explanation, Identity, IntoProvider, Lease, Looked, Outcome, Override, Policy, Principal,
-    Probe, Protocol, Provider, Refusal, Rejection, RejectionKind, RequestHead, RequiredScopes, Resource,
-    ResourceView, Scheme, Scopes, Secret, ServerState, Step, SystemClock, TokenError, TokenSource,
-    Unavailable, UnixTime, authenticate_header, authorize,
+    Ended, Expired, Explanation, Identity, IntoProvider, Lease, Looked, OfferedProtocols, Outcome, Override,
+    Policy, Principal, Probe, Protocol, Provider, Refusal, Rejection, RejectionKind, RequestHead,
+    RequiredScopes, Resource, ResourceView, Scheme, Scopes, Secret, ServerState, Step, SystemClock,
+    TokenError, TokenSource, Unavailable, UnixTime, authenticate_header, authorize,
 };
 
 /// Reading a configuration section: for providers of your own.

@@ -6,7 +6,7 @@ use portcullis_tests::data;
 
 const AREAS: [&str; 6] = ["file-store", "jwt", "declarative-merge", "imperative", "oauth2", "websocket"];
 
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     include_str!("declarative.rs"),
     include_str!("file_store.rs"),
     include_str!("imperative.rs"),
@@ -14,6 +14,7 @@ const SOURCES: [&str; 7] = [
     include_str!("oauth2.rs"),
     include_str!("websocket.rs"),
     include_str!("../../../crates/providers/jwt/tests/ballerina.rs"),
+    include_str!("../../../crates/providers/jwt/tests/ballerina/jwks.rs"),
 ];
 
 const DIFFERENCES: [&str; 2] = [

@@ -229,13 +229,12 @@ async fn d_intro_01() {
         let call = introspection.calls().pop().unwrap();
         assert_eq!(call.parameters(), [pair("token", token), pair("token_type_hint", "access_token")]);
     }
-    let asked = introspection.call_count();
     let service = plain(&introspection, "").await;
-    service.expect("/foo", &["x&client_id=evil".to_owned(), "a%26b".to_owned()], 401).await;
-    assert_eq!(introspection.call_count(), asked);
-    introspection.grant("a+b/c==", json!({}));
-    service.expect("/foo", &["a+b/c==".to_owned()], 200).await;
-    assert_eq!(introspection.calls().pop().unwrap().parameters(), [pair("token", "a+b/c==")]);
+    for token in ["x&client_id=evil", "a%26b", "a+b/c=="] {
+        introspection.grant(token, json!({}));
+        service.expect("/foo", &[token.to_owned()], 200).await;
+        assert_eq!(introspection.calls().pop().unwrap().parameters(), [pair("token", token)]);
+    }
 }
 
 /// What the provider says of a token that the server answers so.

@@ -11,7 +11,7 @@ use http::{
     header::{CACHE_CONTROL, CONTENT_TYPE},
 };
 
-use super::metrics::Metrics;
+use super::{metrics::Metrics, servers::Watched};
 
 /// Whether requests should be sent here.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ impl Readiness {
 }
 
 /// `GET /livez`, `/readyz` and `/metrics`.
-pub(super) fn router(metrics: Arc<Metrics>, readiness: Arc<Readiness>) -> Router {
+pub(super) fn router(metrics: Arc<Metrics>, servers: Watched, readiness: Arc<Readiness>) -> Router {
     let plain = |text: &'static str| ([(CONTENT_TYPE, "text/plain"), (CACHE_CONTROL, "no-store")], text);
     Router::new()
         .route("/livez", get(async move || plain("alive\n")))
@@ -45,7 +45,9 @@ pub(super) fn router(metrics: Arc<Metrics>, readiness: Arc<Readiness>) -> Router
         .route(
             "/metrics",
             get(async move || {
-                ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render())
+                let mut text = metrics.render();
+                servers.render(&mut text);
+                ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
             }),
         )
 }

@@ -1,6 +1,6 @@
 use std::{fmt, future::pending, io, net::SocketAddr, sync::Arc};
 
-use portcullis_core::BuildError;
+use portcullis_core::{BuildError, Provider};
 use tokio::{net::TcpListener, sync::oneshot};
 use tokio_rustls::TlsAcceptor;
 
@@ -10,6 +10,7 @@ use super::{
     config::Limits,
     connection::Shared,
     metrics::Metrics,
+    servers::Watched,
     shutdown::Signals,
 };
 
@@ -30,6 +31,7 @@ pub struct Listener {
     address: SocketAddr,
     admin: Option<(TcpListener, SocketAddr)>,
     shared: Arc<Shared>,
+    servers: Watched,
 }
 
 /// Those who watch a service are few.
@@ -54,7 +56,13 @@ impl Listener {
             trusted_proxies: Arc::new(config.trusted_proxies.clone()),
             metrics: Arc::new(Metrics::default()),
         });
-        Ok(Self { service, address, admin, shared })
+        Ok(Self { service, address, admin, shared, servers: Watched::default() })
+    }
+
+    /// Has the admin endpoint's metrics show the servers that these providers depend on, as they were last seen.
+    pub fn watching(mut self, providers: impl IntoIterator<Item = Arc<dyn Provider>>) -> Self {
+        self.servers.add(providers);
+        self
     }
 
     /// Where it listens; the port is the real one where 0 was asked for.
@@ -105,13 +113,13 @@ impl Listener {
     }
 
     async fn run(self, app: impl App, stop: impl Future<Output = ()>, hurry: impl Future<Output = ()>) {
-        let Self { service, admin, shared, .. } = self;
+        let Self { service, admin, shared, servers, .. } = self;
         let readiness = Arc::new(Readiness::default());
         readiness.set(true);
         let (finished, finish) = oneshot::channel::<()>();
         let watched = async {
             let Some((listener, _)) = admin else { return };
-            let router = admin::router(shared.metrics.clone(), readiness.clone());
+            let router = admin::router(shared.metrics.clone(), servers, readiness.clone());
             let own = Arc::new(Shared {
                 tls: None,
                 limits: Limits { connections: ADMIN_CONNECTIONS, ..Limits::default() },

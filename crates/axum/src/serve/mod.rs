@@ -54,6 +54,7 @@ mod listener;
 mod metrics;
 mod read;
 mod read_tls;
+mod servers;
 mod shutdown;
 mod socket;
 mod stopping;

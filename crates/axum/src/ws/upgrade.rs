@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, request::Parts};
+use portcullis_core::Rejection;
 
 use super::{ConnectionLease, GuardedSocket};
 use crate::CallerRejection;
@@ -160,6 +161,17 @@ pub struct GuardedUpgradeRejection(Cause);
 enum Cause {
     NoLayer(CallerRejection),
     NoWebSocket(WebSocketUpgradeRejection),
+}
+
+impl GuardedUpgradeRejection {
+    /// The cause, where no layer ran; `None` where the request opens no WebSocket.
+    #[must_use]
+    pub const fn rejection(&self) -> Option<&Rejection> {
+        match &self.0 {
+            Cause::NoLayer(rejection) => Some(rejection.rejection()),
+            Cause::NoWebSocket(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for GuardedUpgradeRejection {

@@ -16,7 +16,10 @@ use portcullis_axum::{
     Admission, AuthLayer, AuthRouter, Caller, ConnectionLease, GuardExt as _, GuardedUpgrade, UpgradeExt as _,
 };
 
-use crate::support::{LIFETIME, Reports, Running, echo, open_by_hand, soon};
+use crate::{
+    client::open_by_hand,
+    support::{LIFETIME, Reports, Running, echo, soon},
+};
 
 #[tokio::test]
 async fn a_refused_upgrade_is_a_plain_401_or_403_and_reaches_no_handler() {

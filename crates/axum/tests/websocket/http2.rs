@@ -9,7 +9,10 @@ use http::header::WWW_AUTHENTICATE;
 use portcullis_axum::Closed;
 use portcullis_core::Ended;
 
-use crate::support::{LIFETIME, Reports, Running, echo, soon, text, upgraded};
+use crate::{
+    client::{text, upgraded},
+    support::{LIFETIME, Reports, Running, echo, soon},
+};
 
 #[tokio::test]
 async fn an_extended_connect_opens_a_socket_that_ends_with_the_token() {

@@ -9,7 +9,9 @@
 )]
 
 mod admission;
+mod client;
 mod http2;
+mod leaving;
 mod lifetime;
 mod sources;
 mod stopping;

@@ -16,7 +16,10 @@ use tokio_tungstenite::tungstenite;
 use tower_http::trace::{DefaultMakeSpan, DefaultOnRequest, DefaultOnResponse, TraceLayer};
 use tracing::Level;
 
-use crate::support::{LIFETIME, Log, Running, soon, upgraded};
+use crate::{
+    client::upgraded,
+    support::{LIFETIME, Log, Running, soon},
+};
 
 /// Expires as `good` does. Nothing may show it.
 const TOKEN: &str = "good.canary";

@@ -48,12 +48,13 @@ async fn serve(args: &ServeArgs, config: &Config) -> Result<()> {
         auths.push(service.build().await?);
     }
     let needed = online::of_services(&auths);
+    let providers: Vec<_> = auths.iter().flat_map(portcullis::Auth::providers).collect();
     let gateway = assemble::gateway(config, auths, Unanswered::Mistake)?;
     let mut wanted = config.listener().clone();
     if let Some(address) = args.listen {
         wanted = wanted.with_address(address);
     }
-    let listener = Listener::bind(&wanted).await?;
+    let listener = Listener::bind(&wanted).await?.watching(providers);
     announce(args.log_format, &listener);
     for service in config.services() {
         tracing::info!(target: LOG_TARGET, "service {} {}", service.path(), describe::answer_of(service));

@@ -29,7 +29,7 @@
 //! | an extended CONNECT for another protocol | nothing: 501 | none |
 //!
 //! An upstream that opens no WebSocket is the client's to hear: its answer passes as it is. What becomes of one that is
-//! open says [`websocket`].
+//! open says the module `websocket`.
 //!
 //! An upstream is spoken to in HTTP/1.1; over https in HTTP/2 where it offers that; and in HTTP/2 without asking where the
 //! service says `protocol = "grpc"`, whose refusals are told in gRPC's way.

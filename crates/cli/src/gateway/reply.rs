@@ -125,13 +125,9 @@ pub(super) fn empty(status: StatusCode) -> Response<Body> {
 }
 
 /// The answer to a request that a policy did not let in.
-pub(super) fn rejected(method: &Method, rejection: Rejection) -> Response<Body> {
+pub(super) fn rejected(rejection: Rejection) -> Response<Body> {
     let mut response = Response::new(Body::empty());
-    *response.status_mut() = match *method {
-        // In gRPC the status is always 200, which would open the WebSocket.
-        Method::CONNECT => rejection.status(),
-        _ => rejection.response_status(),
-    };
+    *response.status_mut() = rejection.response_status();
     rejection.write_headers(response.headers_mut());
     response.extensions_mut().insert(rejection);
     response

@@ -177,7 +177,7 @@ impl Site {
     ) -> Response<Body> {
         let admission = match decision {
             Ok(admission) => admission,
-            Err(rejection) => return reply::rejected(&parts.method, rejection),
+            Err(rejection) => return reply::rejected(rejection),
         };
         let way = match (&self.answer, &target.websocket) {
             (Ready::Upstream(way), _) => way,

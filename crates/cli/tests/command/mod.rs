@@ -1,5 +1,7 @@
 //! The program as a process: what it is given, what it prints, how it ends.
 
+pub mod serving;
+
 use std::{
     ffi::OsStr,
     io::Write as _,

@@ -11,9 +11,11 @@
 mod cors;
 mod credentials;
 mod failures;
+mod grpc;
 mod headers;
 mod paths;
 mod respond;
 mod streaming;
 mod support;
 mod tls;
+mod websocket;

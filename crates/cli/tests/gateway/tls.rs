@@ -25,7 +25,8 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-async fn server(protocols: &[&str], behaviour: Behaviour) -> Tls {
+/// What accepts TLS connections and offers these protocols, and its certificate.
+pub(crate) fn acceptor(protocols: &[&str]) -> (TlsAcceptor, CertificateDer<'static>) {
     let key = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let certificate = key.cert.der().clone();
     let private = PrivateKeyDer::try_from(key.signing_key.serialize_der()).unwrap();
@@ -36,7 +37,11 @@ async fn server(protocols: &[&str], behaviour: Behaviour) -> Tls {
         .with_single_cert(vec![certificate.clone()], private)
         .unwrap();
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    (TlsAcceptor::from(Arc::new(config)), certificate)
+}
+
+async fn server(protocols: &[&str], behaviour: Behaviour) -> Tls {
+    let (acceptor, certificate) = acceptor(protocols);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (tell, seen) = mpsc::unbounded_channel();
@@ -54,7 +59,7 @@ async fn server(protocols: &[&str], behaviour: Behaviour) -> Tls {
     Tls { address, certificate, seen }
 }
 
-fn service(address: SocketAddr, trusted: &CertificateDer<'static>) -> Service {
+pub(crate) fn service(address: SocketAddr, trusted: &CertificateDer<'static>) -> Service {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
     let mut config = rustls::ClientConfig::builder_with_provider(provider())

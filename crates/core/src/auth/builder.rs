@@ -147,7 +147,7 @@ impl AuthBuilder {
     }
 
     /// While a WebSocket is open, asks again after each interval whether its token still is good, where a server can
-    /// revoke it. Default: never.
+    /// revoke it, see [`Lease::ended`](crate::Lease::ended). Default: never.
     pub fn revalidate_interval(mut self, interval: Duration) -> Self {
         self.revalidate_interval = Some(interval);
         self

@@ -76,8 +76,8 @@ impl<'a> Subject<'a> {
 
     /// When the element is asked again whether the credential still is good, where a connection stays open.
     fn revalidate(&self) -> Option<Revalidate> {
-        let opens = self.about.request.is_some_and(|(method, _)| websocket::opens(method, self.headers));
-        let interval = self.revalidate_interval.filter(|_| opens)?;
+        let (method, _) = self.about.request?;
+        let interval = self.revalidate_interval.filter(|_| websocket::may_open(method, self.headers))?;
         Some(Revalidate { interval, timeout: self.timeout, client: self.about.client })
     }
 }

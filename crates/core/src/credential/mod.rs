@@ -1,7 +1,7 @@
 //! What a caller presents: read once from the request, strictly, and handed to the elements.
 //!
 //! There is one way to write a credential: one `Authorization` line, a scheme in any case, one or more
-//! spaces, one `token68` (RFC 9110 §11.4). Everything else is refused rather than guessed at, because two
+//! spaces, and one word (RFC 9110 §11.4). Everything else is refused rather than guessed at, because two
 //! parties that guess differently disagree about who is calling.
 //!
 //! Scripts in browsers cannot write that line when they open a WebSocket. A service may therefore name further places for
@@ -86,7 +86,7 @@ impl Credential<'_> {
     }
 }
 
-/// A bearer token: one or more `token68` characters (RFC 6750 §2.1). Redacted in `Debug`.
+/// A bearer token: visible ASCII characters without a comma (RFC 6749 §A.12). Redacted in `Debug`.
 #[derive(Clone)]
 pub struct Bearer<'a>(Cow<'a, str>);
 
@@ -95,9 +95,9 @@ impl<'a> Bearer<'a> {
     ///
     /// # Errors
     ///
-    /// When it is empty or holds anything but `token68` characters.
+    /// When it is empty or holds white space, a comma, a control character, or anything outside ASCII.
     pub fn new(token: &'a str) -> Result<Self, CredentialError> {
-        match header::token68(token) {
+        match header::access_token(token) {
             Ok(()) => Ok(Self(Cow::Borrowed(token))),
             Err(kind) => Err(CredentialError::new(kind, Some(Scheme::Bearer))),
         }

@@ -15,7 +15,10 @@ use std::fmt;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header::SEC_WEBSOCKET_PROTOCOL};
 
-use super::{Bearer, Credential, CredentialError, CredentialErrorKind as Kind, Scheme, header::token68};
+use super::{
+    Bearer, Credential, CredentialError, CredentialErrorKind as Kind, Scheme,
+    header::{access_token, token68},
+};
 
 /// The entry before a token.
 const BEARER: &str = "bearer";
@@ -144,7 +147,7 @@ impl<'h> Token<'h> {
             Self::Encoded(text) => {
                 let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| Kind::NotBase64Url)?;
                 let token = String::from_utf8(bytes).map_err(|_| Kind::NotToken68)?;
-                token68(&token)?;
+                access_token(&token)?;
                 Ok(Bearer(token.into()))
             }
         }

@@ -16,6 +16,12 @@ pub fn opens(method: &Method, headers: &HeaderMap) -> bool {
     }
 }
 
+/// Whether the answer to a request may be a connection that stays open, whoever gives it. More than [`opens`]: hyper upgrades
+/// whatever has an `Upgrade`, and axum takes a `Connection` in which the word occurs anywhere.
+pub(crate) fn may_open(method: &Method, headers: &HeaderMap) -> bool {
+    *method == Method::CONNECT || headers.contains_key(UPGRADE)
+}
+
 /// Whether a comma-separated header holds an element, in any case.
 fn holds(headers: &HeaderMap, name: &http::HeaderName, wanted: &str) -> bool {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());

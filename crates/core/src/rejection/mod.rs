@@ -264,7 +264,7 @@ impl Rejection {
             headers.append(WWW_AUTHENTICATE, challenge.clone());
         }
         if let Some(span) = self.retry_after() {
-            let whole = span.as_secs() + u64::from(span.subsec_nanos() > 0);
+            let whole = span.as_secs().saturating_add(u64::from(span.subsec_nanos() > 0));
             headers.insert(RETRY_AFTER, HeaderValue::from(whole.max(1)));
         }
         match self.0.protocol {
@@ -335,9 +335,13 @@ mod tests {
 
     #[test]
     fn an_unavailable_answer_says_when_to_come_back_in_whole_seconds() {
-        for (span, expected) in
-            [(None, "5"), (Some(Duration::from_millis(1200)), "2"), (Some(Duration::ZERO), "1")]
-        {
+        for (span, expected) in [
+            (None, "5"),
+            (Some(Duration::from_millis(1200)), "2"),
+            (Some(Duration::from_secs(2)), "2"),
+            (Some(Duration::ZERO), "1"),
+            (Some(Duration::MAX), "18446744073709551615"),
+        ] {
             let headers = headers(&Rejection::unavailable(&challenges(Protocol::Http), span));
             assert_eq!(headers[RETRY_AFTER], expected);
             assert_eq!(headers[CONTENT_LENGTH], "0");

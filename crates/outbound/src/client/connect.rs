@@ -15,14 +15,14 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{
         self, Builder, ResponseFuture,
-        connect::{Connection, HttpConnector},
+        connect::{Connection, HttpConnector, dns::GaiResolver},
     },
     rt::{TokioExecutor, TokioTimer},
 };
 use portcullis_core::{BoxFuture, Clock};
 use tower_service::Service;
 
-use super::deadline::within;
+use super::{deadline::within, names::Names};
 use crate::{
     ClientConfig, HttpVersion,
     error::{ConnectTimedOut, NoHttp2},
@@ -43,23 +43,25 @@ type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Connections to servers of one scheme.
 pub(super) enum Transport {
-    Plain(legacy::Client<Bounded<HttpConnector>, Full<Bytes>>),
+    Plain(legacy::Client<Bounded<HttpConnector<Names>>, Full<Bytes>>),
     Tls(legacy::Client<Bounded<HttpsConnector<HttpConnector>>, Full<Bytes>>),
 }
 
 impl Transport {
     pub(super) fn plain(config: &ClientConfig) -> Self {
-        Self::Plain(builder(config).build(Bounded::new(tcp(), config, false)))
+        let tcp = tcp(Names::of_plain_http(config));
+        Self::Plain(builder(config).build(Bounded::new(tcp, config, false)))
     }
 
     pub(super) fn tls(config: &ClientConfig, mut tls: rustls::ClientConfig) -> Self {
         // The connector says itself which protocols it offers, and takes offence at others.
         tls.alpn_protocols.clear();
         let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_only();
+        let tcp = tcp(GaiResolver::new());
         let connector = match config.version {
-            HttpVersion::Negotiated => connector.enable_all_versions().wrap_connector(tcp()),
-            HttpVersion::Http11 => connector.enable_http1().wrap_connector(tcp()),
-            HttpVersion::Http2 => connector.enable_http2().wrap_connector(tcp()),
+            HttpVersion::Negotiated => connector.enable_all_versions().wrap_connector(tcp),
+            HttpVersion::Http11 => connector.enable_http1().wrap_connector(tcp),
+            HttpVersion::Http2 => connector.enable_http2().wrap_connector(tcp),
         };
         Self::Tls(builder(config).build(Bounded::new(
             connector,
@@ -85,8 +87,8 @@ impl fmt::Debug for Transport {
     }
 }
 
-fn tcp() -> HttpConnector {
-    let mut tcp = HttpConnector::new();
+fn tcp<R>(names: R) -> HttpConnector<R> {
+    let mut tcp = HttpConnector::new_with_resolver(names);
     tcp.set_nodelay(true);
     tcp.enforce_http(false);
     tcp

@@ -3,6 +3,7 @@
 mod body;
 mod connect;
 mod deadline;
+mod names;
 
 use std::{
     fmt,

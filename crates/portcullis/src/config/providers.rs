@@ -2,10 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap, fmt, sync::Arc};
 
-use portcullis_core::{
-    BuildError, Element, IntoProvider, Provider,
-    config::{Node, Section, Table, Value},
-};
+use portcullis_core::{BuildError, Element, IntoProvider, Provider, config::Section};
 
 /// Makes a provider from its section.
 type Factory = dyn Fn(&Section<'_>) -> Result<Arc<dyn Provider>, BuildError> + Send + Sync;
@@ -226,6 +223,8 @@ const UNSCOPED_TOKENS: &str = "required, and missing: without `scopes` any token
 /// Whether the token that a record's own calls carry has scopes. They are easily taken for those of the callers.
 #[cfg(any(feature = "jwt", feature = "introspection"))]
 fn asks_for_scopes_of_its_own(record: &Section<'_>, inner: &[&str]) -> Option<&'static str> {
+    use portcullis_core::config::{Node, Table, Value};
+
     fn table(node: Option<&Node>) -> Option<&Table> {
         match node?.value() {
             Value::Table(table) => Some(table),

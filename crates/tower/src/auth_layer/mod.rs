@@ -55,8 +55,9 @@
 //!
 //! `OPTIONS` is a method like any other here. A CORS preflight, which never carries credentials, passes because
 //! the CORS layer stands outside this one and answers it itself; there it also puts its headers on refusals,
-//! without which a browser shows a script no status. Tracing goes outside too, so that refusals are traced.
-//! Whatever rewrites paths goes outside.
+//! without which a browser shows a script no status. Tracing goes outside too, so that refusals are traced; where it
+//! shows headers, `Authorization`, `Cookie` and `Sec-WebSocket-Protocol` have to be marked sensitive further outside
+//! still, as the listener of `portcullis-axum` does. Whatever rewrites paths goes outside.
 //!
 //! # Caveat
 //!

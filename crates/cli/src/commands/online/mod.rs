@@ -116,14 +116,14 @@ impl Answered {
 
 /// What answered, how fast, what is wrong, and who needs it.
 pub(super) fn table(all: &[Answered]) -> Table {
-    let mut table = Table::new(2, &["ROLE", "SERVER", "", "TOOK", "ANSWER", "NEEDED BY"]);
+    let mut table = Table::new(2, &["ROLE", "SERVER", "STATE", "TOOK", "NEEDED BY", "ANSWER"]);
     for Answered { probe, needed_by } in all {
         let (word, answer) = match &probe.result {
             Ok(answer) => ("ok", answer),
             Err(problem) => ("WRONG", problem),
         };
         let took = format!("{} ms", probe.took.as_millis());
-        table.row([probe.role, &probe.url, word, &took, answer, &needed_by.join("; ")]);
+        table.row([probe.role, &probe.url, word, &took, &needed_by.join("; "), answer]);
     }
     table
 }

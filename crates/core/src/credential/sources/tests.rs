@@ -193,6 +193,8 @@ fn cookies_are_taken_out_and_others_stay() {
         all().conceal_cookies(&mut headers);
         let kept: Vec<_> = headers.get_all("cookie").iter().collect();
         assert_eq!(kept, left, "{lines:?}");
+        let ours_was_there = left.join("") != lines.iter().map(|(_, line)| *line).collect::<String>();
+        assert!(kept.iter().all(|line| line.is_sensitive() == ours_was_there), "{lines:?}");
         CredentialSources::header().conceal_cookies(&mut headers);
         assert_eq!(headers.get_all("cookie").iter().count(), left.len());
     }

@@ -32,6 +32,23 @@ const LONGEST_STALE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// background before it is too old, as `Cache-Control` says: not more often than
 /// [`min_refresh_interval`](Self::min_refresh_interval), and at least once a day. A token of a key that nobody knows yet
 /// waits for one fetch that it shares with all others.
+///
+/// ```
+/// use portcullis_jwt::{JwksConfig, JwtValidator, JwtValidatorConfig, SignatureConfig};
+///
+/// let keys = SignatureConfig::jwks(JwksConfig::issuer("https://id.example"));
+/// let orders = JwtValidator::new(JwtValidatorConfig::new(keys.clone()).audience(["orders"]))?;
+/// // Of the same `keys`: the key set is fetched once for both.
+/// let bills = JwtValidator::new(JwtValidatorConfig::new(keys).audience(["bills"]))?;
+///
+/// assert_eq!(orders.key_set().map(|set| set.count), Some(0), "nobody has been asked yet");
+///
+/// // Keys sign tokens for every application of their issuer: one has to say which is this.
+/// let keys = SignatureConfig::jwks(JwksConfig::issuer("https://id.example"));
+/// assert!(JwtValidator::new(JwtValidatorConfig::new(keys)).is_err());
+/// # drop(bills);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 #[must_use]
 pub struct JwksConfig {
@@ -112,6 +129,11 @@ impl JwksConfig {
         self
     }
 
+    /// The same without an age of its own where the server does not say: a day is the limit of all.
+    pub(super) fn unlimited_age(self) -> Self {
+        self.max_age(LONGEST_AGE)
+    }
+
     /// The clock that ages, intervals and deadlines are measured by; the machine's unless given.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.client = self.client.clock(Arc::clone(&clock));
@@ -129,14 +151,8 @@ impl JwksConfig {
 
     fn build(&self) -> Result<KeySource, Mistake> {
         let place = self.place()?;
-        if !INTERVALS.contains(&self.min_refresh_interval) {
-            let (least, most) = INTERVALS.into_inner();
-            let text = format!("is out of bounds: from {least:?} to {} s", most.as_secs());
-            return Err(("jwksConfig.minRefreshInterval", text));
-        }
-        if self.max_stale > LONGEST_STALE {
-            let text = "is more than seven days: keys that old may have been withdrawn long ago".to_owned();
-            return Err(("jwksConfig.maxStale", text));
+        if let Some(mistake) = self.out_of_bounds().pop() {
+            return Err(mistake);
         }
         let client = HttpClient::new(self.client.clone())
             .map_err(|error| ("jwksConfig.clientConfig", format!("{error:?}")))?;
@@ -150,7 +166,22 @@ impl JwksConfig {
         Ok(KeySource::new(Box::new(HttpFetch::new(client, place)), settings))
     }
 
-    fn place(&self) -> Result<Place, Mistake> {
+    /// Spans that make no sense.
+    pub(super) fn out_of_bounds(&self) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        if !INTERVALS.contains(&self.min_refresh_interval) {
+            let (least, most) = INTERVALS.into_inner();
+            let text = format!("is out of bounds: from {least:?} to {} s", most.as_secs());
+            mistakes.push(("jwksConfig.minRefreshInterval", text));
+        }
+        if self.max_stale > LONGEST_STALE {
+            let text = "is more than seven days: keys that old may have been withdrawn long ago".to_owned();
+            mistakes.push(("jwksConfig.maxStale", text));
+        }
+        mistakes
+    }
+
+    pub(super) fn place(&self) -> Result<Place, Mistake> {
         let (place, key) = match &self.origin {
             Origin::Url(url) => {
                 let endpoint = Endpoint::parse(url);
@@ -216,12 +247,5 @@ impl Jwks {
 impl fmt::Debug for Jwks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.config().fmt(f)
-    }
-}
-
-/// What the reading of a section needs.
-impl JwksConfig {
-    pub(super) fn limitless(self) -> Self {
-        self.max_age(LONGEST_AGE)
     }
 }

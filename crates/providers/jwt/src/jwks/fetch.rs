@@ -12,8 +12,17 @@ pub(super) trait Fetch: fmt::Debug + Send + Sync + 'static {
     /// Where it asks first, for people.
     fn url(&self) -> &str;
 
-    /// Asks; `known` is what the last good answer can be recognised by.
-    fn fetch(&self, known: Option<Arc<Validators>>) -> BoxFuture<'_, Result<Fetched, Failure>>;
+    /// Asks.
+    fn fetch(&self, before: Before) -> BoxFuture<'_, Result<Fetched, Failure>>;
+}
+
+/// What came of earlier fetches.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Before {
+    /// What the last good answer can be recognised by.
+    pub(super) known: Option<Arc<Validators>>,
+    /// Whether the last fetch failed.
+    pub(super) failed: bool,
 }
 
 /// An answer that is a key set, or says that it has not changed.

@@ -15,7 +15,7 @@ use portcullis_outbound::{Answer, Endpoint, Get, HttpClient, OutboundError};
 
 use super::{
     discovery::Issuer,
-    fetch::{Failure, Fetch, Fetched, Validators},
+    fetch::{Before, Failure, Fetch, Fetched, Validators},
     freshness::{self, LONGEST_AGE},
 };
 
@@ -131,15 +131,12 @@ impl Fetch for HttpFetch {
         &self.shown
     }
 
-    fn fetch(&self, known: Option<Arc<Validators>>) -> BoxFuture<'_, Result<Fetched, Failure>> {
-        Box::pin(async move {
-            let fetched = self.fetch_once(known).await;
-            if fetched.is_err() {
-                // The keys may have moved.
-                *self.found() = None;
-            }
-            fetched
-        })
+    fn fetch(&self, before: Before) -> BoxFuture<'_, Result<Fetched, Failure>> {
+        if before.failed {
+            // The keys may have moved.
+            *self.found() = None;
+        }
+        Box::pin(self.fetch_once(before.known))
     }
 }
 

@@ -1,6 +1,6 @@
 //! `jwksConfig` read from a configuration.
 
-use portcullis_core::config::{Section, Value};
+use portcullis_core::config::{Node, Section, Value};
 use portcullis_outbound::{ClientConfig, Purpose, read_endpoint};
 
 use super::JwksConfig;
@@ -11,15 +11,13 @@ impl JwksConfig {
     pub fn read(section: &Section<'_>) -> Option<Self> {
         let client = ClientConfig::read(section, Purpose::Keys);
         let place = section.exactly_one(&["url", "issuer"]);
-        if let Some(key) = place {
-            // Notes what is wrong with it; and the text is needed as it was written.
-            let _ = read_endpoint(section, key, client.as_ref());
-        }
-        let text = |key: &str| section.string(key).unwrap_or_default();
-        let mut config = match place {
-            Some("issuer") => Self::issuer(text("issuer")),
-            _ => Self::url(place.map(text).unwrap_or_default()),
+        // Notes what is wrong with it; the text is needed as it was written.
+        let endpoint = place.and_then(|key| read_endpoint(section, key, client.as_ref()));
+        let text = match place.and_then(|key| section.node(key)).map(Node::value) {
+            Some(Value::String(text)) => text.as_str(),
+            _ => "",
         };
+        let mut config = if place == Some("issuer") { Self::issuer(text) } else { Self::url(text) };
         config = config.preload(section.boolean("preload", false));
         if let Some(interval) = section.duration("minRefreshInterval") {
             config = config.min_refresh_interval(interval);
@@ -30,8 +28,17 @@ impl JwksConfig {
         if let Some(cache) = section.section("cacheConfig") {
             config = config.read_cache(&cache);
         }
-        let client = client?;
-        (!section.failed()).then(|| config.client(client).clock(section.reader().clock()))
+        if let Some(client) = client {
+            config = config.client(client).clock(section.reader().clock());
+        }
+        let mut mistakes = config.out_of_bounds();
+        if endpoint.is_some() {
+            mistakes.extend(config.place().err());
+        }
+        for (key, text) in mistakes {
+            section.problem(key.trim_start_matches("jwksConfig."), text);
+        }
+        (!section.failed()).then_some(config)
     }
 
     fn read_cache(self, section: &Section<'_>) -> Self {
@@ -45,7 +52,7 @@ impl JwksConfig {
             _ => false,
         };
         if unlimited {
-            return self.limitless();
+            return self.unlimited_age();
         }
         match section.duration("defaultMaxAge") {
             Some(age) => self.max_age(age),

@@ -15,7 +15,7 @@ use tokio::{runtime::Handle, sync::watch};
 
 use super::{
     bucket::{Bucket, Share},
-    fetch::{Failure, Fetch, Fetched},
+    fetch::{Before, Failure, Fetch, Fetched},
     held::{Ages, Held},
     log,
     state::{Asking, Move, State},
@@ -336,8 +336,11 @@ struct Flight {
 impl Flight {
     async fn run(mut self) {
         let asked_at = self.shared.now();
-        let known = self.shared.held.load_full().map(|held| Arc::clone(&held.validators));
-        let result = self.shared.fetch.fetch(known).await;
+        let before = Before {
+            known: self.shared.held.load_full().map(|held| Arc::clone(&held.validators)),
+            failed: self.shared.lock().failure().is_some(),
+        };
+        let result = self.shared.fetch.fetch(before).await;
         let (shared, number) = (Arc::clone(&self.shared), self.number);
         // A set of many keys takes milliseconds to prepare.
         let landing = tokio::task::spawn_blocking(move || shared.land(number, result, asked_at));

@@ -68,12 +68,14 @@ impl JwtValidator {
         cx: &Context<'_>,
     ) -> Option<Outcome> {
         let looked = source.look();
-        // An explanation leaves no trace.
-        if cx.may_remember() && cx.may_contact() {
-            source.refresh_if_due(&looked);
-        }
         let open = match self.examine(token, &looked, cx) {
-            Ok(outcome) => return Some(outcome),
+            Ok(outcome) => {
+                // Keys that are good for something are kept fresh. An explanation leaves no trace.
+                if matches!(outcome, Outcome::Known(_)) && cx.may_remember() && cx.may_contact() {
+                    source.refresh_if_due(&looked);
+                }
+                return Some(outcome);
+            }
             Err(open) => open,
         };
         match source.settled_without_waiting(&looked, open.share()) {

@@ -12,21 +12,9 @@ use super::{
 };
 use crate::refusal::{Refused, code, refuse};
 
-/// The members of an answer that RFC 7662 §2.2 knows: none of them is a place for the token itself.
-const KNOWN_MEMBERS: [&str; 12] = [
-    "active",
-    "scope",
-    "client_id",
-    "username",
-    "token_type",
-    "exp",
-    "iat",
-    "nbf",
-    "sub",
-    "aud",
-    "iss",
-    "jti",
-];
+/// The texts in an answer that RFC 7662 §2.2 has mean something else than the token, even where they happen to be spelled
+/// alike. `jti` is not among them: some servers use it as the token itself.
+const NEVER_THE_TOKEN: [&str; 7] = ["scope", "client_id", "username", "token_type", "sub", "aud", "iss"];
 
 /// A token that the server vouches for, and for how long.
 struct Active {
@@ -145,11 +133,27 @@ fn active(
     if let Value::Object(mut members) = answer {
         // A server that repeats the token would have it rest in memory.
         members.retain(|name, value| {
-            KNOWN_MEMBERS.contains(&name.as_str()) || value.as_str().is_none_or(|text| text != token)
+            NEVER_THE_TOKEN.contains(&name.as_str()) || (name != token && keep_without(token, value))
         });
         identity = identity.with_claims(members);
     }
     Ok(Active { identity, not_before, lifetime })
+}
+
+/// Takes the token out of whatever `value` holds; false where it is the token.
+fn keep_without(token: &str, value: &mut Value) -> bool {
+    match value {
+        Value::String(text) => text != token,
+        Value::Array(items) => {
+            items.retain_mut(|item| keep_without(token, item));
+            true
+        }
+        Value::Object(members) => {
+            members.retain(|name, value| name != token && keep_without(token, value));
+            true
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+    }
 }
 
 fn check_issuer(found: Option<&str>, config: &IntrospectionConfig) -> Refused<()> {

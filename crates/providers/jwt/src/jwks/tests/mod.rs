@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     JwksConfig,
-    fetch::{Failure, Fetch, Fetched, Validators},
+    fetch::{Before, Failure, Fetch, Fetched, Validators},
     held::Ages,
     source::{KeySource, Settings},
 };
@@ -158,12 +158,12 @@ impl Fetch for Script {
         URL
     }
 
-    fn fetch(&self, known: Option<Arc<Validators>>) -> BoxFuture<'_, Result<Fetched, Failure>> {
+    fn fetch(&self, before: Before) -> BoxFuture<'_, Result<Fetched, Failure>> {
         Box::pin(async move {
             // What a server answers it knows when it is asked, however long the answer takes.
             let (says, said, etag, held) = {
                 let mut state = self.lock();
-                state.calls.push(known);
+                state.calls.push(before.known);
                 (state.says.clone(), state.said, state.etag, state.held)
             };
             if held {

@@ -29,6 +29,26 @@ async fn the_first_token_of_a_new_key_is_known() {
     assert_eq!(bench.script.calls(), 3);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn after_a_rotation_nobody_is_refused_however_many_come_at_once() {
+    let mut newest = Pair::new("0");
+    let bench = Bench::warm(set(&[&newest]), &newest).await;
+    for round in 1..=20 {
+        let (before, calls) = (newest, bench.script.calls());
+        newest = Pair::new(&round.to_string());
+        bench.script.says(set(&[&before, &newest]));
+        let requests = (0..200).map(|number| {
+            let pair = if number % 2 == 0 { &newest } else { &before };
+            let mut claims = claims_with("jti", number.to_string().into());
+            claims["exp"] = 9_999_999_999_u64.into();
+            bench.send(pair.token_with(&claims))
+        });
+        assert_eq!(all(requests.collect()).await, vec![Told::Known; 200]);
+        assert!(bench.script.calls() - calls <= 2);
+        bench.manual.advance(INTERVAL * 2);
+    }
+}
+
 #[tokio::test]
 async fn during_an_overlap_tokens_of_both_keys_are_known() {
     let (old, new) = (Pair::new("old"), Pair::new("new"));

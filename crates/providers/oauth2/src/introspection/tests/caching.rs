@@ -45,26 +45,45 @@ async fn an_active_token_is_remembered_for_a_minute() {
     assert_eq!(bench.server.call_count(), 2);
 }
 
-#[tokio::test]
-async fn its_age_counts_from_the_moment_at_which_the_server_was_asked() {
+/// A provider that remembers as `cache` says, after a question about the token that took so many seconds.
+async fn after_a_long_answer(cache: CacheConfig, members: serde_json::Value, seconds: u64) -> Bench {
     let bench = Bench::with(|config| {
         let client = config.client.clone().request_timeout(Duration::from_secs(600));
-        config.client(client).cache(CacheConfig::default())
+        config.client(client).cache(cache)
     })
     .await;
+    bench.server.grant(TOKEN, members);
     let hold = bench.server.hold();
     let asking = tokio::spawn({
         let (provider, clock) = (bench.provider.clone(), Arc::clone(&bench.clock));
         async move { ask(&provider, TOKEN, &Context::new(&clock)).await }
     });
     bench.server.called(1).await;
-    bench.manual.advance(Duration::from_secs(40));
+    bench.manual.advance(Duration::from_secs(seconds));
     hold.release();
     known(asking.await.unwrap());
+    bench
+}
+
+#[tokio::test]
+async fn its_age_counts_from_the_moment_at_which_the_server_was_asked() {
+    let bench = after_a_long_answer(CacheConfig::default(), json!({}), 40).await;
     bench.manual.advance(Duration::from_secs(19));
     known(bench.ask(TOKEN).await);
     assert_eq!(bench.server.call_count(), 1);
     bench.manual.advance(SECOND);
+    known(bench.ask(TOKEN).await);
+    assert_eq!(bench.server.call_count(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_that_took_long_is_remembered_until_exp_all_the_same() {
+    let members = json!({"exp": NOW.as_secs() + 60});
+    let bench = after_a_long_answer(CacheConfig::default().unlimited_age(), members, 40).await;
+    bench.manual.advance(Duration::from_millis(19_999));
+    known(bench.ask(TOKEN).await);
+    assert_eq!(bench.server.call_count(), 1);
+    bench.manual.advance(Duration::from_millis(1));
     known(bench.ask(TOKEN).await);
     assert_eq!(bench.server.call_count(), 2);
 }

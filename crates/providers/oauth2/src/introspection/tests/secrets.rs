@@ -1,9 +1,12 @@
 //! What must not be seen, and must not rest.
 
-use portcullis_core::{Outcome, Provider as _};
+use std::sync::Arc;
+
+use portcullis_core::{BoxFuture, Outcome, Probe, Provider as _, Secret, TokenError, TokenSource};
+use portcullis_outbound::HttpVersion;
 use serde_json::json;
 
-use super::{Bench, CacheConfig, known};
+use super::{Bench, CacheConfig, known, unavailable};
 use crate::fixtures::Log;
 
 const TOKEN: &str = "canary-token-4711";
@@ -51,20 +54,66 @@ async fn no_secret_shows_in_debug_logs_errors_and_states() {
     }
 }
 
+/// A token of our own.
+#[derive(Debug)]
+struct OwnToken;
+
+impl TokenSource for OwnToken {
+    fn token(&self) -> BoxFuture<'_, Result<Secret, TokenError>> {
+        Box::pin(async { Ok(Secret::new("canary-own")) })
+    }
+
+    fn refused(&self, _: &Secret) {}
+
+    fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {
+        Box::pin(async { Vec::new() })
+    }
+}
+
+#[tokio::test]
+async fn nothing_beneath_logs_a_secret_in_either_version_of_http() {
+    for version in [HttpVersion::Http11, HttpVersion::Http2] {
+        let log = Log::default();
+        let _guard = log.listen();
+        let bench = Bench::with(|config| {
+            let client = config.client.clone().http_version(version).auth(Arc::new(OwnToken));
+            let client = client.payload("p", "canary-payload").header("x-key", "canary-header");
+            config.optional_param("tenant", PARAM).client(client)
+        })
+        .await;
+        bench.server.grant(TOKEN, json!({"sub": "alice"}));
+        bench.server.require_bearer("canary-own");
+        known(bench.ask(TOKEN).await);
+        assert_eq!(bench.code("canary-unknown").await, "inactive");
+        bench.server.require_bearer("canary-another");
+        assert!(unavailable(bench.ask(TOKEN).await).contains("refuses our own credentials"));
+        // It is the libraries' own account that is looked through.
+        let text = log.text();
+        assert!(text.contains("hyper"), "{text}");
+        assert!(!text.contains("canary"), "{version:?}: {text}");
+    }
+}
+
 #[tokio::test]
 async fn no_token_rests_in_the_cache_though_the_server_repeats_it() {
     let bench = bench().await;
     bench.server.grant(
         TOKEN,
-        json!({"sub": "alice", "token": TOKEN, "access_token": TOKEN, "jti": "7", "note": "kept"}),
+        json!({
+            "sub": "alice", "token": TOKEN, "access_token": TOKEN, "jti": TOKEN, "note": "kept",
+            "request": {"headers": [{"authorization": TOKEN}, TOKEN, "kept"], TOKEN: 1, "id": 7},
+        }),
     );
     let identity = known(bench.ask(TOKEN).await);
     assert_eq!(identity.claims()["note"], "kept");
-    assert_eq!(identity.claims()["jti"], "7");
+    assert_eq!(identity.claims()["request"], json!({"headers": [{}, "kept"], "id": 7}));
+    assert!(!identity.claims().contains_key("jti"));
+    bench.server.grant("canary-other", json!({"jti": "7"}));
+    assert_eq!(known(bench.ask("canary-other").await).claims()["jti"], "7");
     bench.ask("canary-inactive").await;
     let cache = bench.provider.cache.as_ref().unwrap();
     let held = cache.dump();
-    assert_eq!(held.len(), 2);
+    assert_eq!(held.len(), 3);
     for text in held {
         assert!(!text.contains("canary"), "{text}");
     }

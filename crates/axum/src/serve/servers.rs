@@ -1,0 +1,175 @@
+//! Numbers about the servers that providers depend on, for Prometheus.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+    sync::Arc,
+};
+
+use portcullis_core::{Provider, ServerState};
+
+use super::metrics::family;
+
+/// Providers whose servers are shown.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Watched(Vec<Arc<dyn Provider>>);
+
+impl Watched {
+    pub(super) fn add(&mut self, providers: impl IntoIterator<Item = Arc<dyn Provider>>) {
+        for provider in providers {
+            if !self.0.iter().any(|known| Arc::ptr_eq(known, &provider)) {
+                self.0.push(provider);
+            }
+        }
+    }
+
+    /// Each server once: Prometheus refuses a whole page that has a series twice. Of two providers that share a server,
+    /// the worse off is shown.
+    fn servers(&self) -> BTreeMap<(&'static str, String), ServerState> {
+        let mut servers: BTreeMap<(&'static str, String), ServerState> = BTreeMap::new();
+        for state in self.0.iter().flat_map(|provider| provider.servers()) {
+            let key = (state.role, state.url.clone());
+            match servers.get(&key) {
+                Some(known) if is_worse(known, &state) => {}
+                _ => _ = servers.insert(key, state),
+            }
+        }
+        servers
+    }
+
+    /// The text format of Prometheus, version 0.0.4; nothing where there is no server.
+    pub(super) fn render(&self, text: &mut String) {
+        type Number = fn(&ServerState) -> Option<u64>;
+        let servers = self.servers();
+        let families: [(&str, &str, Number); 4] = [
+            ("portcullis_server_usable", "1 where requests that need the server can be decided.", |state| {
+                Some(u64::from(state.usable))
+            }),
+            (
+                "portcullis_server_failing",
+                "1 where the server did not answer rightly when it was last asked.",
+                |state| Some(u64::from(state.last_error.is_some())),
+            ),
+            ("portcullis_server_held", "Things of the server that are held, such as keys.", |state| {
+                state.holds.map(|holds| holds as u64)
+            }),
+            ("portcullis_server_age_seconds", "Since the server last answered rightly.", |state| {
+                state.age.map(|age| age.as_secs())
+            }),
+        ];
+        for (name, help, number) in families {
+            let mut numbers = servers.values().filter_map(|state| Some((state, number(state)?))).peekable();
+            if numbers.peek().is_some() {
+                family(text, name, "gauge", help);
+            }
+            for (state, number) in numbers {
+                let (role, url) = (state.role, Escaped(&state.url));
+                let _ = writeln!(text, "{name}{{role=\"{role}\",url=\"{url}\"}} {number}");
+            }
+        }
+    }
+}
+
+fn is_worse(one: &ServerState, other: &ServerState) -> bool {
+    let rank = |state: &ServerState| (!state.usable, state.last_error.is_some(), state.age);
+    rank(one) >= rank(other)
+}
+
+/// A label's value in its quotes.
+struct Escaped<'t>(&'t str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|character| match character {
+            '\\' => f.write_str("\\\\"),
+            '"' => f.write_str("\\\""),
+            '\n' => f.write_str("\\n"),
+            other => f.write_char(other),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use portcullis_core::{BoxFuture, Context, Credential, Outcome, Scheme};
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Needs(Vec<ServerState>);
+
+    impl Provider for Needs {
+        fn kind(&self) -> &'static str {
+            "needs"
+        }
+
+        fn scheme(&self) -> Scheme {
+            Scheme::Bearer
+        }
+
+        fn try_authenticate(&self, _: &Credential<'_>, _: &Context<'_>) -> Option<Outcome> {
+            None
+        }
+
+        fn authenticate<'a>(&'a self, _: &'a Credential<'a>, _: &'a Context<'a>) -> BoxFuture<'a, Outcome> {
+            Box::pin(async { Outcome::refused("no", "no") })
+        }
+
+        fn servers(&self) -> Vec<ServerState> {
+            self.0.clone()
+        }
+    }
+
+    fn rendered(providers: Vec<Vec<ServerState>>) -> String {
+        let mut watched = Watched::default();
+        watched.add(providers.into_iter().map(|states| Arc::new(Needs(states)) as Arc<dyn Provider>));
+        let mut text = String::new();
+        watched.render(&mut text);
+        text
+    }
+
+    #[test]
+    fn each_server_is_shown_with_what_is_known_of_it() {
+        let mut keys = ServerState::unasked("jwks", "https://id.example/jwks");
+        (keys.holds, keys.age) = (Some(3), Some(Duration::from_millis(12_900)));
+        let mut opaque = ServerState::unasked("introspection", "https://id.example/\"\\\n");
+        (opaque.usable, opaque.last_error) = (false, Some("refused".to_owned()));
+        let text = rendered(vec![vec![keys], vec![opaque]]);
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(
+            lines,
+            [
+                "portcullis_server_usable{role=\"introspection\",url=\"https://id.example/\\\"\\\\\\n\"} 0",
+                "portcullis_server_usable{role=\"jwks\",url=\"https://id.example/jwks\"} 1",
+                "portcullis_server_failing{role=\"introspection\",url=\"https://id.example/\\\"\\\\\\n\"} 1",
+                "portcullis_server_failing{role=\"jwks\",url=\"https://id.example/jwks\"} 0",
+                "portcullis_server_held{role=\"jwks\",url=\"https://id.example/jwks\"} 3",
+                "portcullis_server_age_seconds{role=\"jwks\",url=\"https://id.example/jwks\"} 12",
+            ]
+        );
+        assert_eq!(text.matches("# TYPE").count(), 4);
+    }
+
+    #[test]
+    fn of_two_that_share_a_server_the_worse_off_is_shown_once() {
+        let well = ServerState::unasked("jwks", "https://id.example/jwks");
+        let mut ill = well.clone();
+        (ill.usable, ill.last_error) = (false, Some("refused".to_owned()));
+        for order in [vec![well.clone(), ill.clone()], vec![ill, well]] {
+            let text = rendered(order.into_iter().map(|state| vec![state]).collect());
+            assert_eq!(text.matches("portcullis_server_usable{").count(), 1);
+            assert!(text.contains("url=\"https://id.example/jwks\"} 0"), "{text}");
+        }
+    }
+
+    #[test]
+    fn without_servers_nothing_is_shown_and_a_provider_counts_once() {
+        assert_eq!(rendered(vec![Vec::new()]), "");
+        let one: Arc<dyn Provider> = Arc::new(Needs(Vec::new()));
+        let mut watched = Watched::default();
+        watched.add([Arc::clone(&one), one]);
+        assert_eq!(watched.0.len(), 1);
+    }
+}
