@@ -3,16 +3,17 @@
 mod builder;
 mod log;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 pub use self::builder::SlapdBuilder;
 pub use self::log::{Seen, Traffic};
 use crate::program::watchdog;
 use crate::server::Place;
 use crate::tools::missing;
-use crate::{Lines, TempDir, data, tool, write};
+use crate::{Lines, PATIENCE, TempDir, data, tool, write};
 
 /// A directory with the entries of the seeds (`dc=ballerina,dc=io`) and those of Ballerina's own tests (`dc=avix,dc=lk`), on
 /// loopback, until this guard is dropped.
@@ -182,6 +183,11 @@ impl Slapd {
         let watchdog = watchdog(child.id());
         log.wait_for("slapd to start", |line| line.contains("slapd starting").then_some(()));
         self.running = Some(Running { child, watchdog, log });
+        // It says so before it listens.
+        listening(self.plain.address());
+        if self.tls {
+            listening(self.secure.address());
+        }
     }
 
     /// Stops it in the midst of whatever it does: connections are accepted by the system, and nobody answers.
@@ -230,13 +236,22 @@ impl Slapd {
     ///
     /// # Panics
     ///
-    /// If it does not run, or none comes within [`crate::PATIENCE`].
+    /// If it does not run, or none comes within [`PATIENCE`].
     pub fn logged(&mut self, words: &[&str]) {
         let has_all = |line: &str| words.iter().all(|word| line.contains(word));
         let log = &mut self.running.as_mut().expect("slapd runs").log;
         if !log.so_far().iter().any(|line| has_all(line)) {
             log.wait_for(&format!("slapd to say {words:?}"), |line| has_all(line).then_some(()));
         }
+    }
+}
+
+/// Waits until a server accepts connections here.
+fn listening(address: SocketAddr) {
+    let deadline = Instant::now() + PATIENCE;
+    while let Err(error) = TcpStream::connect(address) {
+        assert!(Instant::now() < deadline, "slapd does not listen on {address}: {error}");
+        std::thread::yield_now();
     }
 }
 
