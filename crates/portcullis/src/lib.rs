@@ -166,6 +166,7 @@ equal cost and memory come with it.
 //! |---|---|---|
 //! | `config` | [`Config`]: Config.toml | yes |
 //! | `file` | [`FileUserStore`]: Basic credentials against configured users | yes |
+//! | `ldap` | `LdapUserStore`: Basic credentials against a directory | no |
 //! | `jwt` | [`JwtValidator`]: bearer tokens | yes |
 //! | `jwks` | keys of an identity provider for [`JwtValidator`]: key sets and discovery | no |
 //! | `introspection` | `OAuth2Introspection`: opaque bearer tokens | no |
@@ -210,6 +211,10 @@ pub use portcullis_file::{FileUserStore, StoredUsers, User, UserRecord, UserStor
 pub use portcullis_jwt as jwt;
 #[cfg(feature = "jwt")]
 pub use portcullis_jwt::{JwtValidator, JwtValidatorConfig};
+#[cfg(feature = "ldap")]
+pub use portcullis_ldap as ldap;
+#[cfg(feature = "ldap")]
+pub use portcullis_ldap::{LdapConfig, LdapUserStore};
 /// Keys, certificates and key stores: what a listener shows and trusts, in code.
 #[cfg(any(feature = "config", feature = "axum"))]
 pub use portcullis_keys as keys;

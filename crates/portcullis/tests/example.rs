@@ -28,7 +28,6 @@ const EXAMPLE: &str = include_str!("../../../Config.toml.example");
 const LATER: &[&str] = &[
     "clients",
     "services.*.throttle",
-    "services.*.auth[].ldapUserStoreConfig",
     "clientConfig.auth.clientAssertion",
 ];
 
@@ -323,10 +322,6 @@ fn keys_of_later_versions_are_refused_as_such() {
     for (text, path) in [
         ("clients = {}", "clients"),
         ("services.\"/\" = { public = true, throttle = {} }", "services.*.throttle"),
-        (
-            "services.\"/\" = { auth = [{ scopes = \"*\", ldapUserStoreConfig = {} }] }",
-            "services.*.auth[].ldapUserStoreConfig",
-        ),
         (
             "services.\"/\" = { auth = [{ scopes = \"*\", oauth2IntrospectionConfig = { url = \"https://a.example\", \
              clientConfig = { auth = { tokenUrl = \"https://a.example\", clientId = \"a\", clientAssertion = {} } } } }] }",
