@@ -6,7 +6,7 @@ use ldap3::asn1::Tag;
 use tracing::info;
 
 use crate::{
-    config::is_member_uid,
+    check::is_member_uid,
     directory::User,
     dn::{Dn, naming_value},
     failure::Failure,

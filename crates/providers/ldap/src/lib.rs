@@ -54,6 +54,7 @@
 //! With `ldaps://` and `startTls` the server's certificate and its name are checked. Where StartTLS is refused, or anything in
 //! clear follows it, nothing is sent: there is no way back to clear text.
 
+mod check;
 mod config;
 mod connection;
 mod deadline;

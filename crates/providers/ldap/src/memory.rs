@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use portcullis_core::Identity;
 use quick_cache::{Weighter, sync::Cache};
 
-use crate::{config::MAX_CREDENTIAL_AGE, prf::Digest};
+use crate::{check::MAX_CREDENTIAL_AGE, prf::Digest};
 
 /// How many credentials, and how many users' groups, are remembered at most.
 const CAPACITY: usize = 10_000;

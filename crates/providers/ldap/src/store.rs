@@ -13,7 +13,8 @@ use portcullis_core::{
 use portcullis_keys::{ClientTls, KeyError, TrustAnchors, config::explained};
 
 use crate::{
-    config::{LdapConfig, Mistake},
+    check::Mistake,
+    config::LdapConfig,
     connection::Protection,
     directory::{Directory, Memories},
     flights::Flights,

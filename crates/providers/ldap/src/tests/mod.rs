@@ -8,6 +8,7 @@ mod probing;
 mod results;
 mod server;
 mod tls;
+mod wire;
 
 use std::{
     io,
