@@ -1,11 +1,14 @@
 //! What slapd says of its connections: `conn=1001 op=1 SRCH base="…" scope=2 deref=0 filter="(uid=alice)"`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Slapd;
 
 /// What a directory did.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Traffic {
-    /// The connections in the order of their numbers, each with what came on it. Those of the harness are among them.
+    /// The connections in the order of their numbers, each with what came on it. Those of [`Slapd::ADMIN`], which are the
+    /// harness's own, are not among them.
     pub connections: BTreeMap<u64, Vec<Seen>>,
     /// The most connections that were open at one time.
     pub peak: usize,
@@ -28,9 +31,17 @@ pub enum Seen {
 
 impl Traffic {
     pub(super) fn of(lines: &[String]) -> Self {
+        let own: BTreeSet<u64> = lines
+            .iter()
+            .filter_map(|line| connection(line))
+            .filter(|(_, rest)| matches!(seen(rest), Some(Seen::Bind(name)) if name == Slapd::ADMIN.0))
+            .map(|(number, _)| number)
+            .collect();
         let Self { mut connections, mut peak, mut open } = Self::default();
         for line in lines {
-            let Some((number, rest)) = connection(line) else { continue };
+            let Some((number, rest)) = connection(line).filter(|(number, _)| !own.contains(number)) else {
+                continue;
+            };
             // A connection may ask before the log says that it was accepted.
             let events = connections.entry(number).or_insert_with(|| {
                 open += 1;
@@ -110,6 +121,8 @@ mod tests {
             "6b02 0x7f conn=1001 fd=14 closed",
             "6b02 0x7f conn=1003 fd=14 ACCEPT from IP=127.0.0.1:34436 (IP=127.0.0.1:13389)",
             "6b02 0x7f conn=1003 fd=14 closed (idletimeout)",
+            "6b02 0x7f conn=1004 fd=14 ACCEPT from IP=127.0.0.1:34437 (IP=127.0.0.1:13389)",
+            "6b02 0x7f conn=1004 op=0 BIND dn=\"cn=admin,dc=ballerina,dc=io\" method=128",
             "6b02 0x7f slapd starting",
         ];
         let traffic = Traffic::of(&lines.map(str::to_owned));

@@ -10,4 +10,19 @@
     reason = "tests fail by panicking"
 )]
 
+mod active_directory;
+mod check_online;
+mod gateway;
+mod groups;
 mod harness;
+mod hostile_servers;
+mod names;
+mod outages;
+mod passwords;
+mod pool;
+mod record;
+mod restart;
+mod results;
+mod seeds;
+mod service;
+mod tls;
