@@ -8,7 +8,7 @@ use portcullis::{
     Clock, Config, CredentialErrorKind, Principal, Provider, Rejection, RejectionKind, SystemClock, UnixTime,
     authenticate_header, authorize,
 };
-use portcullis_testing::{ManualClock, TestDirectory};
+use portcullis_testing::{ManualClock, TestDirectory, TestTls};
 use portcullis_tests::{Slapd, Transport};
 
 use super::setting::{Service, basic};
@@ -232,8 +232,10 @@ async fn d_ldap_05() {
 
 #[tokio::test]
 async fn d_ldap_06() {
-    let directory = directory().await;
-    let record = record(&directory.url(), "").replace("connectionTimeout = 5,", "connectionTimeout = 0.5,");
+    // The wish for TLS belongs to the connecting, and is not answered.
+    let directory = TestDirectory::builder().start_tls(TestTls::self_signed()).start().await;
+    let record = record(&directory.url(), "startTls = true")
+        .replace("connectionTimeout = 5,", "connectionTimeout = 0.5,");
     let clock = ManualClock::at(UnixTime::from_secs(1_700_000_000));
     let text = format!("[services.\"/foo\"]\nauth = [{{ scopes = \"*\", {record} }}]\n");
     let service = Arc::new(Service::with_clock(&text, "/foo", Arc::new(clock.clone())).await);
@@ -242,7 +244,9 @@ async fn d_ldap_06() {
         let service = Arc::clone(&service);
         async move { service.get("/foo", Some(&basic("alice:alice@123"))).await }
     });
-    directory.bound(1).await;
+    while directory.requests().is_empty() {
+        tokio::task::yield_now().await;
+    }
     clock.advance(Duration::from_millis(490));
     for _ in 0..64 {
         tokio::task::yield_now().await;
