@@ -12,6 +12,7 @@
 
 mod active_directory;
 mod check_online;
+mod documents;
 mod gateway;
 mod groups;
 mod harness;

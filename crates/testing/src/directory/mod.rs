@@ -58,28 +58,76 @@ use crate::server::{Hold, PATIENCE, Port, TestTls, lock};
 /// The service is the one that runs in production; only the address of the directory is another.
 ///
 /// ```
+/// use axum::{Router, body::Body, routing::get};
+/// use base64::{Engine, engine::general_purpose::STANDARD};
+/// use http::{Request, StatusCode};
+/// use portcullis::{AuthLayer, Caller, Config};
 /// use portcullis_testing::TestDirectory;
+/// use tower::ServiceExt;
+///
+/// async fn orders(config: &Config) -> Result<Router, Box<dyn std::error::Error>> {
+///     let auth = config.service("/orders")?.build().await?;
+///     let handler = |caller: Caller| async move { format!("of {}", caller.subject().unwrap_or("nobody")) };
+///     Ok(Router::new().route("/orders", get(handler)).layer(AuthLayer::new(auth)))
+/// }
+///
+/// async fn get_orders(app: &Router, pair: &str) -> StatusCode {
+///     let basic = format!("Basic {}", STANDARD.encode(pair));
+///     let request = Request::get("/orders").header("authorization", basic);
+///     let answer = app.clone().oneshot(request.body(Body::empty()).expect("a request")).await;
+///     answer.expect("a router never fails").status()
+/// }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() {
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let directory = TestDirectory::start().await;
 /// directory.add_ldif(
-///     "dn: cn=orders,dc=example,dc=org\n\
+///     "dn: cn=orders,ou=Services,dc=example,dc=org\n\
 ///      objectClass: applicationProcess\n\
 ///      userPassword: secret of the service\n",
 /// );
-/// let alice = "uid=alice,ou=Users,dc=example,dc=org";
+/// let (alice, bob) = ("uid=alice,ou=People,dc=example,dc=org", "uid=bob,ou=People,dc=example,dc=org");
 /// directory.add_user(alice, "wonderland");
-/// directory.add_group("cn=admin,ou=Groups,dc=example,dc=org", [alice]);
-/// // The code under test is given `directory.url()`, that name and that password …
-/// assert!(directory.url().starts_with("ldap://127.0.0.1:"));
+/// directory.add_user(bob, "builder");
+/// directory.add_group("cn=sales,ou=Groups,dc=example,dc=org", [alice]);
 ///
-/// // An account that is locked, as Active Directory says it:
+/// let config = Config::parse(
+///     &format!(
+///         r#"
+///         [services."/orders"]
+///         auth = [{{ scopes = "sales", ldapUserStoreConfig = {{
+///             domainName = "example.org",
+///             connectionUrl = "{}",
+///             connectionName = "cn=orders,ou=Services,dc=example,dc=org",
+///             connectionPassword = "secret of the service",
+///             userSearchBase = "ou=People,dc=example,dc=org",
+///             userNameAttribute = "uid",
+///             userNameSearchFilter = "(&(objectClass=inetOrgPerson)(uid=?))",
+///             groupSearchBase = "ou=Groups,dc=example,dc=org",
+///             groupNameAttribute = "cn",
+///             membershipAttribute = "member",
+///         }} }}]
+///         "#,
+///         directory.url()
+///     ),
+///     ".",
+/// )?;
+/// let app = orders(&config).await?;
+///
+/// assert_eq!(get_orders(&app, "alice:wonderland").await, StatusCode::OK);
+/// assert_eq!(get_orders(&app, "bob:builder").await, StatusCode::FORBIDDEN);
+/// assert_eq!(get_orders(&app, "alice:builder").await, StatusCode::UNAUTHORIZED);
+/// assert_eq!(get_orders(&app, "*:wonderland").await, StatusCode::UNAUTHORIZED);
+///
+/// // An account that is locked, as Active Directory says it; a directory that is away, and comes back.
 /// directory.answer_bind(alice, 49, &TestDirectory::active_directory_text("775"));
-/// // A directory that is away, and comes back on the same port:
+/// assert_eq!(get_orders(&app, "alice:wonderland").await, StatusCode::UNAUTHORIZED);
+/// directory.recover();
 /// directory.go_down().await;
+/// assert_eq!(get_orders(&app, "alice:wonderland").await, StatusCode::SERVICE_UNAVAILABLE);
 /// directory.come_back().await;
-/// assert_eq!(directory.binds(), 0);
+/// assert_eq!(get_orders(&app, "alice:wonderland").await, StatusCode::OK);
+/// # Ok(())
 /// # }
 /// ```
 pub struct TestDirectory {
