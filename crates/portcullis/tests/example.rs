@@ -162,6 +162,7 @@ impl Source for Given {
             "CAROL_PASSWORD",
             "TENANT",
             "CLIENT_SECRET",
+            "DIRECTORY_PASSWORD",
         ]
         .contains(&name)
         .then(|| "ballerina".to_owned())
