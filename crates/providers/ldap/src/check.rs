@@ -98,14 +98,20 @@ impl LdapConfig {
         }
         mistakes.unless(!self.connection_url.trim().is_empty(), KEY, "required, and missing");
         let clear = |url: &&ServerUrl| !url.ldaps && !self.start_tls && !url.is_loopback();
-        if let Some(url) = urls.iter().find(clear)
-            && !self.allow_insecure_ldap
-        {
-            let text = format!(
-                "{url} is another machine, and on the way there everybody reads the passwords: use `ldaps://` or \
-                 `startTls = true`, or say `allowInsecureLdap = true`"
-            );
-            mistakes.add(KEY, text);
+        if let Some(url) = urls.iter().find(clear) {
+            if !self.allow_insecure_ldap {
+                let text = format!(
+                    "{url} is another machine, and on the way there everybody reads the passwords: use `ldaps://` or \
+                     `startTls = true`, or say `allowInsecureLdap = true`"
+                );
+                mistakes.add(KEY, text);
+            } else if urls.iter().any(|url| url.ldaps) {
+                // Whoever keeps the others from answering would be told the passwords.
+                let text = format!(
+                    "{url} would be asked in clear text where those with `ldaps://` are away: use one or the other for all"
+                );
+                mistakes.add(KEY, text);
+            }
         }
         if self.start_tls && urls.iter().any(|url| url.ldaps) {
             mistakes

@@ -22,8 +22,8 @@ use crate::{
     wire::{self, Entry, Malformed, Message, Op, Search, Verdict, ber},
 };
 
-/// All entries of one search together.
-const MAX_ANSWER: usize = 16 * 1024 * 1024;
+/// All entries together that one login, or one look at the directory, may be answered with: what they take in memory.
+pub(crate) const MAX_ANSWERS: usize = 16 * 1024 * 1024;
 
 /// How a connection is protected.
 #[derive(Clone)]
@@ -53,6 +53,8 @@ pub(crate) struct Found {
     pub(crate) entries: Vec<Entry>,
     /// Whether the server said that there may be more at other servers.
     pub(crate) referred: bool,
+    /// What the entries take in memory, in bytes.
+    pub(crate) size: usize,
 }
 
 impl Connection {
@@ -62,18 +64,21 @@ impl Connection {
         server: usize,
         protection: &Protection,
     ) -> Result<Self, Failure> {
+        let encrypted = url.ldaps || protection.start_tls;
+        let tls = match (&protection.tls, encrypted) {
+            (Some(config), true) => Some(TlsConnector::from(Arc::clone(config))),
+            (None, true) => return Err(Failure::Connect("TLS is not set up: please report this".to_owned())),
+            (_, false) => None,
+        };
         let io = |error: io::Error| Failure::Connect(error.to_string());
         let tcp = TcpStream::connect((url.host.as_str(), url.port)).await.map_err(io)?;
         tcp.set_nodelay(true).map_err(io)?;
-        let tls = match &protection.tls {
-            Some(config) if url.ldaps || protection.start_tls => Arc::clone(config),
-            _ => return Ok(Self::over(tcp, server)),
-        };
+        let Some(tls) = tls else { return Ok(Self::over(tcp, server)) };
         let tcp = if url.ldaps { tcp } else { start_tls(tcp).await? };
         let name = ServerName::try_from(url.host.clone()).map_err(|_| {
             Failure::Connect("the host's name is none that a certificate can hold".to_owned())
         })?;
-        let stream = TlsConnector::from(tls).connect(name, tcp).await.map_err(|error| {
+        let stream = tls.connect(name, tcp).await.map_err(|error| {
             let hint = if url.ldaps { "" } else { " after StartTLS" };
             Failure::Connect(format!("TLS{hint} failed: {error}"))
         })?;
@@ -94,8 +99,14 @@ impl Connection {
         }
     }
 
-    /// Searches; the verdict is for the caller to judge. More than `most` entries are an error.
-    pub(crate) async fn search(&mut self, search: &Search<'_>, most: usize) -> Result<Found, Failure> {
+    /// Searches; the verdict is for the caller to judge. More than `most` entries are an error, and so are entries that take
+    /// more than `room` bytes.
+    pub(crate) async fn search(
+        &mut self,
+        search: &Search<'_>,
+        most: usize,
+        room: usize,
+    ) -> Result<Found, Failure> {
         let id = self.next_id();
         self.send(&wire::search(id, search)).await?;
         let (mut entries, mut referred, mut size) = (Vec::new(), false, 0);
@@ -103,14 +114,17 @@ impl Connection {
             match self.answer(id).await? {
                 Op::Entry(entry) => {
                     size += size_of_entry(&entry);
-                    if entries.len() >= most || size > MAX_ANSWER {
+                    if entries.len() >= most {
                         return Err(Malformed("it sends more entries than were asked for").into());
+                    }
+                    if size > room {
+                        return Err(Malformed("it answers one login with more than 16 MiB").into());
                     }
                     entries.push(entry);
                 }
                 Op::Reference => referred = true,
                 Op::Intermediate => {}
-                Op::Done(verdict) => return Ok(Found { verdict, entries, referred }),
+                Op::Done(verdict) => return Ok(Found { verdict, entries, referred, size }),
                 Op::Bound(_) | Op::Extended(_) => return Err(UNFITTING.into()),
             }
         }
@@ -207,10 +221,13 @@ async fn receive(stream: &mut (impl AsyncRead + Unpin), read: &mut BytesMut) -> 
 }
 
 fn size_of_entry(entry: &Entry) -> usize {
-    let values = entry.attributes.iter().flat_map(|(_, values)| values);
-    size_of::<Entry>()
-        + entry.dn.len()
-        + values.map(|value| size_of::<Vec<u8>>() + value.len()).sum::<usize>()
+    let values =
+        |values: &[Vec<u8>]| values.iter().map(|value| size_of_val(value) + value.len()).sum::<usize>();
+    let attributes = entry
+        .attributes
+        .iter()
+        .map(|attribute| size_of_val(attribute) + attribute.0.len() + values(&attribute.1));
+    size_of_val(entry) + entry.dn.len() + attributes.sum::<usize>()
 }
 
 /// How long a goodbye may take.

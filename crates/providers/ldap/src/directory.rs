@@ -135,7 +135,8 @@ impl Directory {
         Ok(Search::Nobody(refusal::unknown_user()))
     }
 
-    /// A bind that no server grants, and that counts against nobody.
+    /// A bind that no server grants, and that counts against nobody. A directory that cannot tell about a user cannot tell about
+    /// nobody either: both are answered alike.
     async fn bind_as_nobody(&self, session: &mut Session<'_>) -> Result<(), Failure> {
         let random = || random_bytes::<16>().map(u128::from_be_bytes);
         let (Ok(name), Ok(password)) = (random(), random()) else {
@@ -143,7 +144,8 @@ impl Directory {
         };
         let base = self.settings.user_bases.last().map(String::as_str).unwrap_or_default();
         let dn = format!("{}=portcullis-{name:032x},{base}", self.settings.user_name);
-        session.bind(&dn, &format!("{password:032x}")).await.map(drop)
+        let verdict = session.bind(&dn, &format!("{password:032x}")).await?;
+        refusal::of_bind(&verdict).map(drop)
     }
 
     /// What the directory calls the user. Of several names it is the one that names the entry, else the one that was typed,
@@ -155,7 +157,7 @@ impl Directory {
         let naming = naming_value(&user.entry.dn, attribute);
         let chosen = names
             .iter()
-            .find(|name| naming.as_deref() == Some(**name))
+            .find(|name| naming.as_ref().is_some_and(|naming| naming.eq_ignore_ascii_case(name)))
             .or_else(|| names.iter().find(|name| name.eq_ignore_ascii_case(typed)))
             .or_else(|| names.first());
         chosen.map(|name| (*name).to_owned())
@@ -170,12 +172,12 @@ impl Directory {
         memories: Memories,
     ) -> Result<GroupNames, Failure> {
         let remembered = self.roles.as_ref().filter(|_| memories.may_recall);
-        if let Some(groups) = remembered.and_then(|roles| roles.get(&user.entry.dn, now)) {
+        if let Some(groups) = remembered.and_then(|roles| roles.get(&user.entry.dn, name, now)) {
             return Ok(groups);
         }
         let groups: GroupNames = groups_of(session, user, name).await?.into();
         if let Some(roles) = self.roles.as_ref().filter(|_| memories.may_remember) {
-            roles.put(&user.entry.dn, Arc::clone(&groups), now);
+            roles.put(&user.entry.dn, name, Arc::clone(&groups), now);
         }
         Ok(groups)
     }

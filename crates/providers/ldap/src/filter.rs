@@ -36,8 +36,12 @@ impl Template {
         Ok(Self(text.to_owned()))
     }
 
-    /// The filter for this name. RFC 4515 §3 says what is escaped; a name can never be anything but a value.
+    /// The filter for this name. RFC 4515 §3 says what is escaped; a name can never be anything but a value. None is made for
+    /// an empty one: `(cn=?*)` would be met by everybody.
     pub(crate) fn fill(&self, name: &str) -> Option<Tag> {
+        if name.is_empty() {
+            return None;
+        }
         parse_filter(self.0.replace('?', &ldap_escape(name))).ok()
     }
 }
@@ -161,6 +165,7 @@ mod tests {
         let template = Template::parse("(|(uid=?)(mail=?))").unwrap();
         let expected = context(OR, vec![equals_one_of("uid", &["a?b"]), equals_one_of("mail", &["a?b"])]);
         assert_eq!(template.fill("a?b"), Some(expected));
+        assert_eq!(Template::parse("(cn=?*)").unwrap().fill(""), None, "nobody is no beginning of a name");
     }
 
     #[test]

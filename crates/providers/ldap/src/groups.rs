@@ -189,6 +189,10 @@ async fn walk(session: &mut Session<'_>, groups: &Groups, found: &mut FoundGroup
         } else if let Some(attribute) = &groups.user_membership {
             for dn in &frontier {
                 let answer = session.search(dn, Scope::Base, filter::any(), &[attribute], 1).await?;
+                // 32: a name that was left behind by a group that is gone.
+                if !matches!(answer.verdict.code, 0 | 32) {
+                    return Err(Failure::search(dn, &answer.verdict));
+                }
                 for entry in &answer.entries {
                     for parent in session.values(entry, attribute).await? {
                         add_named(session, groups, &parent, found).await?;

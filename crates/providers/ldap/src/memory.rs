@@ -51,7 +51,8 @@ impl Credentials {
 
     /// Remembers a credential that was found good by asking at `asked`.
     pub(crate) fn put(&self, credential: Digest, identity: Arc<Identity>, asked: Duration) {
-        let weight = weight(identity.scopes().iter().map(str::len));
+        let names = identity.subject().into_iter().chain(identity.issuer());
+        let weight = weight(names.chain(identity.scopes().iter()).map(str::len));
         let until = asked.saturating_add(self.max_age);
         self.known.insert(credential, Aged { value: identity, until, weight });
     }
@@ -69,9 +70,10 @@ impl Credentials {
 /// The names of groups.
 pub(crate) type GroupNames = Arc<[Box<str>]>;
 
-/// The groups of users, by their distinguished names as the directory writes them.
+/// The groups of users, by their distinguished names as the directory writes them, and by what they are called: groups with
+/// `memberUid` hold the latter, and an entry may have several.
 pub(crate) struct Roles {
-    known: Cache<Box<str>, Aged<GroupNames>, ByBytes>,
+    known: Cache<(Box<str>, Box<str>), Aged<GroupNames>, ByBytes>,
     max_age: Duration,
 }
 
@@ -80,19 +82,20 @@ impl Roles {
         Self { known: cache(), max_age }
     }
 
-    pub(crate) fn get(&self, dn: &str, now: Duration) -> Option<GroupNames> {
-        let entry = self.known.get(dn)?;
+    pub(crate) fn get(&self, dn: &str, name: &str, now: Duration) -> Option<GroupNames> {
+        let user = (dn.into(), name.into());
+        let entry = self.known.get(&user)?;
         if now < entry.until {
             return Some(entry.value);
         }
-        self.known.remove(dn);
+        self.known.remove(&user);
         None
     }
 
-    pub(crate) fn put(&self, dn: &str, groups: GroupNames, asked: Duration) {
-        let weight = weight(groups.iter().map(|group| group.len()));
+    pub(crate) fn put(&self, dn: &str, name: &str, groups: GroupNames, asked: Duration) {
+        let weight = weight([dn.len(), name.len()].into_iter().chain(groups.iter().map(|group| group.len())));
         let until = asked.saturating_add(self.max_age);
-        self.known.insert(dn.into(), Aged { value: groups, until, weight });
+        self.known.insert((dn.into(), name.into()), Aged { value: groups, until, weight });
     }
 }
 
@@ -154,7 +157,7 @@ mod tests {
         for number in 0..2 * CAPACITY {
             let name = number.to_string();
             credentials.put(prf.credential(&name), Arc::new(Identity::new(name.as_str())), AGE);
-            roles.put(&name, Arc::clone(&large), AGE);
+            roles.put(&name, "x", Arc::clone(&large), AGE);
         }
         assert!(credentials.len() <= CAPACITY, "{credentials:?}");
         assert!(roles.known.len() <= CAPACITY / 100, "{roles:?}");
@@ -163,9 +166,10 @@ mod tests {
     #[test]
     fn groups_are_believed_until_their_age_is_over() {
         let roles = Roles::new(AGE);
-        roles.put("cn=a", vec!["admin".into()].into(), AGE);
-        assert!(roles.get("cn=a", AGE * 2 - Duration::from_nanos(1)).is_some());
-        assert!(roles.get("cn=b", AGE).is_none());
-        assert!(roles.get("cn=a", AGE * 2).is_none());
+        roles.put("cn=a", "a", vec!["admin".into()].into(), AGE);
+        assert!(roles.get("cn=a", "a", AGE * 2 - Duration::from_nanos(1)).is_some());
+        assert!(roles.get("cn=b", "a", AGE).is_none());
+        assert!(roles.get("cn=a", "b", AGE).is_none());
+        assert!(roles.get("cn=a", "a", AGE * 2).is_none());
     }
 }

@@ -6,7 +6,7 @@ use ldap3::asn1::Tag;
 use portcullis_core::{Clock, Probe};
 
 use crate::{
-    connection::{Connection, GOODBYE},
+    connection::{Connection, GOODBYE, MAX_ANSWERS},
     deadline::Deadline,
     directory::Directory,
     failure::Failure,
@@ -77,7 +77,8 @@ impl Directory {
             time_limit: self.settings.time_limit(),
         };
         let most = 2 * usize::try_from(COUNT).unwrap_or(usize::MAX);
-        let found = deadline.within(self.settings.read_timeout, connection.search(&search, most)).await;
+        let searching = connection.search(&search, most, MAX_ANSWERS);
+        let found = deadline.within(self.settings.read_timeout, searching).await;
         let found =
             found.unwrap_or(Err(Failure::TimedOut("a search"))).map_err(|failure| failure.to_string())?;
         match (found.verdict.code, found.entries.len()) {

@@ -36,13 +36,30 @@ pub(crate) fn beforehand(username: &str, password: &str) -> Option<Refusal> {
     }
     // RFC 4513 §5.1.2: "Clients SHOULD disallow an empty password input to a Name/Password Authentication user
     // interface." A server may answer such a bind with success, and so would one that stops at a NUL.
-    if password.starts_with('\0') || password.chars().all(char::is_whitespace) {
+    if is_blank(password) {
         return Some(Refusal::new(
             "blank-password",
             "the password is empty, blank, or begins with NUL: the directory was not asked",
         ));
     }
     None
+}
+
+/// Whether a server that prepares passwords (RFC 4013 §2) may have nothing left, or nothing before a NUL.
+fn is_blank(password: &str) -> bool {
+    let left = password.chars().find(|character| !character.is_whitespace() && !is_invisible(*character));
+    matches!(left, None | Some('\0'))
+}
+
+/// What is mapped to nothing before texts are compared (RFC 3454 table B.1, RFC 4518 §2.2), but NUL.
+const fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{1}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{34f}' | '\u{6dd}' | '\u{70f}' | '\u{1806}'
+            | '\u{180b}'..='\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2063}'
+            | '\u{206a}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffc}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0001}' | '\u{e0020}'..='\u{e007f}'
+    )
 }
 
 /// What the end of a user's bind says: nothing where it succeeded, a refusal, or that it cannot be told.
@@ -136,11 +153,22 @@ mod tests {
 
     #[test]
     fn passwords_that_a_server_might_take_for_none_are_refused() {
-        for password in ["", " ", "\t \u{a0}\u{3000}", "\0", "\0secret"] {
+        for password in [
+            "",
+            " ",
+            "\t \u{a0}\u{3000}",
+            "\0",
+            "\0secret",
+            " \0secret",
+            "\u{200b}",
+            "\u{feff}\u{ad} \u{2060}",
+            "\u{200d}\0secret",
+            "\u{e0020}\u{fe0f}\u{1d173}",
+        ] {
             let code = beforehand("alice", password).map(|refusal| refusal.code());
             assert_eq!(code, Some("blank-password"), "{password:?}");
         }
-        for password in [" x ", "a\0", "0", "p\u{e4}\u{df}"] {
+        for password in [" x ", "a\0", "0", "p\u{e4}\u{df}", "\u{200b}x", "\u{1f511}"] {
             assert_eq!(beforehand("alice", password), None, "{password:?}");
         }
     }

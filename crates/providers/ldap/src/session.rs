@@ -5,7 +5,7 @@ use std::time::Duration;
 use ldap3::asn1::Tag;
 
 use crate::{
-    connection::Found,
+    connection::{Found, MAX_ANSWERS},
     deadline::Deadline,
     directory::Directory,
     failure::Failure,
@@ -29,11 +29,13 @@ pub(crate) struct Session<'d> {
     deadline: Deadline,
     /// Without pooling: the connection on which this login searches.
     held: Option<Lease>,
+    /// What all further answers together may take, in bytes.
+    room: usize,
 }
 
 impl<'d> Session<'d> {
     pub(crate) const fn new(directory: &'d Directory, deadline: Deadline) -> Self {
-        Self { directory, deadline, held: None }
+        Self { directory, deadline, held: None, room: MAX_ANSWERS }
     }
 
     /// Searches. Where the server has more than `size_limit` entries, the verdict says so.
@@ -54,8 +56,9 @@ impl<'d> Session<'d> {
                 None => self.directory.pool.take(Purpose::Search, fresh, &self.deadline).await?,
             };
             let span = self.span(&lease);
-            let done = self.deadline.within(span, lease.connection.search(&search, most)).await;
+            let done = self.deadline.within(span, lease.connection.search(&search, most, self.room)).await;
             if let Some(found) = self.settle(lease, done, fresh, "a search")? {
+                self.room = self.room.saturating_sub(found.size);
                 if found.referred {
                     self.directory.health.referred(&self.directory.settings.domain, base);
                 }
@@ -82,7 +85,7 @@ impl<'d> Session<'d> {
     /// `memberOf;range=0-1499`.
     pub(crate) async fn values(&mut self, entry: &Entry, attribute: &str) -> Result<Vec<String>, Failure> {
         let mut values: Vec<String> = entry.texts(attribute).map(str::to_owned).collect();
-        let mut next = part(entry, attribute, &mut values);
+        let mut next = part(entry, attribute, &mut values).flatten();
         for _ in 0..MAX_PARTS {
             let Some(from) = next else { return Ok(values) };
             let rest = format!("{attribute};range={from}-*");
@@ -90,7 +93,13 @@ impl<'d> Session<'d> {
             if found.verdict.code != 0 {
                 return Err(Failure::search(&entry.dn, &found.verdict));
             }
-            next = found.entries.first().and_then(|entry| part(entry, attribute, &mut values));
+            let Some(read) = found.entries.first().and_then(|entry| part(entry, attribute, &mut values))
+            else {
+                return Err(Failure::Unusable(format!(
+                    "{attribute} of an entry comes in parts, and one is missing"
+                )));
+            };
+            next = read;
         }
         Err(Failure::Unusable(format!("{attribute} of an entry comes in more than {MAX_PARTS} parts")))
     }
@@ -158,19 +167,22 @@ impl<'d> Session<'d> {
     }
 }
 
-/// Adds the values of a part of a list; the number of the first one that is missing.
-fn part(entry: &Entry, attribute: &str, values: &mut Vec<String>) -> Option<u32> {
+/// Adds the values of a part of a list, if the entry has one; the number of the value that comes after it, if any does.
+fn part(entry: &Entry, attribute: &str, values: &mut Vec<String>) -> Option<Option<u32>> {
     let range_of = |name: &str| {
         let (base, options) = name.split_once(';')?;
         let lower = options.to_ascii_lowercase();
         let range = lower.strip_prefix("range=")?;
-        let (_, last) = range.split_once('-')?;
-        base.eq_ignore_ascii_case(attribute).then(|| last.to_owned())
+        let next = match range.split_once('-')? {
+            (_, "*") => None,
+            (_, last) => Some(last.parse::<u32>().ok()?.checked_add(1)?),
+        };
+        base.eq_ignore_ascii_case(attribute).then_some(next)
     };
-    let (name, last) =
-        entry.attributes.iter().find_map(|(name, _)| range_of(name).map(|last| (name.as_str(), last)))?;
+    let (name, next) =
+        entry.attributes.iter().find_map(|(name, _)| range_of(name).map(|next| (name.as_str(), next)))?;
     values.extend(entry.texts(name).map(str::to_owned));
-    last.parse::<u32>().ok()?.checked_add(1)
+    Some(next)
 }
 
 #[cfg(test)]
@@ -184,12 +196,14 @@ mod tests {
             attributes: vec![(name.to_owned(), vec![b"cn=x".to_vec()])],
         };
         for (name, next, found) in [
-            ("memberOf;range=0-1499", Some(1500), 1),
-            ("MEMBEROF;Range=1500-*", None, 1),
+            ("memberOf;range=0-1499", Some(Some(1500)), 1),
+            ("MEMBEROF;Range=1500-*", Some(None), 1),
             ("memberOf", None, 0),
             ("member;range=0-9", None, 0),
             ("memberOf;binary", None, 0),
             ("memberOf;range=x", None, 0),
+            ("memberOf;range=0-x", None, 0),
+            ("memberOf;range=0-4294967295", None, 0),
         ] {
             let mut values = Vec::new();
             assert_eq!((part(&entry(name), "memberOf", &mut values), values.len()), (next, found), "{name}");

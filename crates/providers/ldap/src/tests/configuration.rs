@@ -153,6 +153,10 @@ fn one_mistake_is_one_message_with_its_remedy() {
             json!({"connectionUrl": "ldap://dir.example"}),
             "x.connectionUrl: ldap://dir.example:389 is another machine",
         ),
+        (
+            json!({"connectionUrl": "ldaps://dir.example ldap://dir2.example", "allowInsecureLdap": true}),
+            "x.connectionUrl: ldap://dir2.example:389 would be asked in clear text where those with `ldaps://` are away",
+        ),
         (json!({"connectionName": null}), "x.connectionName: required, and missing"),
         (json!({"connectionPassword": null}), "x.connectionPassword: required, and missing"),
         (json!({"connectionPassword": ""}), "x.connectionPassword: an empty secret protects nothing"),
@@ -221,6 +225,7 @@ fn clear_text_to_another_machine_has_to_be_allowed_by_name() {
         json!({"connectionUrl": "ldaps://dir.example"}),
         json!({"connectionUrl": "ldap://dir.example", "startTls": true}),
         json!({"connectionUrl": "ldap://localhost ldap://[::1]:389 ldap://127.0.0.2"}),
+        json!({"connectionUrl": "ldaps://dir.example ldap://localhost:1389"}),
     ] {
         let read = read_with(&changes);
         assert_eq!(read.problems, [""; 0], "{changes}");

@@ -300,7 +300,7 @@ async fn endless_answers_are_given_up() {
         _ => None,
     });
     let reason = bench.unavailable("alice", "secret").await;
-    assert!(reason.contains("more entries than were asked for"), "{reason}");
+    assert!(reason.contains("answers one login with more than 16 MiB"), "{reason}");
     // References have no end either, but the time has.
     bench.server.script(|request| match request {
         Request::Search { .. } => Some(vec![Reply::Op(reference()); 1_000]),
@@ -312,4 +312,47 @@ async fn endless_answers_are_given_up() {
     tokio::task::yield_now().await;
     bench.manual.advance(READ);
     super::unavailable(login.await.unwrap());
+}
+
+#[tokio::test]
+async fn what_takes_memory_and_few_bytes_is_counted_as_it_takes_memory() {
+    let bench = Bench::new().await;
+    bench.server.script(|request| match request {
+        Request::Search { base, .. } if base == "ou=Groups,dc=x" => {
+            let none = Vec::new();
+            let attributes = vec![("a", &none); 10_000];
+            let mut replies: Vec<Reply> =
+                (0..50).map(|number| Reply::Op(entry(&format!("cn={number},dc=x"), &attributes))).collect();
+            replies.push(Reply::Op(result(5, 0, "")));
+            Some(replies)
+        }
+        _ => None,
+    });
+    let reason = bench.unavailable("alice", "secret").await;
+    assert!(reason.contains("answers one login with more than 16 MiB"), "{reason}");
+}
+
+#[tokio::test]
+async fn all_answers_to_one_login_are_counted_together() {
+    let bases = ["ou=A,dc=x", "ou=B,dc=x", "ou=C,dc=x"];
+    let bench = Bench::with(|config| config.group_search_base(bases)).await;
+    let answer = |count: usize| {
+        bench.server.script(move |request| match request {
+            Request::Search { base, .. } if base != "ou=Users,dc=x" => {
+                let names = vec!["x".repeat(3 * 1024 * 1024)];
+                let found = |number| Reply::Op(entry(&format!("cn={number},{base}"), &[("cn", &names)]));
+                let mut replies: Vec<Reply> = (0..count).map(found).collect();
+                replies.push(Reply::Op(result(5, 0, "")));
+                Some(replies)
+            }
+            _ => None,
+        });
+    };
+    answer(1);
+    for _ in 0..3 {
+        bench.known("alice", "secret").await;
+    }
+    answer(2);
+    let reason = bench.unavailable("alice", "secret").await;
+    assert!(reason.contains("answers one login with more than 16 MiB"), "{reason}");
 }

@@ -203,3 +203,45 @@ async fn a_list_that_comes_in_parts_is_read_whole() {
     });
     assert!(bench.unavailable("alice", "secret").await.contains("more than 32 parts"));
 }
+
+#[tokio::test]
+async fn a_list_with_a_part_missing_lets_nobody_in() {
+    let bench = Bench::with(|config| config.user_membership_attribute("memberOf")).await;
+    let (uid, first) = (vec!["alice".to_owned()], vec![dn("a")]);
+    bench.server.script(move |request| match request {
+        Request::Search { attributes, .. } if attributes.iter().any(|name| name == "memberOf;range=1-*") => {
+            Some(vec![Reply::Op(entry(ALICE, &[])), Reply::Op(result(5, 0, ""))])
+        }
+        Request::Search { base, .. } if base == "ou=Users,dc=x" => Some(vec![
+            Reply::Op(entry(ALICE, &[("uid", &uid), ("memberOf;range=0-0", &first)])),
+            Reply::Op(result(5, 0, "")),
+        ]),
+        _ => None,
+    });
+    let reason = bench.unavailable("alice", "secret").await;
+    assert!(reason.contains("memberOf of an entry comes in parts, and one is missing"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_group_that_cannot_be_read_lets_nobody_in_and_one_that_is_gone_counts_for_itself() {
+    let bench = Bench::with(|config| {
+        let mut config = config.user_membership_attribute("memberOf").nested_groups(true);
+        config.membership_attribute = None;
+        config.group_search_base(Vec::<String>::new())
+    })
+    .await;
+    bench.server.add(
+        TestEntry::new(ALICE).with("uid", &["alice"]).with("memberof", &[&dn("gone")]).password("secret"),
+    );
+    assert_eq!(scopes(&*bench.known("alice", "secret").await), ["gone"]);
+    for code in [3, 50, 51, 52] {
+        bench.server.script(move |request| match request {
+            Request::Search { base, .. } if base.starts_with("cn=gone") => {
+                Some(vec![Reply::Op(result(5, code, ""))])
+            }
+            _ => None,
+        });
+        let reason = bench.unavailable("alice", "secret").await;
+        assert!(reason.contains(&format!("\"cn=gone,ou=Groups,dc=x\" ended with {code}")), "{reason}");
+    }
+}

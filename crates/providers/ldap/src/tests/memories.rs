@@ -140,3 +140,20 @@ async fn who_hangs_up_leaves_the_login_to_those_who_wait_for_it_and_nothing_behi
     });
     bench.known("alice", "secret").await;
 }
+
+#[tokio::test]
+async fn groups_are_remembered_for_each_name_of_an_entry() {
+    let bench = Bench::with(|config| config.remember_roles(AGE).membership_attribute("memberUid")).await;
+    let carol = TestEntry::new("cn=Carol,ou=Users,dc=x").with("uid", &["cc", "carol"]).password("secret");
+    bench.server.add(carol);
+    let group = |name: &str, member: &str| {
+        let dn = format!("cn={name},ou=Groups,dc=x");
+        bench.server.add(TestEntry::new(&dn).with("cn", &[name]).with("memberuid", &[member]));
+    };
+    group("of-cc", "cc");
+    group("of-carol", "carol");
+    for _ in 0..2 {
+        assert_eq!(scopes(&*bench.known("cc", "secret").await), ["of-cc"]);
+        assert_eq!(scopes(&*bench.known("carol", "secret").await), ["of-carol"]);
+    }
+}

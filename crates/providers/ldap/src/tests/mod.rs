@@ -1,3 +1,4 @@
+mod cancellation;
 mod configuration;
 mod connections;
 mod failover;

@@ -61,6 +61,9 @@ async fn of_several_names_one_is_chosen_that_does_not_depend_on_their_order() {
     // The one that names the entry.
     user("uid=bob,ou=Users,dc=x", &["bobby", "bob", "robert"]);
     assert_eq!(bench.known("robert", "secret").await.subject(), Some("bob"));
+    // However it is written there.
+    user("UID=Dora,ou=Users,dc=x", &["dd", "dora"]);
+    assert_eq!(bench.known("dd", "secret").await.subject(), Some("dora"));
     // Else the one that was typed.
     user("cn=Carol,ou=Users,dc=x", &["cc", "carol"]);
     assert_eq!(bench.known("Carol", "secret").await.subject(), Some("carol"));
@@ -244,4 +247,25 @@ async fn a_user_that_is_not_there_costs_as_many_questions_as_a_wrong_password() 
     let Request::Bind { dn, password } = nobody else { panic!("a bind") };
     assert!(dn.starts_with("uid=portcullis-") && dn.ends_with(",ou=Users,dc=x"), "{dn}");
     assert_ne!(password, "wrong", "what was typed goes to no other name");
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_tell_about_a_user_is_an_outage_for_nobody_too() {
+    let bench = Bench::new().await;
+    for (code, known) in
+        [(51, false), (52, false), (13, false), (80, false), (0, true), (49, true), (32, true)]
+    {
+        bench.server.script(move |request| match request {
+            Request::Bind { dn, .. } if dn != SERVICE => Some(vec![Reply::Op(result(1, code, ""))]),
+            _ => None,
+        });
+        if known {
+            // Not even a directory that grants every bind makes somebody of nobody.
+            assert_eq!(bench.code("nobody", "wrong").await, "unknown-user", "{code}");
+        } else {
+            let (nobody, alice) =
+                (bench.unavailable("nobody", "wrong").await, bench.unavailable("alice", "wrong").await);
+            assert_eq!(nobody, alice, "{code}");
+        }
+    }
 }
