@@ -5,6 +5,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_names,
+    clippy::let_and_return,
     unused_variables,
     dead_code,
     reason = "snippets show how things are called, and tests fail by panicking"
@@ -84,8 +85,62 @@ async fn the_imperative_way(request: http::Request<()>) -> Result<(), Box<dyn Er
     Ok(())
 }
 
-const DOCUMENTS: [(&str, &str); 3] = [
+/// docs/identity-providers.md.
+async fn an_identity_provider_in_code(secret: &str, token: &str) -> Result<(), Box<dyn Error>> {
+    use portcullis::jwt::{JwksConfig, SignatureConfig};
+    use portcullis::oauth2::CacheConfig;
+    use portcullis::outbound::Endpoint;
+    use portcullis::{Auth, IntrospectionConfig, JwtValidator, JwtValidatorConfig, OAuth2Introspection};
+    use portcullis::{Clock, Context, Outcome, Provider, SystemClock};
+    use std::sync::Arc;
+
+    let keys = SignatureConfig::jwks(JwksConfig::issuer("https://id.example.org"));
+    let jwts = JwtValidator::new(JwtValidatorConfig::new(keys).audience(["https://orders.example.org"]))?;
+    let jwts = Arc::new(jwts);
+
+    let endpoint = Endpoint::parse("https://id.example.org/oauth2/introspect")?;
+    let config = IntrospectionConfig::new(endpoint).client_secret("orders", secret);
+    let opaque = OAuth2Introspection::new(config.cache(CacheConfig::default()))?;
+
+    let auth = Auth::builder().element(Arc::clone(&jwts), "orders");
+    let auth = auth.element(opaque.clone(), "orders").build()?;
+    jwts.prepare().await?;
+    let _ = jwts.key_set();
+
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    match opaque.introspect(token, &[("resource", "orders")], &Context::new(&clock)).await {
+        Outcome::Known(identity) => {}
+        Outcome::Refused(why) => {}
+        Outcome::Unavailable(why) => {}
+    }
+
+    let ready = auth.providers().iter().flat_map(|provider| provider.servers()).all(|server| server.usable);
+    Ok(())
+}
+
+/// docs/websocket.md.
+fn a_guarded_websocket(auth: portcullis::Auth) -> axum::Router {
+    use axum::{Router, response::Response, routing::any};
+    use portcullis::AuthLayer;
+    use portcullis::{Caller, GuardedSocket, GuardedUpgrade};
+
+    async fn feed(caller: Caller, upgrade: GuardedUpgrade) -> Response {
+        upgrade.protocols(["chat"]).on_upgrade(|socket| chat(socket, caller))
+    }
+
+    async fn chat(mut socket: GuardedSocket, caller: Caller) {
+        while let Some(Ok(message)) = socket.recv().await {}
+    }
+
+    let app = Router::new().route("/feed", any(feed));
+    let app = app.layer(AuthLayer::new(auth));
+    app
+}
+
+const DOCUMENTS: [(&str, &str); 5] = [
     ("README.md", include_str!("../../README.md")),
+    ("docs/identity-providers.md", include_str!("../../docs/identity-providers.md")),
+    ("docs/websocket.md", include_str!("../../docs/websocket.md")),
     ("docs/from-jwt-authorizer.md", include_str!("../../docs/from-jwt-authorizer.md")),
     ("docs/from-ballerina.md", include_str!("../../docs/from-ballerina.md")),
 ];
@@ -112,6 +167,34 @@ fn every_line_of_rust_in_the_documents_is_compiled_here() {
         assert!(!blocks.is_empty(), "{name} shows Rust");
         for line in blocks.into_iter().flat_map(lines) {
             assert!(own.contains(&line), "{name} has a line that is not compiled: {line}");
+        }
+    }
+}
+
+/// Where the files leave their secrets to the environment.
+#[derive(Debug)]
+struct Environment;
+
+impl portcullis::section::Source for Environment {
+    fn variable(&self, name: &str) -> Option<String> {
+        (name == "ORDERS_SECRET").then(|| "secret".to_owned())
+    }
+
+    fn file(&self, _: &std::path::Path) -> std::io::Result<Vec<u8>> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+}
+
+#[test]
+fn every_config_toml_of_the_pages_about_identity_providers_and_websockets_is_right() {
+    for (name, text) in &DOCUMENTS[1..3] {
+        let blocks: Vec<&str> =
+            text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+        assert!(!blocks.is_empty(), "{name} shows a Config.toml");
+        for block in blocks {
+            let config = portcullis::Config::builder().source(Environment).parse(block, ".");
+            let config = config.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+            assert!(config.warnings().is_empty(), "{name}: {:?}", config.warnings());
         }
     }
 }

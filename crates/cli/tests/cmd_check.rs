@@ -254,3 +254,58 @@ fn a_standard_error_that_went_away_does_not_change_the_verdict() {
         assert_eq!(status.code(), Some(code), "{arguments:?}");
     }
 }
+
+#[test]
+fn mistakes_about_fetched_keys_are_told_with_their_own_line() {
+    let folder = Folder::new();
+    folder.file(
+        "c.toml",
+        r#"[services."/foo"]
+respond = "x"
+[[services."/foo".auth]]
+scopes = "a"
+[services."/foo".auth.jwtValidatorConfig]
+issuer = "https://id.example"
+audience = "orders"
+[services."/foo".auth.jwtValidatorConfig.signatureConfig.jwksConfig]
+issuer = "https://id.example"
+minRefreshInterval = 0
+  maxStale = "8d"
+"#,
+    );
+    let run = folder.run(["check", "c.toml"]);
+    run.assert_code(1);
+    let jwks = "services.\"/foo\".auth[0].jwtValidatorConfig.signatureConfig.jwksConfig";
+    for (place, key) in
+        [("10:1", "minRefreshInterval: is out of bounds"), ("11:3", "maxStale: is more than seven days")]
+    {
+        assert!(run.stderr.contains(&format!("c.toml:{place}: {jwks}.{key}")), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn where_credentials_come_from_and_how_refusals_are_told_is_shown_where_it_is_out_of_the_ordinary() {
+    let folder = Folder::new();
+    let config = |keys: &str| {
+        format!(
+            "[[auth.users]]\nusername = \"alice\"\npassword = \"password1\"\n[services.\"/feed\"]\nauth = [{{ scopes = \"feed\", fileUserStoreConfig = {{}} }}]\n{keys}\n"
+        )
+    };
+    folder.file("plain.toml", config(""));
+    let run = folder.run(["check", "plain.toml"]);
+    run.assert_code(0);
+    assert!(!run.stdout.contains("credentials in") && !run.stdout.contains("gRPC"), "{}", run.stdout);
+    let keys = "credentialSources = [\"header\", \"cookie:sid\"]\npublicOrigin = \"https://app.example\"\nprotocol = \"grpc\"\nrevalidateInterval = 30";
+    folder.file("feed.toml", config(keys));
+    let run = folder.run(["check", "feed.toml"]);
+    run.assert_code(0);
+    assert_eq!(
+        run.line("credentials in"),
+        "credentials in header, cookie:sid from https://app.example; refuses in gRPC's way; asks about open WebSockets every 30s"
+    );
+    let json = folder.run(["check", "--json", "feed.toml"]).json();
+    let service = &json["services"][0];
+    assert_eq!(service["credentialSources"], serde_json::json!(["header", "cookie:sid"]));
+    assert_eq!(service["origins"], serde_json::json!(["https://app.example"]));
+    assert_eq!((&service["protocol"], &service["revalidateInterval"]), (&"grpc".into(), &30.0.into()));
+}

@@ -204,6 +204,7 @@ async fn a_decision_is_explained_with_what_servers_say_where_that_is_asked_for()
         let run = explain(header, "/foo/x", false);
         run.assert_code(1);
         assert!(run.line("decision").contains("503"), "{run:?}");
+        assert!(run.line("remedy").contains("--online"), "{run:?}");
     }
     assert_eq!(world.issuer.call_count() + world.introspection.call_count(), 0);
 
@@ -224,6 +225,7 @@ async fn a_decision_is_explained_with_what_servers_say_where_that_is_asked_for()
     let run = explain(&signed, "/bar/own", true);
     run.assert_code(1);
     assert!(run.line("decision").contains("503"), "{run:?}");
+    assert!(!run.stdout.contains("--online"), "{run:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -85,6 +85,13 @@ impl<P: Provider> IntoProvider for P {
     }
 }
 
+/// For who keeps the provider as well, to ask it for what only this kind knows.
+impl<P: Provider> IntoProvider for Arc<P> {
+    fn into_provider(self) -> Result<Arc<dyn Provider>, BuildError> {
+        Ok(self)
+    }
+}
+
 impl IntoProvider for Arc<dyn Provider> {
     fn into_provider(self) -> Result<Arc<dyn Provider>, BuildError> {
         Ok(self)
@@ -333,6 +340,35 @@ mod tests {
         let client = Some(IpAddr::from([192, 0, 2, 7]));
         assert_eq!(request.client(), None);
         assert_eq!(request.with_client(client).afresh().client(), client);
+    }
+
+    #[derive(Debug)]
+    struct Counting(std::sync::atomic::AtomicU32);
+
+    impl Provider for Counting {
+        fn kind(&self) -> &'static str {
+            "counting"
+        }
+        fn scheme(&self) -> Scheme {
+            Scheme::Bearer
+        }
+        fn try_authenticate(&self, _: &Credential<'_>, _: &Context<'_>) -> Option<Outcome> {
+            None
+        }
+        fn authenticate<'a>(&'a self, _: &'a Credential<'a>, _: &'a Context<'a>) -> BoxFuture<'a, Outcome> {
+            panic!("nobody asks here")
+        }
+        fn can_revoke(&self) -> bool {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 0
+        }
+    }
+
+    #[test]
+    fn a_provider_that_its_owner_keeps_is_the_one_that_is_asked() {
+        let own = Arc::new(Counting(0.into()));
+        let provider = Arc::clone(&own).into_provider().unwrap();
+        assert!(!provider.can_revoke(), "the first question");
+        assert!(own.can_revoke(), "the second, of the same provider");
     }
 
     #[test]

@@ -156,6 +156,43 @@ Who only has users elsewhere, such as in a database, implements [`UserStore`] an
 equal cost and memory come with it.
 "##
 )]
+#![cfg_attr(
+    all(feature = "config", feature = "jwks", feature = "introspection"),
+    doc = r##"
+# Tokens of an identity provider
+
+JWTs by the keys that their issuer publishes, opaque tokens by asking it:
+
+```
+let config = portcullis::Config::parse(
+    r#"
+    [services."/orders"]
+    auth = [
+      { scopes = "orders", jwtValidatorConfig = {
+          audience = "orders", signatureConfig = { jwksConfig = { issuer = "https://id.example" } },
+      } },
+      { scopes = "orders", oauth2IntrospectionConfig = { url = "https://id.example/introspect" } },
+    ]
+    "#,
+    ".",
+)?; // contacts nobody: keys are fetched with the first token
+# let _ = config;
+# Ok::<_, portcullis::ConfigError>(())
+```
+
+In code these are [`JwtValidator`] with [`SignatureConfig::jwks`](jwt::SignatureConfig::jwks), and [`OAuth2Introspection`].
+[`Provider::servers`] says how their servers were last seen.
+"##
+)]
+#![cfg_attr(
+    feature = "ws",
+    doc = r"
+# WebSockets
+
+[`GuardedUpgrade`] opens WebSockets that end with their token; [`CredentialSources`] names places for tokens that
+browsers can fill. The guide is in the documentation of `portcullis_axum`.
+"
+)]
 //!
 //! # Features
 //!

@@ -33,7 +33,8 @@ auth = [{jwt}, {opaque}]"#,
             echo.address(),
             pages.origin(),
         );
-        let gateway = Gateway::start_with(&config(&service));
+        // A first token that has to wait for the keys of a busy provider would be 503, which browsers do not tell.
+        let gateway = Gateway::start_with(&config(&service)).started("jwks");
         Self { provider, pages, echo, gateway, browser: Browser::start() }
     }
 
@@ -198,7 +199,8 @@ auth = [{}]
         pages.origin(),
         echo.address(),
         by_discovery(provider.issuer(), ""),
-    ));
+    ))
+    .started("jwks");
     assert_eq!(gateway.address(), place.address());
     let mut browser = Browser::start();
     let token = provider.jwt("PS256", "hello", 60);

@@ -5,13 +5,16 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 use super::config::Limits;
 
 /// What happens on one connection, told by its socket, its requests and their bodies.
 #[derive(Debug)]
-pub(super) struct Activity(Mutex<State>);
+pub(super) struct Activity {
+    state: Mutex<State>,
+    cut: Notify,
+}
 
 #[derive(Debug)]
 struct State {
@@ -64,7 +67,7 @@ impl Overdue {
 impl Activity {
     pub(super) fn new() -> Arc<Self> {
         let now = Instant::now();
-        Arc::new(Self(Mutex::new(State {
+        let state = State {
             http2: false,
             in_flight: 0,
             idle: now,
@@ -75,7 +78,18 @@ impl Activity {
             unread: false,
             ended: false,
             upgraded: false,
-        })))
+        };
+        Arc::new(Self { state: Mutex::new(state), cut: Notify::new() })
+    }
+
+    /// Has the connection closed, whatever happens on it.
+    pub(super) fn cut(&self) {
+        self.cut.notify_one();
+    }
+
+    /// Completes once it is to be closed.
+    pub(super) async fn is_cut(&self) {
+        self.cut.notified().await;
     }
 
     /// HTTP begins now, and the first request is due.
@@ -169,7 +183,7 @@ impl Activity {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -147,8 +147,13 @@ where
     // It comes or the sender goes: both mean to stop.
     let mut stop = pin!(async move { drop(stop.changed().await) });
     let mut timer = pin!(sleep_until(Instant::now() + limits.header));
+    let mut cut = pin!(activity.is_cut());
     let mut leaving = false;
     std::future::poll_fn(|cx| {
+        // First: a client that never pauses leaves no time for it afterwards.
+        if cut.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err("a WebSocket on it does not let itself be closed".into()));
+        }
         loop {
             if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
                 return Poll::Ready(ended.map_err(Into::into));

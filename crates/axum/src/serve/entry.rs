@@ -91,7 +91,7 @@ impl<S: App> hyper::service::Service<Request<Incoming>> for Entry<S> {
         let opens_websocket = websocket::opens(request.method(), request.headers());
         let extensions = request.extensions_mut();
         if opens_websocket {
-            extensions.insert(Stopping::new(self.stop.clone()));
+            extensions.insert(Stopping::new(self.stop.clone(), self.activity.clone()));
         }
         extensions.insert(ClientAddr::from(client));
         extensions.insert(ConnectInfo(self.caller.peer));

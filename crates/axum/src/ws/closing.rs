@@ -11,12 +11,19 @@ use std::{
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use futures_util::{Sink, SinkExt as _, StreamExt as _};
 use portcullis_core::{Clock, Ended, SystemClock};
-use tokio::sync::oneshot;
+use tokio::{
+    sync::oneshot,
+    task::{JoinSet, coop},
+};
 
 use super::{ConnectionLease, socket::Shared};
 
 /// How long a client may take to answer a close frame, and to take what was sent to it before.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// For how much longer a client may keep its socket from being closed by never pausing, before it loses the connection: over
+/// HTTP/2 with all else that is on it.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Why a WebSocket was closed, although neither its handler nor its client asked for it.
 ///
@@ -89,28 +96,40 @@ pub(super) async fn watch(shared: Arc<Shared>, lease: ConnectionLease, left: one
             None => std::future::pending().await,
         }
     };
-    let (socket, code, reason) = tokio::select! {
+    let (closed, code, reason) = tokio::select! {
         biased;
-        ended = lease.ended() => cut(&shared, Closed::Ended(ended)),
-        () = stopped => cut(&shared, Closed::Stopping),
-        left = left => (shared.take(None), left.unwrap_or(Left::Done).close_code(), ""),
+        ended = lease.ended() => from_outside(Closed::Ended(ended)),
+        () = stopped => from_outside(Closed::Stopping),
+        left = left => (None, left.unwrap_or(Left::Done).close_code(), ""),
     };
-    let Some(mut socket) = socket else { return };
     let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+    // Aborted where it is not needed. A task of its own: a client that never pauses may keep this one.
+    let mut watchdog = JoinSet::new();
+    if let Some(stopping) = stopping.clone() {
+        let alarm = clock.sleep(PATIENCE + GRACE);
+        watchdog.spawn(async move {
+            alarm.await;
+            stopping.cut_connection();
+        });
+    }
+    let closing = async {
+        if let Some(mut socket) = shared.take(closed).await {
+            close(&mut socket, frame).await;
+        }
+    };
     tokio::select! {
-        () = close(&mut socket, frame) => {}
+        () = closing => {}
         // Who does not answer, or does not read, is cut off.
-        () = clock.sleep(PATIENCE) => {}
+        () = clock.sleep(PATIENCE) => drop(shared.take(closed).await),
     }
     // Only now is the listener done with it.
-    drop((socket, stopping));
+    drop((watchdog, stopping));
 }
 
-/// Takes the socket away from the handler.
-fn cut(shared: &Shared, closed: Closed) -> (Option<WebSocket>, u16, &'static str) {
+fn from_outside(closed: Closed) -> (Option<Closed>, u16, &'static str) {
     let (code, reason) = (closed.close_code(), closed.reason());
     tracing::info!(target: "portcullis", code, reason, "a WebSocket is closed");
-    (shared.take(Some(closed)), code, reason)
+    (Some(closed), code, reason)
 }
 
 /// Sends what is queued, then the close frame, and waits for the client's. What else the client sends meanwhile is thrown
@@ -120,8 +139,9 @@ async fn close(socket: &mut WebSocket, frame: CloseFrame) {
     std::future::poll_fn(|cx| {
         // A client that sends before it reads must not wait for us while we wait for it.
         while !read {
+            let Poll::Ready(turn) = coop::poll_proceed(cx) else { break };
             match socket.poll_next_unpin(cx) {
-                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(Some(Ok(_))) => turn.made_progress(),
                 Poll::Ready(Some(Err(_)) | None) => read = true,
                 Poll::Pending => break,
             }

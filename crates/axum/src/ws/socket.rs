@@ -1,7 +1,8 @@
 use std::{
     fmt,
+    ops::{Deref, DerefMut},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError},
     task::{Context, Poll, Waker, ready},
     thread,
 };
@@ -12,7 +13,10 @@ use axum::{
 };
 use futures_util::{Sink, SinkExt, Stream, StreamExt as _, stream::FusedStream};
 use http::HeaderValue;
-use tokio::sync::oneshot;
+use tokio::{
+    sync::{Notify, oneshot},
+    task::coop,
+};
 
 use super::{
     Closed, ConnectionLease,
@@ -27,6 +31,10 @@ use super::{
 ///
 /// Dropping it closes the connection too, with code 1000, or 1011 where the handler panics. What was sent before arrives
 /// before. A client has two seconds to take it and to answer.
+///
+/// Over HTTP/2 a client that never pauses can keep a single call of [`recv`](Self::recv) busy, so that nobody gets at the
+/// socket. Under [`Listener`](crate::serve::Listener) it loses its connection a second later. Another server cannot be
+/// told to cut it: let such clients come over HTTP/1.1 there.
 pub struct GuardedSocket {
     shared: Arc<Shared>,
     protocol: Option<HeaderValue>,
@@ -35,12 +43,17 @@ pub struct GuardedSocket {
 }
 
 /// What the handler and the task that watches have in common.
-pub(super) struct Shared(Mutex<State>);
+pub(super) struct Shared {
+    state: Mutex<State>,
+    /// Told whenever the handler is done with the state.
+    free: Notify,
+    /// Why the socket is taken from the handler, or about to be.
+    closed: OnceLock<Closed>,
+}
 
 struct State {
     /// Until one of the two takes it to close it.
     socket: Option<WebSocket>,
-    closed: Option<Closed>,
     garbled: bool,
     /// Those of the handler who wait, so that they learn of the end.
     reader: Option<Waker>,
@@ -54,8 +67,9 @@ impl GuardedSocket {
         lease: ConnectionLease,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let protocol = socket.protocol().cloned();
-        let state = State { socket: Some(socket), closed: None, garbled: false, reader: None, writer: None };
-        let shared = Arc::new(Shared(Mutex::new(state)));
+        let state = State { socket: Some(socket), garbled: false, reader: None, writer: None };
+        let shared =
+            Arc::new(Shared { state: Mutex::new(state), free: Notify::new(), closed: OnceLock::new() });
         let (left, leaving) = oneshot::channel();
         let watching = watch(shared.clone(), lease, leaving);
         (Self { shared, protocol, left: Some(left) }, watching)
@@ -84,7 +98,13 @@ impl GuardedSocket {
     /// Why it was closed from outside, where it was.
     #[must_use]
     pub fn closed(&self) -> Option<Closed> {
-        self.shared.lock().closed
+        self.shared.closed.get().copied()
+    }
+
+    /// Keeps everybody from the socket for as long as what it returns is there, as a call does that does not come back.
+    #[cfg(test)]
+    pub(crate) fn keep_busy(&self) -> impl Sized + '_ {
+        self.shared.lock()
     }
 
     fn write<T>(
@@ -93,7 +113,7 @@ impl GuardedSocket {
         work: impl FnOnce(Pin<&mut WebSocket>, &mut Context<'_>) -> Poll<Result<T, Error>>,
     ) -> Poll<Result<T, Error>> {
         let state = &mut *self.shared.lock();
-        let Some(socket) = &mut state.socket else { return Poll::Ready(Err(state.error())) };
+        let Some(socket) = &mut state.socket else { return Poll::Ready(Err(self.shared.error())) };
         let polled = work(Pin::new(socket), cx);
         remember(&mut state.writer, cx, polled.is_pending());
         polled
@@ -102,23 +122,71 @@ impl GuardedSocket {
 
 impl Shared {
     /// Takes the socket away, so that it can be closed. The handler learns of it.
-    pub(super) fn take(&self, closed: Option<Closed>) -> Option<WebSocket> {
-        let mut state = self.lock();
-        state.closed = closed;
+    ///
+    /// Waits for a call of the handler that is under way, and takes no thread for that: a call that reads what a client sends
+    /// without a pause does not come back.
+    pub(super) async fn take(&self, closed: Option<Closed>) -> Option<WebSocket> {
+        if let Some(closed) = closed {
+            self.closed.get_or_init(|| closed);
+        }
+        loop {
+            if let Ok(socket) = self.try_take() {
+                return socket;
+            }
+            self.free.notified().await;
+        }
+    }
+
+    fn try_take(&self) -> Result<Option<WebSocket>, Busy> {
+        let mut state = match self.state.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Err(Busy),
+        };
         let (socket, wakers) = (state.socket.take(), [state.reader.take(), state.writer.take()]);
         drop(state);
         wakers.into_iter().flatten().for_each(Waker::wake);
-        socket
+        Ok(socket)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn error(&self) -> Error {
+        self.closed.get().copied().map_or_else(|| Error::new("the connection was closed"), Error::new)
+    }
+
+    /// For the handler.
+    fn lock(&self) -> Held<'_> {
+        Held { state: self.state.lock().unwrap_or_else(PoisonError::into_inner), _tell: Tell(&self.free) }
     }
 }
 
-impl State {
-    fn error(&self) -> Error {
-        self.closed.map_or_else(|| Error::new("the connection was closed"), Error::new)
+/// The handler has the state.
+struct Busy;
+
+/// The state in the hands of the handler. The fields are dropped in this order.
+struct Held<'s> {
+    state: MutexGuard<'s, State>,
+    _tell: Tell<'s>,
+}
+
+struct Tell<'s>(&'s Notify);
+
+impl Drop for Tell<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+impl Deref for Held<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
     }
 }
 
@@ -133,11 +201,14 @@ impl Stream for GuardedSocket {
     type Item = Result<Message, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        // Streams of HTTP/2 never pause by themselves, and a handler may look at nothing else.
+        let turn = ready!(coop::poll_proceed(cx));
         let state = &mut *self.shared.lock();
         let Some(socket) = &mut state.socket else { return Poll::Ready(None) };
         let polled = socket.poll_next_unpin(cx);
         remember(&mut state.reader, cx, polled.is_pending());
         let item = ready!(polled);
+        turn.made_progress();
         state.garbled |= matches!(item, Some(Err(_)));
         Poll::Ready(item)
     }
@@ -160,7 +231,7 @@ impl Sink<Message> for GuardedSocket {
         let state = &mut *self.shared.lock();
         match &mut state.socket {
             Some(socket) => socket.start_send_unpin(message),
-            None => Err(state.error()),
+            None => Err(self.shared.error()),
         }
     }
 
@@ -192,5 +263,31 @@ impl fmt::Debug for GuardedSocket {
             .field("protocol", &self.protocol)
             .field("closed", &self.closed())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use portcullis_core::Ended;
+
+    use super::*;
+
+    #[test]
+    fn whoever_closes_waits_for_the_handlers_call_without_a_thread() {
+        let state = State { socket: None, garbled: false, reader: None, writer: None };
+        let shared = Shared { state: Mutex::new(state), free: Notify::new(), closed: OnceLock::new() };
+        let mut task = Context::from_waker(Waker::noop());
+        let call = shared.lock();
+        let mut taking = pin!(shared.take(Some(Closed::Ended(Ended::Expired))));
+        assert!(taking.as_mut().poll(&mut task).is_pending());
+        assert_eq!(
+            shared.closed.get(),
+            Some(&Closed::Ended(Ended::Expired)),
+            "the handler can see it coming"
+        );
+        drop(call);
+        assert!(taking.as_mut().poll(&mut task).is_ready());
     }
 }

@@ -10,6 +10,7 @@
 
 mod admission;
 mod client;
+mod flooding;
 mod http2;
 mod leaving;
 mod lifetime;

@@ -51,6 +51,9 @@ pub(super) fn run(args: &CheckArgs, out: &mut Output) -> Result {
     for service in config.services() {
         out.line("")?;
         out.line(format_args!("service {}  {}", service.path(), describe::answer_of(service)))?;
+        if let Some(manners) = describe::manners_of(service.auth()) {
+            out.line(manners)?;
+        }
         out.table(&table(service.auth()))?;
     }
     if config.services().is_empty() {
@@ -167,6 +170,11 @@ fn service_json(service: &ServiceConfig) -> Value {
         object.insert("path".to_owned(), auth.path().into());
         object.insert("respond".to_owned(), respond.into());
         object.insert("upstream".to_owned(), upstream.into());
+        object.insert("credentialSources".to_owned(), describe::sources_of(auth).into());
+        object.insert("origins".to_owned(), auth.credential_sources().origins().collect::<Vec<_>>().into());
+        object.insert("protocol".to_owned(), describe::protocol_of(auth).into());
+        let revalidate = auth.revalidate_interval().map(|interval| interval.as_secs_f64());
+        object.insert("revalidateInterval".to_owned(), revalidate.into());
         object.insert("resources".to_owned(), auth.resources().map(resource).collect());
     }
     value

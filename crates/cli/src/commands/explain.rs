@@ -1,7 +1,7 @@
 //! `portcullis explain`
 
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header::HOST, request::Parts};
-use portcullis::{Contact, Explanation, Rejection};
+use portcullis::{Contact, Explanation, Looked, Rejection};
 use serde_json::{Value, json};
 
 use super::{
@@ -31,7 +31,7 @@ pub(super) fn run(args: &ExplainArgs, out: &mut Output) -> Result {
     if args.json {
         out.json(&json(&parts, &explained))?;
     } else {
-        tell(&parts, &explained, out)?;
+        tell(&parts, &explained, contact, out)?;
     }
     Ok(Verdict::of(status.is_success()))
 }
@@ -72,7 +72,7 @@ fn read_headers(from: &str) -> Result<HeaderMap> {
     }
 }
 
-fn tell(parts: &Parts, explained: &Explained, out: &mut Output) -> Result<()> {
+fn tell(parts: &Parts, explained: &Explained, contact: Contact, out: &mut Output) -> Result<()> {
     let status = explained.status();
     let (verdict, cause) = match explained {
         Explained::Decided { explanation, .. } => match &explanation.decision {
@@ -91,6 +91,10 @@ fn tell(parts: &Parts, explained: &Explained, out: &mut Output) -> Result<()> {
             out.line(format_args!("  service     {service}"))?;
             out.line(format_args!("  policy      {}", explanation.policy))?;
             out.line(format_args!("  credential  {}", explanation.credential))?;
+            let is_open = explanation.elements.iter().any(|element| element.looked == Looked::Unavailable);
+            if is_open && contact == Contact::Forbidden {
+                out.line("  remedy      no server was asked: --online lets elements ask theirs")?;
+            }
             if !explanation.elements.is_empty() {
                 out.line("")?;
                 out.table(&table(explanation))?;

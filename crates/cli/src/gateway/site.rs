@@ -301,7 +301,9 @@ impl Site {
         head.headers = parts.headers;
         let forwarding = headers::Forwarding { peer, host: target.host.as_ref() };
         headers::request(&mut head.headers, parts.version, way.onward(), &forwarding);
-        credential::forward(&mut head.headers, self.forward_credential, way.keeps_secrets());
+        // A header that the decision did not look at could name somebody else to the upstream.
+        let looked_at = self.auth.credential_sources().reads_header();
+        credential::forward(&mut head.headers, self.forward_credential, way.keeps_secrets() && looked_at);
         if let Some(caller) = admission.principal() {
             headers::set_identity(&mut head.headers, caller);
         }

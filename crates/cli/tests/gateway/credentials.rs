@@ -2,7 +2,7 @@
 
 use http::Uri;
 use portcullis_cli::gateway::{Answer, Service, Upstream};
-use portcullis_core::{Auth, Resource};
+use portcullis_core::{Auth, CredentialSources, Resource};
 
 use crate::support::{Http2, basic, echo, gateway, guarded, in_front_of, raw};
 
@@ -91,6 +91,28 @@ async fn a_bearer_token_goes_on_to_this_machine_and_a_password_does_not_unless_t
             assert_eq!(seen.all("authorization"), expected, "{configured:?} {credential} {open}");
             assert_eq!(seen.all("cookie"), ["session=1"]);
         }
+    }
+}
+
+#[tokio::test]
+async fn an_authorization_that_the_decision_did_not_look_at_stays_here() {
+    let mut upstream = echo().await;
+    let cookie = |sources: CredentialSources| sources.cookie("sid").origin("https://app.example");
+    for (sources, forwarded) in [
+        (cookie(CredentialSources::header()), Some("Bearer good")),
+        (cookie(CredentialSources::none()), None),
+    ] {
+        let auth = guarded("/").credential_sources(sources).build().unwrap();
+        let gateway = gateway([in_front_of(auth, &upstream)]).await;
+        let credential = if forwarded.is_some() {
+            "Authorization: Bearer good"
+        } else {
+            "Authorization: Bearer nameless\nOrigin: https://app.example\nCookie: sid=good"
+        };
+        assert_eq!(raw(gateway, &format!("GET /\n{credential}")).await.status, 200);
+        let reached = upstream.reached();
+        let seen = reached[0].headers.get("authorization").map(|value| value.to_str().unwrap());
+        assert_eq!(seen, forwarded);
     }
 }
 

@@ -324,6 +324,12 @@ impl Auth {
         self.0.protocol
     }
 
+    /// How long after each other an open WebSocket's token is asked about again; `None` where it is not.
+    #[must_use]
+    pub fn revalidate_interval(&self) -> Option<Duration> {
+        self.0.revalidate_interval
+    }
+
     /// The providers of all elements, the service's and its resources', each once.
     #[must_use]
     pub fn providers(&self) -> Vec<Arc<dyn Provider>> {

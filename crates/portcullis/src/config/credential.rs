@@ -1,6 +1,6 @@
 //! Where a service looks for the credential: `credentialSources` and the origins that cookies are taken from.
 
-use portcullis_core::{Auth, CredentialSources, config::Section};
+use portcullis_core::{Auth, CredentialSources, Scheme, config::Section};
 
 /// Reads `credentialSources`, `allowedOrigins` and `publicOrigin`. What is wrong is noted at its key and left out.
 pub(super) fn read(section: &Section<'_>) -> CredentialSources {
@@ -27,7 +27,15 @@ pub(super) fn read(section: &Section<'_>) -> CredentialSources {
             None if name == "websocketProtocol" => sources = sources.websocket_protocol(),
             Some(("cookie", cookie)) => {
                 takes_cookies = true;
-                sources = sources.cookie(cookie);
+                // Each alone, so that each mistake is one, whatever else is wrong.
+                let alone = CredentialSources::none().cookie(cookie).origin("https://a.example");
+                match Auth::builder().public().credential_sources(alone).build() {
+                    Ok(_) => sources = sources.cookie(cookie),
+                    Err(error) => {
+                        unread = true;
+                        section.problem("credentialSources", error.to_string());
+                    }
+                }
             }
             _ => {
                 unread = true;
@@ -45,7 +53,7 @@ pub(super) fn read(section: &Section<'_>) -> CredentialSources {
             continue;
         }
         for origin in origins {
-            // Each alone, so that what is wrong with one is told at its own key.
+            // These too, so that what is wrong with one is told at its own key.
             let alone = CredentialSources::none().cookie("c").origin(origin.as_str());
             match Auth::builder().public().credential_sources(alone).build() {
                 Ok(_) => sources = sources.origin(origin.as_str()),
@@ -58,4 +66,24 @@ pub(super) fn read(section: &Section<'_>) -> CredentialSources {
     }
     // What is left of a list with a mistake is not judged: that would be a second mistake out of one.
     if unread { CredentialSources::header() } else { sources }
+}
+
+/// Warns where the sources and what the elements look at do not meet: passwords come in the header alone, and the other
+/// sources hold nothing but tokens.
+pub(super) fn warn_unmet(section: &Section<'_>, auth: &Auth) {
+    let (sources, providers) = (auth.credential_sources(), auth.providers());
+    let looks_at = |scheme| providers.iter().any(|provider| provider.scheme() == scheme);
+    if looks_at(Scheme::Basic) && !sources.reads_header() {
+        section.warn(
+            "credentialSources",
+            "users and passwords come in the header alone: elements that look at them let nobody in without \"header\"",
+        );
+    }
+    let has_others = sources.reads_websocket_protocol() || sources.cookies().next().is_some();
+    if has_others && !providers.is_empty() && !looks_at(Scheme::Bearer) {
+        section.warn(
+            "credentialSources",
+            "\"websocketProtocol\" and cookies have no effect: they hold tokens, and no element looks at one",
+        );
+    }
 }

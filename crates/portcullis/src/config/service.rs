@@ -143,6 +143,9 @@ pub(super) fn read(
             "has no effect: only tokens that are introspected can be revoked before they expire",
         );
     }
+    if let Some(auth) = &auth {
+        credential::warn_unmet(section, auth);
+    }
     path?;
     Some(ServiceConfig { place: section.path().to_owned(), auth: auth?, gateway })
 }

@@ -161,3 +161,40 @@ async fn a_websocket_that_does_not_leave_holds_up_the_end_no_longer_than_a_reque
     server.stopped().await;
     assert_eq!(start.elapsed(), Duration::from_secs(30));
 }
+
+#[cfg(feature = "ws")]
+#[tokio::test(start_paused = true)]
+async fn a_client_that_keeps_its_websocket_from_being_closed_loses_the_connection() {
+    use axum::routing::any;
+    use hyper::ext::Protocol;
+    use portcullis_testing::TestPrincipal;
+
+    use crate::GuardedUpgrade;
+
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let stuck = move |upgrade: GuardedUpgrade| async move {
+        upgrade.on_upgrade(async move |socket| {
+            std::thread::spawn(move || {
+                let busy = socket.keep_busy();
+                let (let_go, gone) = std::sync::mpsc::channel::<()>();
+                tell.send(let_go).unwrap();
+                let _ = gone.recv();
+                drop(busy);
+            });
+        })
+    };
+    let app = Router::new().route("/ws", any(stuck)).layer(TestPrincipal::new("alice").layer());
+    let mut server = Server::start(app, ListenerConfig::default());
+    let mut client = server.connect_http2().await;
+    // Only once it has seen the server's settings may a client send an extended CONNECT.
+    assert_eq!(client.get("/").await.unwrap().status(), 404);
+    let open = http::Request::connect("http://a/ws").header("sec-websocket-version", "13");
+    let open = open.extension(Protocol::from_static("websocket")).body(Default::default()).unwrap();
+    let opened = client.sender.send_request(open).await.unwrap();
+    assert_eq!(opened.status(), StatusCode::OK);
+    let let_go = told.recv().await.unwrap();
+    server.stop();
+    assert_eq!(client.closed().await, Duration::from_secs(3));
+    drop(let_go);
+    server.stopped().await;
+}

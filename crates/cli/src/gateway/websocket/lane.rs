@@ -7,7 +7,10 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    task::coop,
+};
 
 use super::frames::{Frames, Malformed, Writer};
 
@@ -158,9 +161,12 @@ impl Lane {
             if self.ended {
                 return Poll::Ready(Ok(()));
             }
+            // Streams of HTTP/2 never pause by themselves, and this is not the only thing that the task does.
+            let turn = ready!(coop::poll_proceed(cx));
             let mut space = [MaybeUninit::uninit(); CHUNK];
             let mut read = ReadBuf::uninit(&mut space);
             ready!(Pin::new(&mut *from).poll_read(cx, &mut read)).map_err(Broken::From)?;
+            turn.made_progress();
             let read = read.filled();
             if read.is_empty() {
                 self.ended = true;
@@ -216,6 +222,8 @@ impl Lane {
                 let part = self.frames.follow(read).map_err(Broken::Malformed)?;
                 let (passes, _) = read.split_at(part);
                 if self.frames.is_between() {
+                    // As above: it may have been a Close frame itself.
+                    let farewell = if self.frames.closed().is_some() { &[] } else { &farewell[..] };
                     self.pending = [passes, farewell].concat();
                     self.flow = Flow::Last;
                     return Ok(());

@@ -1,5 +1,7 @@
 //! Open WebSockets, without a handshake and without a network.
 
+mod flood;
+
 use std::{sync::Arc, time::Duration};
 
 use portcullis_core::{Clock, UnixTime};
@@ -236,6 +238,21 @@ async fn an_upstream_that_stalls_within_a_frame_has_the_client_cut_off_after_a_s
 }
 
 #[tokio::test]
+async fn an_upstream_that_leaves_within_a_frame_has_the_client_cut_off_at_once() {
+    let mut open = open(1024);
+    let frame = from_server(b"the first half and the second");
+    open.upstream.write_all(&frame[..9]).await.unwrap();
+    expect(&mut open.client, &frame[..9]).await;
+    open.tell.send(EXPIRED).unwrap();
+    expect(&mut open.upstream, &to_upstream()).await;
+    drop(open.upstream);
+    // No Close frame can follow, so none is waited for.
+    let ended = tokio::time::timeout(Duration::from_secs(60), expect_end(&mut open.client));
+    ended.await.expect("nobody moves the clock");
+    assert_eq!(open.closed.await.unwrap().by, By::Gateway);
+}
+
+#[tokio::test]
 async fn a_close_frame_that_nobody_answers_or_takes_is_waited_for_two_seconds() {
     let mut open = open(1024);
     open.tell.send(EXPIRED).unwrap();
@@ -273,6 +290,23 @@ async fn no_second_close_frame_follows_the_first() {
     expect_end(&mut open.upstream).await;
     let closed = open.closed.await.unwrap();
     assert_eq!((closed.by, closed.code), (By::Gateway, Some(1008)));
+}
+
+#[tokio::test]
+async fn no_second_close_frame_follows_one_that_was_on_its_way() {
+    let mut open = open(1024);
+    let bye = frames::close(1000, "bye", Some([3; 4]));
+    let (begun, rest) = bye.split_at(5);
+    open.client.write_all(begun).await.unwrap();
+    expect(&mut open.upstream, begun).await;
+    open.tell.send(EXPIRED).unwrap();
+    expect(&mut open.client, &to_client()).await;
+    open.client.write_all(rest).await.unwrap();
+    expect(&mut open.upstream, rest).await;
+    assert_eq!(whatever_comes(&mut open.upstream).await, b"");
+    open.upstream.write_all(&frames::close(1000, "", None)).await.unwrap();
+    expect_end(&mut open.upstream).await;
+    assert_eq!(open.closed.await.unwrap().by, By::Gateway);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::{Future, poll_fn},
+    mem::discriminant,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
@@ -135,37 +136,41 @@ where
         {
             self.close(farewell, clock);
         }
-        let mut sides = self.sides();
         loop {
+            let (stage, sides) = (discriminant(&self.stage), self.sides());
+            // Before anything is moved: whoever never stops sending leaves no time for them afterwards.
+            if self.poll_alarms(cx).is_ready() {
+                return Poll::Ready(self.outcome());
+            }
             if let Err(malformed) = self.poll_lanes(cx, clock) {
                 return Poll::Ready(malformed);
             }
             let closing = self.is_closing();
             self.client.poll_close(cx, &self.down, &self.up, closing);
             self.upstream.poll_close(cx, &self.up, &self.down, closing);
-            let left = self.sides();
-            match left {
+            match self.sides() {
                 0 => return Poll::Ready(self.outcome()),
-                // The other side is to hear of it now.
-                _ if left < sides => {
-                    sides = left;
-                    continue;
-                }
-                _ => {}
+                // The other side is to hear of it now, and a new stage has alarms that nobody has set.
+                left if left < sides || stage != discriminant(&self.stage) => {}
+                _ => return Poll::Pending,
             }
-            match &mut self.stage {
-                Stage::Open => return Poll::Pending,
-                Stage::Left { alarm, .. } => return alarm.as_mut().poll(cx).map(|()| self.outcome()),
-                Stage::Closing { frame, close, .. } => {
-                    if close.as_mut().poll(cx).is_ready() {
-                        return Poll::Ready(self.outcome());
-                    }
-                    match frame.as_mut().map(|frame| frame.as_mut().poll(cx)) {
-                        Some(Poll::Ready(())) => *frame = None,
-                        Some(Poll::Pending) | None => return Poll::Pending,
-                    }
+        }
+    }
+
+    /// Ready once the time for all that is left is over.
+    fn poll_alarms(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.stage {
+            Stage::Open => Poll::Pending,
+            Stage::Left { alarm, .. } => alarm.as_mut().poll(cx),
+            Stage::Closing { frame, close, .. } => {
+                if let Some(alarm) = frame
+                    && alarm.as_mut().poll(cx).is_ready()
+                {
+                    *frame = None;
                     self.cut_untold();
+                    return self.poll_alarms(cx);
                 }
+                close.as_mut().poll(cx)
             }
         }
     }

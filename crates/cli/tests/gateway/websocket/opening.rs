@@ -180,6 +180,8 @@ async fn an_upstream_that_opens_none_is_heard_as_it_is() {
     for by in By::ALL {
         let upstream = RawUpstream::bind().await;
         let served = serve(by, [public(upstream.address())]).await;
+        // Each is asked on a connection of its own, although those before stay open.
+        let mut kept = Vec::new();
         for (answer, status) in [
             ("HTTP/1.1 403 Forbidden\r\nX-Reason: no\r\nContent-Length: 4\r\n\r\nbody", 403),
             (
@@ -192,7 +194,8 @@ async fn an_upstream_that_opens_none_is_heard_as_it_is() {
                 500,
             ),
         ] {
-            let (response, _stream) = tokio::join!(ask(&served, "/", &[]), upstream.answers(answer));
+            let (response, stream) = tokio::join!(ask(&served, "/", &[]), upstream.answers(answer));
+            kept.push(stream);
             let response = response.unwrap_err();
             assert_eq!(response.status(), status, "{by:?}");
             assert_eq!(response.headers()["x-reason"], "no");

@@ -75,6 +75,44 @@ fn sources_that_cannot_work_are_mistakes_at_their_keys() {
 }
 
 #[test]
+fn every_name_of_a_cookie_that_is_none_is_a_mistake_of_its_own() {
+    let keys = r#"credentialSources = ["cookie:", "cookie:a b", "cookie:c", "query"]"#;
+    let found =
+        mistakes(&format!("[services.\"/foo\"]\n{FIXED}\n{keys}\npublicOrigin = \"https://a.example\""));
+    let told = found.iter().filter(|text| text.contains("is no name of a cookie")).count();
+    assert_eq!((told, found.len()), (2, 3), "{found:?}");
+}
+
+#[test]
+fn sources_that_meet_no_element_are_warned_about() {
+    const PASSWORDS: &str = "auth = [{ scopes = \"*\", fileUserStoreConfig = {} }]";
+    let warnings = |elements: &str, keys: &str| -> Vec<String> {
+        let users = "[[auth.users]]\nusername = \"a\"\npassword = \"b\"";
+        let config = read(&format!("{users}\n[services.\"/foo\"]\n{elements}\n{keys}")).unwrap();
+        let texts = config.warnings().iter().map(ToString::to_string);
+        texts.filter(|text| text.contains("credentialSources")).collect()
+    };
+    for (elements, keys, expected) in [
+        (PASSWORDS, "", &[][..]),
+        (PASSWORDS, "credentialSources = [\"header\"]", &[]),
+        (PASSWORDS, "credentialSources = [\"header\", \"websocketProtocol\"]", &["no element looks at one"]),
+        (
+            PASSWORDS,
+            "credentialSources = \"websocketProtocol\"",
+            &["let nobody in", "no element looks at one"],
+        ),
+        (FIXED, "credentialSources = \"websocketProtocol\"", &[]),
+        ("public = true", "credentialSources = \"websocketProtocol\"", &[]),
+    ] {
+        let found = warnings(elements, keys);
+        assert_eq!(found.len(), expected.len(), "{elements} {keys}: {found:?}");
+        for text in expected {
+            assert!(found.iter().any(|found| found.contains(text)), "{elements} {keys}: {found:?}");
+        }
+    }
+}
+
+#[test]
 fn a_grpc_service_refuses_in_its_own_way_and_others_do_not() {
     for (keys, protocol) in [
         ("", Protocol::Http),

@@ -105,6 +105,9 @@ impl JwksConfig {
     }
 
     /// Whether a service does not start without the keys. Default false: they are fetched with the first token.
+    ///
+    /// They are waited for in [`Provider::prepare`](portcullis_core::Provider::prepare). A service that is built from a
+    /// configuration file calls it; for one that is built in code it is yours to call.
     pub fn preload(mut self, preload: bool) -> Self {
         self.preload = preload;
         self

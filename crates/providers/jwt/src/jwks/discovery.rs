@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use portcullis_outbound::{Answer, ClientConfig, Endpoint, EndpointError};
+use serde_json::{Map, Value};
 
 use crate::refusal::shown;
 
@@ -47,6 +48,10 @@ impl Issuer {
             return Err(format!("the answer has the status {}", document.status.as_u16()));
         }
         let members = document.json_object().map_err(|error| format!("the discovery document {error}"))?;
+        self.keys_in(&members, config)
+    }
+
+    fn keys_in(&self, members: &Map<String, Value>, config: &ClientConfig) -> Result<Endpoint, String> {
         let text = |name: &str| members.get(name).and_then(|value| value.as_str());
         // RFC 8414 §3.3: "The "issuer" value returned MUST be identical to the authorization server's issuer identifier
         // value into which the well-known URI string was inserted to create the URL used to retrieve the metadata." OpenID
@@ -86,4 +91,39 @@ fn absolute(text: &str) -> Result<Endpoint, String> {
         return Err("does not begin with https://".to_owned());
     }
     Ok(endpoint)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn keys_of(issuer: &str, jwks_uri: &str, config: &ClientConfig) -> Result<String, String> {
+        let document = json!({"issuer": issuer, "jwks_uri": jwks_uri});
+        let issuer = Issuer::parse(issuer).unwrap();
+        issuer.keys_in(document.as_object().unwrap(), config).map(|keys| keys.to_string())
+    }
+
+    #[test]
+    fn keys_come_by_no_way_that_is_less_safe_than_the_documents() {
+        let config = ClientConfig::new();
+        for (issuer, jwks_uri) in [
+            ("https://issuer.example", "https://keys.example/jwks"),
+            ("http://127.0.0.1:1", "https://keys.example/jwks"),
+            ("http://127.0.0.1:1", "http://127.0.0.1:2/jwks"),
+        ] {
+            assert_eq!(keys_of(issuer, jwks_uri, &config).as_deref(), Ok(jwks_uri));
+        }
+        let lax = ClientConfig::new().allow_insecure_http(true);
+        for config in [&config, &lax] {
+            for jwks_uri in ["http://127.0.0.1:1/jwks", "http://localhost/jwks", "HTTP://[::1]/jwks"] {
+                let error = keys_of("https://issuer.example", jwks_uri, config).unwrap_err();
+                assert!(error.ends_with("is plain http, and the issuer is https"), "{jwks_uri}: {error}");
+            }
+        }
+        let error = keys_of("http://127.0.0.1:1", "http://keys.example/jwks", &config).unwrap_err();
+        assert!(error.contains("plain http to another machine"), "{error}");
+        assert!(keys_of("http://127.0.0.1:1", "http://keys.example/jwks", &lax).is_ok());
+    }
 }

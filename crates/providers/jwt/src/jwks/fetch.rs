@@ -53,11 +53,18 @@ pub(super) struct Failure {
     /// Who was asked, for people.
     pub(super) url: Arc<str>,
     pub(super) reason: Arc<str>,
+    /// Whether anybody was reached who could have answered.
+    pub(super) reached: bool,
 }
 
 impl Failure {
     pub(super) fn new(url: &str, reason: impl fmt::Display) -> Self {
-        Self { url: url.into(), reason: reason.to_string().into() }
+        Self { url: url.into(), reason: reason.to_string().into(), reached: true }
+    }
+
+    /// The same where there was nobody to ask: no connection came about.
+    pub(super) fn unreached(self) -> Self {
+        Self { reached: false, ..self }
     }
 }
 

@@ -11,7 +11,7 @@ use http::{
     header::{ETAG, LAST_MODIFIED},
 };
 use portcullis_core::BoxFuture;
-use portcullis_outbound::{Answer, Endpoint, Get, HttpClient, OutboundError};
+use portcullis_outbound::{Answer, Endpoint, Get, HttpClient, OutboundError, OutboundErrorKind};
 
 use super::{
     discovery::Issuer,
@@ -57,9 +57,10 @@ impl HttpFetch {
     }
 
     async fn fetch_once(&self, known: Option<Arc<Validators>>) -> Result<Fetched, Failure> {
+        let mut answered = false;
         let (endpoint, configured) = match &self.place {
             Place::Url(endpoint) => (endpoint.clone(), endpoint),
-            Place::Issuer(issuer) => (self.keys_of(issuer).await?, &issuer.endpoint),
+            Place::Issuer(issuer) => (self.keys_of(issuer, &mut answered).await?, &issuer.endpoint),
         };
         let mut get = Get::new().accept(KEY_SETS);
         // What the configuration sends, it sends to the server that it names.
@@ -73,7 +74,11 @@ impl HttpFetch {
         if let Some(moment) = known.as_ref().and_then(|known| known.last_modified.clone()) {
             get = get.if_modified_since(moment);
         }
-        let answer = self.client.get(&endpoint, get).await.map_err(|error| failed(&error))?;
+        let answer = self.client.get(&endpoint, get).await.map_err(|error| {
+            let failure = failed(&error);
+            // The server of the document has had its work.
+            Failure { reached: failure.reached || answered, ..failure }
+        })?;
         let url: Arc<str> = endpoint.to_string().into();
         let said = freshness::said(&answer.headers);
         match (answer.status, known) {
@@ -93,8 +98,8 @@ impl HttpFetch {
         }
     }
 
-    /// Where the issuer's keys are: as it said not long ago, or as it says now.
-    async fn keys_of(&self, issuer: &Issuer) -> Result<Endpoint, Failure> {
+    /// Where the issuer's keys are: as it said not long ago, or as it says now, which `answered` notes.
+    async fn keys_of(&self, issuer: &Issuer, answered: &mut bool) -> Result<Endpoint, Failure> {
         let now = self.client.clock().monotonic();
         if let Some((endpoint, until)) = self.found().as_ref()
             && now < *until
@@ -104,14 +109,14 @@ impl HttpFetch {
         let [openid, oauth] = issuer.documents().map_err(|error| Failure::new(&self.shown, error))?;
         let mut asked = openid;
         let mut answer = self.document(&asked).await?;
+        *answered = true;
         if answer.status == StatusCode::NOT_FOUND {
             asked = oauth;
             answer = self.document(&asked).await?;
         }
         let keys = issuer.keys_of(&answer, self.client.config());
         let keys = keys.map_err(|why| Failure::new(&asked.to_string(), why))?;
-        let age = freshness::said(&answer.headers).unwrap_or(DOCUMENT_AGE);
-        let age = age.clamp(LEAST_DOCUMENT_AGE, LONGEST_AGE);
+        let age = believed_for(freshness::said(&answer.headers));
         *self.found() = Some((keys.clone(), now.saturating_add(age)));
         Ok(keys)
     }
@@ -146,6 +151,11 @@ impl fmt::Debug for HttpFetch {
     }
 }
 
+/// For how long a document is believed whose server says so much.
+fn believed_for(said: Option<Duration>) -> Duration {
+    said.unwrap_or(DOCUMENT_AGE).clamp(LEAST_DOCUMENT_AGE, LONGEST_AGE)
+}
+
 fn validators(endpoint: Endpoint, answer: &Answer) -> Validators {
     let header = |name: HeaderName| answer.headers.get(name).cloned();
     Validators { endpoint, etag: header(ETAG), last_modified: header(LAST_MODIFIED) }
@@ -155,5 +165,20 @@ fn failed(error: &OutboundError) -> Failure {
     let url = error.endpoint().to_string();
     let text = format!("{error:?}");
     let reason = text.strip_prefix(&url).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&text);
-    Failure::new(&url, reason)
+    let failure = Failure::new(&url, reason);
+    if error.kind() == OutboundErrorKind::Connect { failure.unreached() } else { failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_are_believed_for_as_long_as_their_server_says_within_bounds() {
+        for (said, expected) in
+            [(None, 3_600), (Some(0), 300), (Some(299), 300), (Some(301), 301), (Some(u64::MAX), 86_400)]
+        {
+            assert_eq!(believed_for(said.map(Duration::from_secs)).as_secs(), expected, "{said:?}");
+        }
+    }
 }

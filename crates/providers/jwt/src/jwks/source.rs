@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    future::pending,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -125,10 +126,11 @@ impl KeySource {
         let Ok(runtime) = Handle::try_current() else { return };
         let mut state = shared.lock();
         let begun = state.begin_spare(looked.now);
-        let quiet = match begun {
+        let quiet = if state.is_under_way() {
             // The end of the fetch sets the moment anew.
-            Some(_) => u64::MAX,
-            None => nanoseconds(looked.now.saturating_add(state.wait(Share::Spare, looked.now))),
+            u64::MAX
+        } else {
+            nanoseconds(looked.now.saturating_add(state.wait(Share::Spare, looked.now)))
         };
         shared.quiet_until.store(quiet, Ordering::Relaxed);
         drop(state);
@@ -148,7 +150,7 @@ impl KeySource {
         let state = self.0.lock();
         let asking = Asking { came_at: state.begun(), looked_at: looked.ended, share };
         match state.prospect(asking, looked.now) {
-            Move::Look | Move::Wait(_) | Move::Begin(_) => None,
+            Move::Look | Move::Wait(_) | Move::Begin(_) | Move::Pause(_) => None,
             Move::Full => Some(self.0.too_many()),
             Move::Settled => Some(self.0.settled(&state, looked.now)),
         }
@@ -168,7 +170,7 @@ impl KeySource {
         };
         // Before the state is looked at, so that no end is missed.
         let mut ends = shared.ends.subscribe();
-        let (number, waiting) = {
+        let (number, pause, waiting) = {
             let now = shared.now();
             let mut state = shared.lock();
             let next = state.advance(wish.asking, now);
@@ -176,13 +178,17 @@ impl KeySource {
                 Move::Look => return Ok(()),
                 Move::Full => return Err(shared.too_many()),
                 Move::Settled => return Err(shared.settled(&state, now)),
+                Move::Pause(left) => {
+                    drop(state);
+                    (u64::MAX, Some(shared.settings.clock.sleep(left)), Waiting(shared))
+                }
                 Move::Wait(number) | Move::Begin(number) => {
                     drop(state);
                     let waiting = Waiting(shared);
                     if next == Move::Begin(number) {
                         self.begin(number, &runtime);
                     }
-                    (number, waiting)
+                    (number, None, waiting)
                 }
             }
         };
@@ -190,6 +196,7 @@ impl KeySource {
         let in_time = tokio::select! {
             biased;
             _ = ends.wait_for(|ended| *ended >= number) => true,
+            () = async { if let Some(pause) = pause { pause.await } else { pending().await } } => true,
             () = alarm => false,
         };
         drop(waiting);
@@ -217,6 +224,13 @@ impl KeySource {
             (None, Some(held)) => Ok(held),
             (None, None) => Err(none("there is no answer")),
         }
+    }
+
+    /// Does something while nobody else can begin a fetch or wait for one.
+    #[cfg(test)]
+    pub(super) fn while_locked<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _state = self.0.lock();
+        work()
     }
 
     #[cfg(test)]
@@ -293,7 +307,7 @@ impl Shared {
         )
     }
 
-    /// Makes the answer to the fetch of this number the keys in use.
+    /// Makes the answer to the fetch of this number the keys in use, unless it was given up before.
     fn land(&self, number: u64, result: Result<Fetched, Failure>, asked_at: Duration) {
         let before = self.held.load_full();
         let url = result.as_ref().map_or_else(|failure| Arc::clone(&failure.url), |new| Arc::clone(&new.url));
@@ -302,27 +316,30 @@ impl Shared {
             Held::after(fetched, before.as_deref(), *ages, asked_at, random())
                 .map_err(|why| Failure::new(&url, format!("the answer {why}")))
         });
-        let failure = match held {
-            Ok(held) => {
-                log::fetched(&held, before.as_deref());
-                self.held.store(Some(Arc::new(held)));
-                None
-            }
-            Err(failure) => Some(failure),
+        let (held, failure) = match held {
+            Ok(held) => (Some(Arc::new(held)), None),
+            Err(failure) => (None, Some(failure)),
         };
         let now = self.now();
         let mut state = self.lock();
-        state.end(number, failure);
-        let quiet = nanoseconds(now.saturating_add(state.wait(Share::Spare, now)));
-        let (ended, failure) = (state.ended(), state.failure().cloned());
-        self.quiet_until.store(quiet, Ordering::Relaxed);
-        self.ended.store(ended, Ordering::Release);
-        drop(state);
-        if let Some(failure) = failure {
-            let usable = before.is_some_and(|before| before.is_usable(now));
-            log::failed(&failure, usable);
+        if !state.end(number, failure.clone(), now) {
+            return;
         }
-        self.ends.send_replace(ended);
+        if let Some(held) = &held {
+            self.held.store(Some(Arc::clone(held)));
+        }
+        let quiet = nanoseconds(now.saturating_add(state.wait(Share::Spare, now)));
+        self.quiet_until.store(quiet, Ordering::Relaxed);
+        self.ended.store(number, Ordering::Release);
+        drop(state);
+        match (held, failure) {
+            (Some(held), _) => log::fetched(&held, before.as_deref()),
+            (None, Some(failure)) => {
+                log::failed(&failure, before.is_some_and(|before| before.is_usable(now)));
+            }
+            (None, None) => {}
+        }
+        self.ends.send_replace(number);
     }
 }
 

@@ -10,6 +10,10 @@ use super::{
 /// As many requests may wait for a fetch at once.
 pub(super) const MOST_WAITING: usize = 256;
 
+/// A fetch that reached nobody is tried again after this long, whatever the bucket holds: it costs no server anything, and
+/// whoever comes first when the server is back waits for it and is answered rightly.
+const RETRY: Duration = Duration::from_secs(1);
+
 /// What is known of the fetches of one key set. Fetches are numbered from 1.
 #[derive(Debug)]
 pub(super) struct State {
@@ -21,6 +25,8 @@ pub(super) struct State {
     waiting: usize,
     /// What went wrong with the last fetch; `None` where nothing did.
     failure: Option<Failure>,
+    /// When another fetch may begin, where the last one reached nobody.
+    retry_at: Option<Duration>,
 }
 
 /// What a request does that would have newer keys than those that it looked at.
@@ -32,6 +38,8 @@ pub(super) enum Move {
     Wait(u64),
     /// It begins the fetch of this number, and waits for it.
     Begin(u64),
+    /// It waits this long, until a fetch may begin, and asks again.
+    Pause(Duration),
     /// Too many are waiting already.
     Full,
     /// What it looked at is all there is: a fetch that began after the request came has ended, or none may begin yet.
@@ -51,11 +59,11 @@ pub(super) struct Asking {
 
 impl State {
     pub(super) const fn new(bucket: Bucket) -> Self {
-        Self { bucket, begun: 0, ended: 0, waiting: 0, failure: None }
+        Self { bucket, begun: 0, ended: 0, waiting: 0, failure: None, retry_at: None }
     }
 
     /// Whether a fetch is under way.
-    const fn under_way(&self) -> bool {
+    pub(super) const fn is_under_way(&self) -> bool {
         self.begun > self.ended
     }
 
@@ -65,13 +73,24 @@ impl State {
             Move::Look
         } else if self.ended > asking.came_at {
             Move::Settled
-        } else if self.under_way() {
-            if self.waiting < MOST_WAITING { Move::Wait(self.begun) } else { Move::Full }
-        } else if self.bucket.wait(asking.share, now).is_zero() {
-            Move::Begin(self.begun + 1)
+        } else if self.is_under_way() {
+            self.if_there_is_room(Move::Wait(self.begun))
         } else {
-            Move::Settled
+            match self.wait(asking.share, now) {
+                Duration::ZERO => Move::Begin(self.begun + 1),
+                left if self.retries(asking.share).is_some() => self.if_there_is_room(Move::Pause(left)),
+                _ => Move::Settled,
+            }
         }
+    }
+
+    fn if_there_is_room(&self, next: Move) -> Move {
+        if self.waiting < MOST_WAITING { next } else { Move::Full }
+    }
+
+    /// When a fetch that reached nobody is tried again, by whoever cannot do without.
+    fn retries(&self, share: Share) -> Option<Duration> {
+        self.retry_at.filter(|_| share == Share::Any)
     }
 
     /// What the request does now. Whoever waits says so with [`State::stop_waiting`] when it does no more.
@@ -83,7 +102,7 @@ impl State {
                 self.begun += 1;
                 self.waiting += 1;
             }
-            Move::Wait(_) => self.waiting += 1,
+            Move::Wait(_) | Move::Pause(_) => self.waiting += 1,
             Move::Look | Move::Full | Move::Settled => {}
         }
         next
@@ -95,7 +114,7 @@ impl State {
 
     /// Begins a fetch that nobody waits for, if one can be spared.
     pub(super) fn begin_spare(&mut self, now: Duration) -> Option<u64> {
-        if self.under_way() || !self.bucket.take(Share::Spare, now) {
+        if self.is_under_way() || !self.bucket.take(Share::Spare, now) {
             return None;
         }
         self.begun += 1;
@@ -105,7 +124,7 @@ impl State {
     /// Begins a fetch for a person or a start-up, who do not have to ask how often. The number to wait for, and whether it
     /// begins now.
     pub(super) fn begin_anyway(&mut self, now: Duration) -> (u64, bool) {
-        if self.under_way() {
+        if self.is_under_way() {
             return (self.begun, false);
         }
         self.bucket.take_anyway(now);
@@ -113,16 +132,16 @@ impl State {
         (self.begun, true)
     }
 
-    /// The fetch of this number has ended. Whoever says so a second time is not heard.
-    pub(super) fn end(&mut self, number: u64, failure: Option<Failure>) {
-        if number > self.ended {
+    /// The fetch of this number has ended. Whoever says so a second time is not heard: false.
+    pub(super) fn end(&mut self, number: u64, failure: Option<Failure>, now: Duration) -> bool {
+        let first = number > self.ended;
+        if first {
             self.ended = number;
+            let unreached = failure.as_ref().is_some_and(|failure| !failure.reached);
+            self.retry_at = unreached.then(|| now.saturating_add(RETRY));
             self.failure = failure;
         }
-    }
-
-    pub(super) const fn ended(&self) -> u64 {
-        self.ended
+        first
     }
 
     #[cfg(test)]
@@ -140,6 +159,7 @@ impl State {
 
     /// How long until a fetch may begin.
     pub(super) fn wait(&self, share: Share, now: Duration) -> Duration {
-        self.bucket.wait(share, now)
+        let bucket = self.bucket.wait(share, now);
+        self.retries(share).map_or(bucket, |at| bucket.min(at.saturating_sub(now)))
     }
 }

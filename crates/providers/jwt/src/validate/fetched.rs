@@ -70,10 +70,7 @@ impl JwtValidator {
         let looked = source.look();
         let open = match self.examine(token, &looked, cx) {
             Ok(outcome) => {
-                // Keys that are good for something are kept fresh. An explanation leaves no trace.
-                if matches!(outcome, Outcome::Known(_)) && cx.may_remember() && cx.may_contact() {
-                    source.refresh_if_due(&looked);
-                }
+                keep_fresh(source, &looked, &outcome, cx);
                 return Some(outcome);
             }
             Err(open) => open,
@@ -89,9 +86,15 @@ impl JwtValidator {
     pub(super) async fn answer_in_time(&self, token: &str, source: &KeySource, cx: &Context<'_>) -> Outcome {
         let mut wish = source.wish();
         loop {
-            let open = match self.examine(token, &source.look(), cx) {
-                Ok(outcome) => return outcome,
-                Err(open) => open,
+            let open = {
+                let looked = source.look();
+                match self.examine(token, &looked, cx) {
+                    Ok(outcome) => {
+                        keep_fresh(source, &looked, &outcome, cx);
+                        return outcome;
+                    }
+                    Err(open) => open,
+                }
             };
             if !cx.may_contact() {
                 return not_asked(source);
@@ -166,6 +169,13 @@ impl Open {
             (Lacks::Keys | Lacks::Key(_), Settled::Unavailable(unavailable)) => unavailable.into(),
             (Lacks::Keys, Settled::NoNewer) => Unavailable::new("there are no keys that may be used").into(),
         }
+    }
+}
+
+/// Keys that are good for something are kept fresh. An explanation leaves no trace.
+fn keep_fresh(source: &KeySource, looked: &Looked, outcome: &Outcome, cx: &Context<'_>) {
+    if matches!(outcome, Outcome::Known(_)) && cx.may_remember() {
+        source.refresh_if_due(looked);
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{Response, StatusCode, header};
 use portcullis_core::Provider as _;
 use portcullis_outbound::ClientConfig;
+use portcullis_testing::TestIssuer;
 
 use super::Bench;
 
@@ -54,6 +55,21 @@ async fn an_issuer_that_goes_away_leaves_its_keys_for_a_while() {
     bench.issuer.rotate();
     bench.issuer.come_back().await;
     assert_eq!(bench.ask(&validator, &token()).await, "known", "when it comes back the next one is right");
+}
+
+#[tokio::test]
+async fn keys_on_a_server_that_is_away_are_not_asked_for_every_second_at_the_issuers() {
+    let (bench, keys) = (Bench::new().await, TestIssuer::start().await);
+    bench.issuer.discovery_member("jwks_uri", keys.jwks_url());
+    keys.go_down().await;
+    let validator = bench.validator(bench.by_discovery());
+    for documents in [1, 2, 2, 2] {
+        let token = bench.token().sign();
+        let asked = bench.ask(&validator, &token);
+        let told = tokio::time::timeout(Duration::from_secs(60), asked).await.expect("nobody waits for it");
+        assert!(told.starts_with("unavailable: the keys cannot be fetched: "), "{told}");
+        assert_eq!(bench.issuer.fetches().discovery, documents);
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::HeaderValue;
+use http::{HeaderValue, Response};
 use portcullis_core::Provider as _;
 use portcullis_jwt::{JwtValidator, JwtValidatorConfig, SignatureConfig};
 use portcullis_outbound::ClientConfig;
@@ -51,6 +51,23 @@ async fn an_unchanged_set_is_not_sent_again() {
             tokio::task::yield_now().await;
         }
         assert_eq!((bench.issuer.fetches().jwks, bench.issuer.fetches().not_modified), (round + 1, round));
+    }
+}
+
+#[tokio::test]
+async fn what_an_unchanged_answer_does_not_repeat_still_holds() {
+    let bench = Bench::new().await;
+    let validator = bench.validator(bench.by_url());
+    let tags = [("if-none-match", "\"v1\""), ("if-modified-since", "Tue, 14 Nov 2023 00:00:00 GMT")];
+    let whole = Response::builder().header("etag", tags[0].1).header("last-modified", tags[1].1);
+    bench.issuer.answer_with(whole.body(bench.issuer.jwks().to_string()).unwrap());
+    validator.probe().await.remove(0).result.unwrap();
+    bench.issuer.answer_with(Response::builder().status(304).body("").unwrap());
+    for round in 1..=2 {
+        assert_eq!(validator.probe().await.remove(0).result.as_deref(), Ok("1 key"));
+        for (name, value) in tags {
+            assert_eq!(bench.issuer.calls()[round].header(name), Some(value), "{name}, round {round}");
+        }
     }
 }
 

@@ -91,6 +91,8 @@ enum Says {
     Body(Bytes),
     Unchanged,
     Error(&'static str),
+    /// There is nobody.
+    Nothing,
     Panic,
 }
 
@@ -136,7 +138,11 @@ impl Script {
     }
 
     fn fails(&self) {
-        self.lock().says = Says::Error("connection refused");
+        self.lock().says = Says::Error("the answer has the status 500");
+    }
+
+    fn is_gone(&self) {
+        self.lock().says = Says::Nothing;
     }
 
     /// Answers hang from now on, each until it is let go.
@@ -173,6 +179,7 @@ impl Fetch for Script {
                 Says::Body(body) => Some(body),
                 Says::Unchanged => None,
                 Says::Error(why) => return Err(Failure::new(URL, why)),
+                Says::Nothing => return Err(Failure::new(URL, "cannot connect").unreached()),
                 Says::Panic => panic!("the script says so"),
             };
             let etag = etag.map(http::HeaderValue::from_static);

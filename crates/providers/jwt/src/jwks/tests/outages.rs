@@ -5,7 +5,10 @@ use std::time::Duration;
 use portcullis_core::{Bearer, Contact, Context, Credential, Provider as _};
 use serde_json::json;
 
-use super::{AGE, Bench, INTERVAL, Pair, STALE, Says, Told, set, why};
+use super::{
+    super::{bucket::Bucket, fetch::Failure, state::State},
+    AGE, Bench, INTERVAL, Pair, STALE, Says, Told, set, why,
+};
 use crate::fixtures::{claims, claims_with};
 
 fn long_lived(pair: &Pair) -> String {
@@ -52,7 +55,10 @@ async fn known_keys_stay_in_use_for_as_long_as_is_allowed_and_nothing_unknown_is
     assert!(matches!(bench.ask(&token).await, Told::Unavailable(1..=10)));
     let state = bench.validator.key_set().unwrap();
     assert_eq!((state.count, state.usable), (1, false));
-    assert_eq!(state.last_error.as_deref(), Some("https://issuer.example/jwks: connection refused"));
+    assert_eq!(
+        state.last_error.as_deref(),
+        Some("https://issuer.example/jwks: the answer has the status 500")
+    );
     // Back again.
     bench.manual.advance(INTERVAL * 2);
     bench.script.says(set(&[&known]));
@@ -95,6 +101,102 @@ async fn requests_with_known_keys_do_not_notice_a_server_that_hangs() {
         assert_eq!(bench.at_once(&token), Some(Told::Known));
     }
     assert_eq!(bench.script.calls(), 2, "one fetch at a time");
+}
+
+#[tokio::test]
+async fn known_keys_are_read_without_a_lock_also_when_they_are_old_and_a_fetch_hangs() {
+    let pair = Pair::new("1");
+    let bench = Bench::new(set(&[&pair]));
+    let token = long_lived(&pair);
+    assert_eq!(bench.ask(&token).await, Told::Known);
+    bench.script.hold();
+    bench.manual.advance(AGE);
+    // Begun for somebody else, and so long ago that another one would be permitted.
+    let stranger = bench.send(long_lived(&Pair::new("stranger")));
+    bench.called(2).await;
+    bench.manual.advance(INTERVAL * 2);
+    assert!(matches!(stranger.await.unwrap(), Told::Unavailable(2)));
+    assert_eq!(bench.at_once(&token), Some(Told::Known), "the first one notices that a fetch is under way");
+
+    let (reader, token) = (bench.clone(), token.clone());
+    let (tell, told) = std::sync::mpsc::channel();
+    let runtime = tokio::runtime::Handle::current();
+    let answer = bench.source.while_locked(|| {
+        let asking = std::thread::spawn(move || {
+            let _runtime = runtime.enter();
+            let _ = tell.send(reader.at_once(&token));
+        });
+        let answer = told.recv_timeout(Duration::from_secs(60));
+        (answer, asking)
+    });
+    assert_eq!(answer.0, Ok(Some(Told::Known)));
+    answer.1.join().unwrap();
+    assert_eq!(bench.script.calls(), 2);
+}
+
+#[tokio::test]
+async fn whoever_comes_first_after_an_outage_is_answered_rightly() {
+    let pair = Pair::new("1");
+    let bench = Bench::new("");
+    bench.script.is_gone();
+    // The bucket is emptied while nobody is there.
+    for calls in 1..=2 {
+        assert_eq!(bench.ask(&pair.token()).await, Told::Unavailable(1));
+        assert_eq!(bench.script.calls(), calls);
+    }
+    let waiting = bench.send(pair.token());
+    bench.waited_for_by(1).await;
+    bench.script.says(set(&[&pair]));
+    bench.manual.advance(Duration::from_millis(999));
+    bench.waited_for_by(1).await;
+    assert_eq!(bench.script.calls(), 2, "once a second, and no sooner");
+    bench.manual.advance(Duration::from_millis(1));
+    assert_eq!(waiting.await.unwrap(), Told::Known);
+    assert_eq!(bench.script.calls(), 3);
+}
+
+#[tokio::test]
+async fn where_nobody_answers_requests_try_once_a_second_together_and_no_more() {
+    let pair = Pair::new("1");
+    let bench = Bench::new("");
+    bench.script.is_gone();
+    for _ in 0..2 {
+        assert_eq!(bench.ask(&pair.token()).await, Told::Unavailable(1));
+    }
+    for second in 1..=5 {
+        let requests: Vec<_> = (0..1_000).map(|_| bench.send(pair.token())).collect();
+        bench.waited_for_by(256).await;
+        bench.manual.advance(Duration::from_secs(1));
+        for request in requests {
+            assert!(matches!(request.await.unwrap(), Told::Unavailable(1..=2)));
+        }
+        assert_eq!(bench.script.calls(), 2 + second);
+    }
+    // A server that answers wrongly was reached: it is asked as often as the interval says.
+    bench.script.fails();
+    let last = bench.send(pair.token());
+    bench.waited_for_by(1).await;
+    bench.manual.advance(Duration::from_secs(1));
+    assert!(matches!(last.await.unwrap(), Told::Unavailable(1..=10)));
+    let calls = bench.script.calls();
+    bench.manual.advance(Duration::from_secs(1));
+    assert!(matches!(bench.at_once(&pair.token()), Some(Told::Unavailable(1..=10))));
+    assert_eq!(bench.script.calls(), calls);
+}
+
+#[tokio::test]
+async fn a_wrong_signature_does_not_have_a_server_that_is_gone_tried_again() {
+    let (known, forger) = (Pair::new("1"), Pair::new("1"));
+    let bench = Bench::new(set(&[&known]));
+    assert_eq!(bench.ask(&known.token()).await, Told::Known);
+    bench.script.is_gone();
+    let stranger = Pair::new("2");
+    assert_eq!(bench.ask(&stranger.token()).await, Told::Unavailable(1));
+    let calls = bench.script.calls();
+    bench.manual.advance(Duration::from_secs(2));
+    assert!(bench.at_once(&forger.token()).is_some(), "it neither waits nor asks");
+    assert_eq!(bench.script.calls(), calls);
+    assert_eq!(bench.at_once(&known.token()), Some(Told::Known));
 }
 
 #[tokio::test]
@@ -144,6 +246,41 @@ async fn a_fetch_that_breaks_is_a_failure_and_not_the_last_one() {
     assert!(bench.validator.key_set().unwrap().last_error.unwrap().contains("given up"));
     bench.script.says(set(&[&pair]));
     assert_eq!(bench.ask(&pair.token()).await, Told::Known);
+}
+
+#[test]
+fn a_fetch_whose_runtime_goes_is_given_up_and_another_runtime_asks_itself() {
+    let pair = Pair::new("1");
+    let bench = Bench::new(set(&[&pair]));
+    let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (first, second) = (runtime(), runtime());
+    bench.script.hold();
+    first.block_on(async {
+        drop(bench.send(pair.token()));
+        bench.called(1).await;
+    });
+    second.block_on(async {
+        let request = bench.send(pair.token());
+        bench.waited_for_by(2).await;
+        first.shutdown_background();
+        bench.script.let_go(1);
+        assert_eq!(request.await.unwrap(), Told::Known);
+    });
+    assert_eq!((bench.script.calls(), bench.source.waiting()), (2, 0));
+    assert_eq!(bench.validator.key_set().unwrap().last_error, None);
+}
+
+#[test]
+fn a_fetch_ends_once() {
+    let mut state = State::new(Bucket::new(INTERVAL));
+    let (number, begins) = state.begin_anyway(Duration::ZERO);
+    assert!(begins && state.end(number, None, Duration::ZERO));
+    assert!(!state.end(
+        number,
+        Some(Failure::new("https://issuer.example/jwks", "given up")),
+        Duration::ZERO
+    ));
+    assert_eq!(state.failure(), None);
 }
 
 #[tokio::test]

@@ -2,9 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use portcullis_core::{Bearer, Context, Credential, Outcome, Provider as _};
+use portcullis_core::{Bearer, Contact, Context, Credential, Outcome, Provider as _};
 
 use super::{AGE, Bench, INTERVAL, Pair, STALE, Says, Told, config, set};
+use crate::fixtures::claims_with;
 
 #[tokio::test]
 async fn a_set_is_renewed_in_the_background_before_it_is_too_old() {
@@ -27,6 +28,38 @@ async fn a_set_is_renewed_in_the_background_before_it_is_too_old() {
     bench.ended(2).await;
     assert_eq!(bench.at_once(&new.token()), Some(Told::Known));
     assert_eq!(bench.script.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_provider_that_is_called_by_itself_renews_its_keys_too() {
+    let (old, new) = (Pair::new("old"), Pair::new("new"));
+    let bench = Bench::new(set(&[&old]));
+    let cx = Context::new(&bench.clock);
+    let token = old.token_with(&claims_with("exp", 9_999_999_999_u64.into()));
+    assert_eq!(bench.wait(&token, &cx).await, Told::Known);
+    bench.script.says(set(&[&new]));
+    bench.manual.advance(AGE);
+    assert_eq!(bench.wait(&token, &cx).await, Told::Known);
+    bench.ended(2).await;
+    assert_eq!(bench.wait(&token, &cx).await, Told::Refused("unknown-key"), "its key was withdrawn");
+}
+
+#[tokio::test]
+async fn neither_a_refusal_nor_an_explanation_renews_a_set() {
+    let pair = Pair::new("1");
+    let bench = Bench::new(set(&[&pair]));
+    let token = pair.token_with(&claims_with("exp", 9_999_999_999_u64.into()));
+    assert_eq!(bench.ask(&token).await, Told::Known);
+    bench.manual.advance(AGE);
+    let mut other = claims_with("aud", "other".into());
+    other["exp"] = 9_999_999_999_u64.into();
+    let other = pair.token_with(&other);
+    assert_eq!(bench.at_once(&other), Some(Told::Refused("wrong-audience")));
+    assert_eq!(bench.explain(&token, Contact::Allowed).await, Told::Known);
+    assert_eq!(bench.explain(&token, Contact::Forbidden).await, Told::Known);
+    assert_eq!(bench.source.standing().fetches, 1);
+    assert_eq!(bench.at_once(&token), Some(Told::Known));
+    assert_eq!(bench.source.standing().fetches, 2);
 }
 
 #[tokio::test]
@@ -132,7 +165,7 @@ async fn a_key_that_stays_keeps_the_tokens_that_it_verified_remembered() {
 async fn a_service_that_slept_longer_than_stale_keys_live_waits_for_new_ones() {
     let pair = Pair::new("1");
     let bench = Bench::new(set(&[&pair]));
-    let claims = crate::fixtures::claims_with("exp", 9_999_999_999_u64.into());
+    let claims = claims_with("exp", 9_999_999_999_u64.into());
     let token = pair.token_with(&claims);
     assert_eq!(bench.ask(&token).await, Told::Known);
     bench.manual.advance(AGE + STALE - Duration::from_millis(1));
@@ -149,7 +182,7 @@ async fn a_service_that_slept_longer_than_stale_keys_live_waits_for_new_ones() {
 async fn without_a_runtime_keys_are_used_as_long_as_they_last() {
     let pair = Pair::new("1");
     let bench = Bench::warm(set(&[&pair]), &pair).await;
-    let token = pair.token_with(&crate::fixtures::claims_with("exp", 9_999_999_999_u64.into()));
+    let token = pair.token_with(&claims_with("exp", 9_999_999_999_u64.into()));
     std::thread::scope(|scope| {
         scope.spawn(|| {
             bench.manual.advance(AGE);

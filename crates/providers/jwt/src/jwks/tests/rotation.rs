@@ -255,6 +255,31 @@ async fn a_token_without_kid_is_tried_against_the_keys_that_fit_and_may_ask_for_
 }
 
 #[tokio::test]
+async fn a_kid_is_compared_byte_for_byte() {
+    let pair = Pair::new("Key");
+    let bench = Bench::warm(set(&[&pair]), &pair).await;
+    for kid in ["key", "Key ", "Ke", ""] {
+        bench.manual.advance(INTERVAL);
+        assert_eq!(bench.ask(&pair.token_named(Some(kid), &claims())).await, UNKNOWN, "{kid:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_without_a_name_beside_the_named_one_gives_wrong_signatures_no_larger_share() {
+    let (known, forger, new) = (Pair::new("known"), Pair::new("known"), Pair::new("new"));
+    let mut nameless = Pair::new("").jwk;
+    nameless.as_object_mut().unwrap().remove("kid");
+    let keys = json!({"keys": [known.jwk, nameless]}).to_string();
+    let bench = Bench::warm(keys, &known).await;
+    for _ in 0..3 {
+        assert_eq!(bench.ask(&forger.token()).await, Told::Refused("bad-signature"));
+    }
+    assert_eq!(bench.script.calls(), 2);
+    bench.script.says(set(&[&known, &new]));
+    assert_eq!(bench.ask(&new.token()).await, Told::Known);
+}
+
+#[tokio::test]
 async fn two_keys_of_one_kid_are_both_tried() {
     let (one, other) = (Pair::new("same"), Pair::new("same"));
     let bench = Bench::warm(set(&[&one, &other]), &one).await;
@@ -301,6 +326,10 @@ async fn algorithms_narrow_what_fetched_keys_allow() {
     let bench = Bench::with(config().algorithms([Algorithm::Rs256]), set(&[&pair]), |_| {});
     assert_eq!(bench.ask(&pair.token()).await, Told::Refused("unsupported-algorithm"));
     assert_eq!(bench.script.calls(), 0);
+    // Also where they are there already.
+    bench.source.fetch_now().await.unwrap();
+    assert_eq!(bench.at_once(&pair.token()), Some(Told::Refused("unsupported-algorithm")));
+    assert_eq!(bench.validator.validate(&pair.token(), NOW).unwrap_err().code(), "unsupported-algorithm");
 }
 
 #[tokio::test]

@@ -216,6 +216,7 @@ async fn a_token_without_lifetime_is_given_to_who_waited_and_not_kept() {
     bench.will(Ok(("once", 0))).will(Ok(("again", 0)));
     assert_eq!(bench.token().await, "once");
     assert_eq!(bench.token().await, "again");
+    assert!(format!("{:?}", bench.keeper).contains("holds: false"), "it does not rest");
     bench.will(Ok(("for ever", u64::MAX)));
     assert_eq!(bench.token().await, "for ever");
     bench.clock.advance(Duration::from_secs(u64::MAX / 4));

@@ -255,6 +255,14 @@ async fn asking_afresh_goes_past_the_cache_and_corrects_it() {
     bench.known(TOKEN).await;
     assert_eq!(bench.server.call_count(), 3);
 
+    // A yes that is not to be remembered leaves no earlier no behind.
+    bench.server.revoke(TOKEN);
+    assert_eq!(code(ask(&bench.provider, TOKEN, &bench.cx().afresh()).await), "inactive");
+    bench.server.grant(TOKEN, json!({"exp": NOW.as_secs() - 1}));
+    known(ask(&bench.provider, TOKEN, &bench.cx().afresh()).await);
+    bench.known(TOKEN).await;
+    assert_eq!(bench.server.call_count(), 6);
+
     // With no memory of refusals, what was remembered is gone at least.
     let bench =
         Bench::with(|config| config.cache(CacheConfig::default().negative_max_age(Duration::ZERO))).await;

@@ -7,162 +7,20 @@
     reason = "tests fail by panicking"
 )]
 
-use std::{
-    collections::VecDeque,
-    net::{IpAddr, Ipv4Addr},
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+mod script;
+
+use std::{sync::Arc, time::Duration};
 
 use http::{
     HeaderMap, HeaderValue, Method,
     header::{AUTHORIZATION, CONNECTION, SEC_WEBSOCKET_PROTOCOL, UPGRADE},
 };
 use portcullis_core::{
-    Admission, Auth, AuthBuilder, BoxFuture, Clock, Context, Credential, CredentialSources, Ended, Identity,
-    Outcome, Provider, RequestHead, Resource, Scheme, Unavailable, UnixTime,
+    Admission, Auth, AuthBuilder, CredentialSources, Ended, Identity, Provider, RequestHead, Resource,
+    UnixTime,
 };
-use tokio::time::Instant;
 
-const START: u64 = 1_000_000;
-const INTERVAL: u64 = 30;
-const TIMEOUT: u64 = 10;
-const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
-
-/// Waits in tokio's time, which is paused and passes when nobody has anything else to do; civil time can be set.
-#[derive(Debug)]
-struct PausedClock {
-    start: Instant,
-    /// Civil time at `start`.
-    civil: Mutex<UnixTime>,
-}
-
-impl PausedClock {
-    fn new() -> Arc<Self> {
-        Arc::new(Self { start: Instant::now(), civil: Mutex::new(UnixTime::from_secs(START)) })
-    }
-
-    /// Sets civil time, seconds after the test's start.
-    fn set(&self, seconds: u64) {
-        *self.civil.lock().unwrap() =
-            UnixTime::from_secs(START + seconds).saturating_sub(self.start.elapsed());
-    }
-}
-
-impl Clock for PausedClock {
-    fn now(&self) -> UnixTime {
-        self.civil.lock().unwrap().saturating_add(self.start.elapsed())
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.start.elapsed()
-    }
-
-    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(tokio::time::sleep(span))
-    }
-}
-
-#[derive(Clone, Debug)]
-enum Answer {
-    Known(Identity),
-    /// Good until the very moment at which it is to be asked again.
-    ForOneInterval,
-    Refused,
-    Away,
-    /// Never comes.
-    None,
-}
-
-/// Gives one answer after the other, and notes when it was asked.
-#[derive(Debug)]
-struct Scripted {
-    answers: Mutex<VecDeque<Answer>>,
-    asked: Mutex<Vec<(Duration, String)>>,
-    at_once: bool,
-    revokes: bool,
-    start: Instant,
-}
-
-impl Scripted {
-    fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
-        Self {
-            answers: Mutex::new(answers.into_iter().collect()),
-            asked: Mutex::default(),
-            at_once: true,
-            revokes: true,
-            start: Instant::now(),
-        }
-    }
-
-    fn answer(&self) -> Option<Outcome> {
-        match self.answers.lock().unwrap().pop_front().expect("it is not asked more often") {
-            Answer::Known(identity) => Some(Outcome::known(identity)),
-            Answer::ForOneInterval => {
-                let until = Duration::from_secs(START + INTERVAL) + self.start.elapsed();
-                Some(Outcome::known(alice().with_expiry(UnixTime::from_duration(until))))
-            }
-            Answer::Refused => Some(Outcome::refused("inactive", "the token is no longer active")),
-            Answer::Away => Some(Unavailable::new("away").into()),
-            Answer::None => None,
-        }
-    }
-
-    /// After which spans from the start it was asked again.
-    fn asked(&self) -> Vec<Duration> {
-        self.asked.lock().unwrap().iter().map(|(when, _)| *when).collect()
-    }
-}
-
-impl Provider for Scripted {
-    fn kind(&self) -> &'static str {
-        "scripted"
-    }
-
-    fn scheme(&self) -> Scheme {
-        Scheme::Bearer
-    }
-
-    fn try_authenticate(&self, _: &Credential<'_>, cx: &Context<'_>) -> Option<Outcome> {
-        assert!(cx.may_recall(), "what is asked again takes the whole way");
-        if self.at_once { self.answer() } else { None }
-    }
-
-    fn authenticate<'a>(
-        &'a self,
-        credential: &'a Credential<'a>,
-        cx: &'a Context<'a>,
-    ) -> BoxFuture<'a, Outcome> {
-        let Credential::Bearer(bearer) = credential else { panic!("another scheme") };
-        if !cx.may_recall() {
-            assert!(cx.may_contact() && cx.may_remember());
-            assert_eq!(cx.client(), Some(CLIENT));
-            let when = self.start.elapsed();
-            self.asked.lock().unwrap().push((when, bearer.token().to_owned()));
-        }
-        Box::pin(async {
-            match self.answer() {
-                Some(outcome) => outcome,
-                None => std::future::pending().await,
-            }
-        })
-    }
-
-    fn can_revoke(&self) -> bool {
-        self.revokes
-    }
-}
-
-fn alice() -> Identity {
-    Identity::new("alice").with_issuer("https://issuer.example").with_scopes(["hello", "more"])
-}
-
-/// Good until so many seconds after the start.
-fn until(seconds: u64) -> Answer {
-    Answer::Known(alice().with_expiry(UnixTime::from_secs(START + seconds)))
-}
-
-const AWAY: Answer = Answer::Away;
+use self::script::{AWAY, Answer, CLIENT, INTERVAL, PausedClock, START, Scripted, TIMEOUT, alice, until};
 
 /// A GET that opens a WebSocket.
 fn opening() -> HeaderMap {
