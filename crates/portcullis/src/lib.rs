@@ -248,13 +248,13 @@ pub use portcullis_file::{FileUserStore, StoredUsers, User, UserRecord, UserStor
 pub use portcullis_jwt as jwt;
 #[cfg(feature = "jwt")]
 pub use portcullis_jwt::{JwtValidator, JwtValidatorConfig};
+/// Keys, certificates and key stores: what a listener shows and trusts, in code.
+#[cfg(any(feature = "config", feature = "axum"))]
+pub use portcullis_keys as keys;
 #[cfg(feature = "ldap")]
 pub use portcullis_ldap as ldap;
 #[cfg(feature = "ldap")]
 pub use portcullis_ldap::{LdapConfig, LdapUserStore};
-/// Keys, certificates and key stores: what a listener shows and trusts, in code.
-#[cfg(any(feature = "config", feature = "axum"))]
-pub use portcullis_keys as keys;
 #[cfg(feature = "introspection")]
 pub use portcullis_oauth2 as oauth2;
 #[cfg(feature = "introspection")]

@@ -25,11 +25,7 @@ use toml::de::{DeTable, DeValue};
 const EXAMPLE: &str = include_str!("../../../Config.toml.example");
 
 /// Keys that are known so that they can be refused: another version will have them.
-const LATER: &[&str] = &[
-    "clients",
-    "services.*.throttle",
-    "clientConfig.auth.clientAssertion",
-];
+const LATER: &[&str] = &["clients", "services.*.throttle", "clientConfig.auth.clientAssertion"];
 
 /// Keys of another form of a table, which the example can only tell of.
 const OTHER_FORMS: &[(&str, &str)] = &[("services.*.path", "[[services]] with path = \"/foo\"")];
