@@ -123,7 +123,7 @@ impl Program {
 }
 
 /// Ends a program where the test is killed, and so drops nothing: its input ends then.
-fn watchdog(id: u32) -> Child {
+pub(crate) fn watchdog(id: u32) -> Child {
     Command::new("sh")
         .args(["-c", "read _ || kill -KILL \"$1\"", "sh", &id.to_string()])
         .stdin(Stdio::piped())

@@ -64,6 +64,21 @@ pub(crate) fn missing(name: &str, error: &std::io::Error) -> String {
     format!("{name} cannot be started ({error}): run cargo xtask test, which installs it")
 }
 
+/// Writes into `folder` an authority that nobody knows (`ca.crt`), and a certificate by it for these subject alternative names
+/// (`server.crt`, `server.key`).
+pub(crate) fn certificates(folder: &Path, names: &str) {
+    let script = "
+        set -e
+        cd \"$1\"
+        ec='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'
+        openssl req -x509 $ec -keyout ca.key -out ca.crt -days 2 -subj '/CN=Tests of portcullis'
+        openssl req $ec -keyout server.key -out server.csr -subj /CN=portcullis
+        printf 'subjectAltName = %s\\n' \"$2\" > names
+        openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.crt
+    ";
+    tool("sh", ["-c", script, "sh", &folder.display().to_string(), names]);
+}
+
 /// The SHA-256 of a file, in lower-case hex, by openssl: to compare with [`crate::Request::body_sha256`].
 ///
 /// # Panics

@@ -203,6 +203,7 @@ browsers can fill. The guide is in the documentation of `portcullis_axum`.
 //! |---|---|---|
 //! | `config` | [`Config`]: Config.toml | yes |
 //! | `file` | [`FileUserStore`]: Basic credentials against configured users | yes |
+//! | `ldap` | `LdapUserStore`: Basic credentials against a directory | no |
 //! | `jwt` | [`JwtValidator`]: bearer tokens | yes |
 //! | `jwks` | keys of an identity provider for [`JwtValidator`]: key sets and discovery | no |
 //! | `introspection` | `OAuth2Introspection`: opaque bearer tokens | no |
@@ -250,6 +251,10 @@ pub use portcullis_jwt::{JwtValidator, JwtValidatorConfig};
 /// Keys, certificates and key stores: what a listener shows and trusts, in code.
 #[cfg(any(feature = "config", feature = "axum"))]
 pub use portcullis_keys as keys;
+#[cfg(feature = "ldap")]
+pub use portcullis_ldap as ldap;
+#[cfg(feature = "ldap")]
+pub use portcullis_ldap::{LdapConfig, LdapUserStore};
 #[cfg(feature = "introspection")]
 pub use portcullis_oauth2 as oauth2;
 #[cfg(feature = "introspection")]

@@ -3,7 +3,9 @@
 //! - [`TestPrincipal`]: a caller, as a value and as a layer, for tests of what stands behind the guard.
 //! - [`TestIssuer`]: an OpenID-style issuer with keys that rotate; it signs tokens, counts fetches, hangs, goes away.
 //! - [`TestIntrospection`]: an introspection endpoint (RFC 7662); [`TestTokenEndpoint`]: one that gives out tokens.
-//! - [`TestServer`]: what these three have in common, and any other server that a test needs.
+//! - [`TestDirectory`]: an LDAP directory; it holds entries, counts binds, hangs, drops connections, behaves as Active
+//!   Directory does.
+//! - [`TestServer`]: what issuer and endpoints have in common, and any other server that a test needs.
 //! - [`FaultProxy`]: a proxy between product and server that delays, cuts, answers garbage, or refuses.
 //! - [`ManualClock`]: time that a test moves.
 //! - [`contract`]: the checks that every [`Provider`](portcullis_core::Provider) passes; run them against yours.
@@ -76,6 +78,7 @@
 mod client_credentials;
 mod clock;
 pub mod contract;
+mod directory;
 mod introspection;
 mod issuer;
 mod principal;
@@ -85,6 +88,7 @@ mod token_endpoint;
 
 pub use self::{
     clock::ManualClock,
+    directory::{DirectoryOperation, DirectoryRequest, TestDirectory, TestDirectoryBuilder, TestEntry},
     introspection::TestIntrospection,
     issuer::{Algorithm, Fetches, TestIssuer, TestIssuerBuilder, TestToken},
     principal::{TestPrincipal, TestPrincipalLayer, TestPrincipalService},

@@ -153,3 +153,21 @@ async fn a_refused_connection_is_refused_and_an_open_one_is_cut() {
     proxy.set(Fault::None).await;
     is_right(&client, &proxy).await;
 }
+
+#[tokio::test]
+async fn a_half_closed_connection_ends_on_the_side_of_the_server_alone() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let ((server, proxy), client) = (pair().await, client());
+    is_right(&client, &proxy).await;
+    let mut before = TcpStream::connect(proxy.address()).await.unwrap();
+    proxy.connected(2).await;
+    proxy.set(Fault::HalfClose).await;
+    // It ends without a question …
+    assert_eq!(before.read(&mut [0; 8]).await.unwrap(), 0);
+    // … and questions are taken in all the same, on one that is new as well.
+    before.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert_eq!(raw(&proxy).await, b"");
+    assert_eq!(server.call_count(), 1);
+    proxy.set(Fault::None).await;
+    is_right(&common::client(), &proxy).await;
+}

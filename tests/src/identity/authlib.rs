@@ -1,12 +1,12 @@
 //! Authlib and Flask on Python.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use super::{Asked, asked, token};
 use crate::server::{Place, Process};
-use crate::tools::{python, script};
-use crate::{TempDir, curl, temp_dir, tool};
+use crate::tools::{certificates, python, script};
+use crate::{TempDir, curl, temp_dir};
 
 /// An authorization server made of Authlib, over https with a certificate of its own making. It enforces how each client has
 /// to authenticate: `basic` (secret `basic-secret`) by Basic, `post` (secret `post-secret`) in the body.
@@ -26,7 +26,7 @@ impl AuthlibServer {
     #[must_use]
     pub fn start() -> Self {
         let folder = temp_dir();
-        make_certificates(folder.path());
+        certificates(folder.path(), "DNS:localhost, IP:127.0.0.1");
         let mut server = Self { place: Place::free(), folder, running: None };
         server.start_again();
         server
@@ -142,18 +142,4 @@ impl AuthlibServer {
         arguments.push(&url);
         send(&arguments)
     }
-}
-
-/// An authority that nobody knows, and a certificate by it for `localhost` and 127.0.0.1.
-fn make_certificates(folder: &Path) {
-    let script = "
-        set -e
-        cd \"$1\"
-        ec='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'
-        openssl req -x509 $ec -keyout ca.key -out ca.crt -days 2 -subj '/CN=Tests of portcullis'
-        openssl req $ec -keyout server.key -out server.csr -subj /CN=localhost
-        printf 'subjectAltName = DNS:localhost, IP:127.0.0.1\\n' > names
-        openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.crt
-    ";
-    tool("sh", ["-c", script, "sh", &folder.display().to_string()]);
 }

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 
 use portcullis_tests::data;
 
-const AREAS: [&str; 6] = ["file-store", "jwt", "declarative-merge", "imperative", "oauth2", "websocket"];
+const AREAS: [&str; 7] =
+    ["file-store", "jwt", "declarative-merge", "imperative", "ldap", "oauth2", "websocket"];
 
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 9] = [
     include_str!("declarative.rs"),
     include_str!("file_store.rs"),
     include_str!("imperative.rs"),
     include_str!("introspection_at_length.rs"),
+    include_str!("ldap.rs"),
     include_str!("oauth2.rs"),
     include_str!("websocket.rs"),
     include_str!("../../../crates/providers/jwt/tests/ballerina.rs"),

@@ -1,4 +1,4 @@
-//! Ballerina's own test rows, by id: areas file-store, declarative-merge, imperative, oauth2 and websocket. Those of area jwt
+//! Ballerina's own test rows, by id: areas file-store, declarative-merge, imperative, ldap, oauth2 and websocket. Those of area jwt
 //! stand in `crates/providers/jwt/tests/ballerina.rs`.
 #![allow(
     clippy::unwrap_used,
@@ -13,6 +13,7 @@ mod declarative;
 mod file_store;
 mod imperative;
 mod introspection_at_length;
+mod ldap;
 mod oauth2;
 mod setting;
 mod sts;

@@ -25,6 +25,9 @@ const TOOLS: &[Tool] = &[
         probe: &["python3", "-c", "import ensurepip, venv"],
         packages: &["python3", "python3-venv"],
     },
+    // Its daemon is not started: the tests start their own.
+    Tool { name: "slapd", probe: &["/usr/sbin/slapd", "-VV"], packages: &["slapd"] },
+    Tool { name: "ldapsearch", probe: &["ldapsearch", "-VV"], packages: &["ldap-utils"] },
     Tool { name: "chromium", probe: &["chromium", "--version"], packages: &["chromium"] },
 ];
 

@@ -46,6 +46,18 @@ impl fmt::Debug for Factories {
     }
 }
 
+/// Records of the seeds that this build has.
+const PRESENT: &[&str] = &[
+    #[cfg(feature = "file")]
+    "fileUserStoreConfig",
+    #[cfg(feature = "ldap")]
+    "ldapUserStoreConfig",
+    #[cfg(feature = "jwt")]
+    "jwtValidatorConfig",
+    #[cfg(feature = "introspection")]
+    "oauth2IntrospectionConfig",
+];
+
 /// Records of the seeds that a build may lack, and why.
 const ABSENT: &[(&str, &str)] = &[
     #[cfg(not(feature = "file"))]
@@ -63,7 +75,11 @@ const ABSENT: &[(&str, &str)] = &[
         "oauth2IntrospectionConfig",
         "this build lacks the feature `introspection`: add it to portcullis' features in Cargo.toml",
     ),
-    ("ldapUserStoreConfig", "the LDAP user store is not available in this version"),
+    #[cfg(not(feature = "ldap"))]
+    (
+        "ldapUserStoreConfig",
+        "this build lacks the feature `ldap`: add it to portcullis' features in Cargo.toml",
+    ),
 ];
 
 /// The users of one configuration, whom all its file elements share.
@@ -134,13 +150,7 @@ impl<'f> Providers<'f> {
 
     /// The key of the one record that a table holds, or of the one of `others`, which exclude the records.
     pub(super) fn record_key<'k>(&'k self, section: &Section<'_>, others: &[&'k str]) -> Option<&'k str> {
-        let mut keys: Vec<&str> = Vec::new();
-        #[cfg(feature = "file")]
-        keys.push("fileUserStoreConfig");
-        #[cfg(feature = "jwt")]
-        keys.push("jwtValidatorConfig");
-        #[cfg(feature = "introspection")]
-        keys.push("oauth2IntrospectionConfig");
+        let mut keys: Vec<&str> = PRESENT.to_vec();
         keys.extend(self.factories.0.keys().map(String::as_str));
         keys.extend(others);
         let absent: Vec<_> = ABSENT.iter().filter(|(key, _)| section.has(key)).collect();
@@ -170,6 +180,13 @@ impl<'f> Providers<'f> {
                     None
                 }
             },
+            #[cfg(feature = "ldap")]
+            "ldapUserStoreConfig" => {
+                let config = portcullis_ldap::LdapConfig::read(&record)?;
+                let provider =
+                    portcullis_ldap::LdapUserStore::new(config).and_then(IntoProvider::into_provider);
+                self.built(&record, provider).map(Read::plain)
+            }
             #[cfg(feature = "jwt")]
             "jwtValidatorConfig" => {
                 let config = portcullis_jwt::JwtValidatorConfig::read(&record)?;

@@ -39,14 +39,25 @@ async fn exchange(
             }
         };
         tokio::select! {
+            changed = fault.changed() => match changed {
+                Ok(()) if *fault.borrow_and_update() == Fault::HalfClose => to_client.shutdown().await?,
+                Ok(()) => {}
+                Err(_) => return Ok(()),
+            },
             read = from_client.read(&mut request) => {
                 let bytes = request.get(..read?).unwrap_or_default();
                 let now = *fault.borrow();
                 if bytes.is_empty() {
                     return Ok(());
                 }
-                if now == Fault::BlackHole {
-                    continue;
+                match now {
+                    Fault::BlackHole => continue,
+                    Fault::HalfClose => {
+                        // Where it was done before there is nothing left to end.
+                        let _ = to_client.shutdown().await;
+                        continue;
+                    }
+                    _ => {}
                 }
                 if let Some(text) = answered(now) {
                     to_client.write_all(text.as_bytes()).await?;
@@ -113,6 +124,10 @@ async fn pass(
         }
         let take = match now {
             Fault::BlackHole => return Ok(true),
+            Fault::HalfClose => {
+                let _ = to_client.shutdown().await;
+                return Ok(true);
+            }
             Fault::CutAfter(limit) => limit.saturating_sub(*passed).min(rest.len()),
             Fault::Drip(_) => 1,
             _ => rest.len(),

@@ -32,6 +32,8 @@ pub enum Fault {
     Drip(Duration),
     /// Requests are taken in, and nothing comes back.
     BlackHole,
+    /// The server's side of each connection ends, and the client's stays open: requests are taken in.
+    HalfClose,
     /// Connections are refused, and those that are open are closed.
     Refuse,
 }

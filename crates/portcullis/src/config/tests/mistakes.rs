@@ -174,10 +174,10 @@ fn what_this_version_lacks_is_said_and_not_ignored() {
 clients.orders = {}
 [services."/foo"]
 throttle = {}
-auth = [{ scopes = "a", ldapUserStoreConfig = {} }]
+public = true
 "#,
     );
-    assert_eq!(found.len(), 3, "{found:?}");
+    assert_eq!(found.len(), 2, "{found:?}");
     assert!(found.iter().all(|text| text.contains("available in this version")), "{found:?}");
 }
 

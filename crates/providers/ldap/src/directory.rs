@@ -1,0 +1,184 @@
+//! A directory, as logins use it.
+
+use std::{sync::Arc, time::Duration};
+
+use portcullis_core::{Basic, Clock, Identity, Outcome, Refusal, Unavailable};
+
+use crate::{
+    deadline::Deadline,
+    dn::naming_value,
+    failure::Failure,
+    groups::groups_of,
+    health::Health,
+    memory::{GroupNames, Roles},
+    pool::Pool,
+    prf::random_bytes,
+    refusal,
+    session::Session,
+    settings::Settings,
+    wire::{Entry, Scope},
+};
+
+/// The directory of one store.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) pool: Pool,
+    pub(crate) health: Health,
+    pub(crate) roles: Option<Roles>,
+}
+
+/// A user's entry.
+pub(crate) struct User {
+    pub(crate) entry: Entry,
+}
+
+/// What may be made of memories while this login is answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Memories {
+    pub(crate) may_recall: bool,
+    pub(crate) may_remember: bool,
+}
+
+/// Who was looked for.
+enum Search {
+    One(User),
+    Nobody(Refusal),
+}
+
+impl Directory {
+    /// Whether the credential is right, and whose it is.
+    pub(crate) async fn login(&self, basic: &Basic, clock: &Arc<dyn Clock>, memories: Memories) -> Outcome {
+        let number = self.health.begin();
+        let mut session = Session::new(self, Deadline::after(clock, self.settings.patience()));
+        match self.answer(&mut session, basic, clock, memories).await {
+            Ok(outcome) => {
+                session.end();
+                self.health.answered(number, &self.settings.domain);
+                outcome
+            }
+            Err(failure) => {
+                if failure.is_of_directory() {
+                    self.health.failed(number, &self.settings.domain, &failure.to_string());
+                }
+                Unavailable::from(&failure).into()
+            }
+        }
+    }
+
+    async fn answer(
+        &self,
+        session: &mut Session<'_>,
+        basic: &Basic,
+        clock: &Arc<dyn Clock>,
+        memories: Memories,
+    ) -> Result<Outcome, Failure> {
+        let user = match self.find(session, basic.username()).await? {
+            Search::One(user) => user,
+            Search::Nobody(refusal) => {
+                // As many questions as a wrong password takes: who is a user cannot be told by the time of a refusal.
+                self.bind_as_nobody(session).await?;
+                return Ok(refusal.into());
+            }
+        };
+        let verdict = session.bind(&user.entry.dn, basic.password()).await?;
+        if let Some(refusal) = refusal::of_bind(&verdict)? {
+            return Ok(refusal.into());
+        }
+        let Some(name) = self.name_of(&user, basic.username()) else {
+            return Err(Failure::Unusable(format!(
+                "the entry of a user has no {}: name an attribute that all users have, and that the service may read, in \
+                 `userNameAttribute`",
+                self.settings.user_name
+            )));
+        };
+        let groups = self.groups(session, &user, &name, clock.monotonic(), memories).await?;
+        let identity = Identity::new(name)
+            .with_issuer(self.settings.domain.as_str())
+            .with_scopes(groups.iter().cloned());
+        Ok(Outcome::known(identity))
+    }
+
+    /// The entry of the user called `name`: the only one below the first base that has any.
+    async fn find(&self, session: &mut Session<'_>, name: &str) -> Result<Search, Failure> {
+        let Settings { user_filter, user_bases, user_name, groups, .. } = &*self.settings;
+        let Some(filter) = user_filter.fill(name) else {
+            return Err(Failure::Unusable(
+                "the name cannot be put into a filter: please report this".to_owned(),
+            ));
+        };
+        let mut attributes = vec![user_name.as_str()];
+        attributes.extend(groups.user_membership.as_deref());
+        for base in user_bases {
+            // Two are enough to see that it is not one.
+            let found = session.search(base, Scope::Subtree, filter.clone(), &attributes, 2).await?;
+            let cut = found.verdict.code == 4;
+            if found.verdict.code != 0 && !cut {
+                return Err(Failure::search(base, &found.verdict));
+            }
+            let mut entries = found.entries.into_iter();
+            match (entries.next(), entries.next()) {
+                (None, _) if cut => return Err(Failure::search(base, &found.verdict)),
+                (None, _) => {}
+                (Some(entry), None) if !cut => {
+                    // A bind without a name is one of nobody, and succeeds at many servers.
+                    if entry.dn.trim().is_empty() {
+                        return Err(Failure::Unusable(
+                            "the directory found a user without a name".to_owned(),
+                        ));
+                    }
+                    return Ok(Search::One(User { entry }));
+                }
+                (Some(_), _) => return Ok(Search::Nobody(refusal::ambiguous_user())),
+            }
+        }
+        Ok(Search::Nobody(refusal::unknown_user()))
+    }
+
+    /// A bind that no server grants, and that counts against nobody. A directory that cannot tell about a user cannot tell about
+    /// nobody either: both are answered alike.
+    async fn bind_as_nobody(&self, session: &mut Session<'_>) -> Result<(), Failure> {
+        let random = || random_bytes::<16>().map(u128::from_be_bytes);
+        let (Ok(name), Ok(password)) = (random(), random()) else {
+            return Err(Failure::Unusable("the operating system gave no randomness".to_owned()));
+        };
+        let base = self.settings.user_bases.last().map(String::as_str).unwrap_or_default();
+        let dn = format!("{}=portcullis-{name:032x},{base}", self.settings.user_name);
+        let verdict = session.bind(&dn, &format!("{password:032x}")).await?;
+        refusal::of_bind(&verdict).map(drop)
+    }
+
+    /// What the directory calls the user. Of several names it is the one that names the entry, else the one that was typed,
+    /// else the first in the order of letters: never one by chance, since values have no order.
+    fn name_of(&self, user: &User, typed: &str) -> Option<String> {
+        let attribute = &self.settings.user_name;
+        let mut names: Vec<&str> = user.entry.texts(attribute).filter(|name| !name.is_empty()).collect();
+        names.sort_unstable();
+        let naming = naming_value(&user.entry.dn, attribute);
+        let chosen = names
+            .iter()
+            .find(|name| naming.as_ref().is_some_and(|naming| naming.eq_ignore_ascii_case(name)))
+            .or_else(|| names.iter().find(|name| name.eq_ignore_ascii_case(typed)))
+            .or_else(|| names.first());
+        chosen.map(|name| (*name).to_owned())
+    }
+
+    async fn groups(
+        &self,
+        session: &mut Session<'_>,
+        user: &User,
+        name: &str,
+        now: Duration,
+        memories: Memories,
+    ) -> Result<GroupNames, Failure> {
+        let remembered = self.roles.as_ref().filter(|_| memories.may_recall);
+        if let Some(groups) = remembered.and_then(|roles| roles.get(&user.entry.dn, name, now)) {
+            return Ok(groups);
+        }
+        let groups: GroupNames = groups_of(session, user, name).await?.into();
+        if let Some(roles) = self.roles.as_ref().filter(|_| memories.may_remember) {
+            roles.put(&user.entry.dn, name, Arc::clone(&groups), now);
+        }
+        Ok(groups)
+    }
+}

@@ -1,0 +1,80 @@
+//! Identical logins that are under way at the same time share one answer.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared, WeakShared},
+};
+use portcullis_core::Outcome;
+
+use crate::prf::Digest;
+
+/// Logins that are under way. A client that sends twenty requests at once, before the first is answered, logs in once. The
+/// answer is given up when the last of those who wait for it goes away, so that there are never more logins than callers.
+#[derive(Clone, Default)]
+pub(crate) struct Flights(Arc<Mutex<Table>>);
+
+#[derive(Default)]
+struct Table {
+    flights: HashMap<Digest, (u64, WeakShared<BoxFuture<'static, Outcome>>)>,
+    started: u64,
+}
+
+impl Flights {
+    /// The answer that is on its way, or else the one that `start` begins.
+    pub(crate) fn join(
+        &self,
+        question: Digest,
+        start: impl FnOnce() -> BoxFuture<'static, Outcome>,
+    ) -> Shared<BoxFuture<'static, Outcome>> {
+        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flight) = table.flights.get(&question).and_then(|(_, flight)| flight.upgrade()) {
+            return flight;
+        }
+        table.started += 1;
+        let number = table.started;
+        let landing = Landing { flights: self.clone(), question, number };
+        let answer = start();
+        let flight = async move {
+            let _landing = landing;
+            answer.await
+        }
+        .boxed()
+        .shared();
+        if let Some(weak) = flight.downgrade() {
+            table.flights.insert(question, (number, weak));
+        }
+        flight
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).flights.len()
+    }
+}
+
+/// Forgets a login when it ends, or is given up.
+struct Landing {
+    flights: Flights,
+    question: Digest,
+    number: u64,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        let mut table = self.flights.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if table.flights.get(&self.question).is_some_and(|(number, _)| *number == self.number) {
+            table.flights.remove(&self.question);
+        }
+    }
+}
+
+impl fmt::Debug for Flights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flights").field("len", &self.len()).finish()
+    }
+}

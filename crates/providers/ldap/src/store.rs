@@ -1,0 +1,201 @@
+//! The provider.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use futures_util::FutureExt as _;
+use portcullis_core::{
+    Basic, BoxFuture, BuildError, Clock, Context, Credential, Outcome, Probe, Provider, Scheme, ServerState,
+    SystemClock, Unavailable,
+};
+use portcullis_keys::{ClientTls, KeyError, TrustAnchors, config::explained};
+
+use crate::{
+    check::Mistake,
+    config::LdapConfig,
+    connection::Protection,
+    directory::{Directory, Memories},
+    flights::Flights,
+    health::Health,
+    memory::{Credentials, Roles},
+    pool::Pool,
+    prf::{Digest, Prf},
+    refusal,
+};
+
+/// The provider of users that stand in a directory, such as OpenLDAP, Active Directory, ApacheDS or FreeIPA.
+///
+/// A login is a search for the user's entry, a bind as that entry with the password, and a search for its groups. What is
+/// believed, how long each step may take and the codes of refusals are described [at the crate](crate).
+///
+/// Cheap to clone; clones share everything. Connections are opened when somebody logs in, not when the store is built.
+#[derive(Clone)]
+pub struct LdapUserStore(Arc<Store>);
+
+struct Store {
+    directory: Directory,
+    prf: Prf,
+    credentials: Option<Credentials>,
+    flights: Flights,
+    /// Ages and time-outs go by one clock, the first that is seen: two clocks may have two scales.
+    clock: OnceLock<Arc<dyn Clock>>,
+}
+
+impl LdapUserStore {
+    /// Builds the store. The directory is not asked.
+    ///
+    /// # Errors
+    ///
+    /// With everything that is wrong, each mistake on a line of its own.
+    pub fn new(config: LdapConfig) -> Result<Self, BuildError> {
+        let settings = config.settings().map_err(|mistakes| {
+            let lines: Vec<String> = mistakes.iter().map(Mistake::line).collect();
+            BuildError::new(lines.join("\n"))
+        })?;
+        let encrypted = settings.start_tls || settings.urls.iter().any(|url| url.ldaps);
+        let tls = if encrypted { Some(client_tls(config.trust).map_err(wrong_tls)?) } else { None };
+        let protection = Protection { tls, start_tls: settings.start_tls };
+        let settings = Arc::new(settings);
+        Ok(Self(Arc::new(Store {
+            prf: Prf::random()?,
+            credentials: settings.credential_max_age.map(Credentials::new),
+            flights: Flights::default(),
+            clock: OnceLock::new(),
+            directory: Directory {
+                pool: Pool::new(Arc::clone(&settings), protection),
+                health: Health::default(),
+                roles: settings.roles_max_age.map(Roles::new),
+                settings,
+            },
+        })))
+    }
+
+    /// How many connections are open at this moment: for searches, and for the binds of users.
+    #[must_use]
+    pub fn open_connections(&self) -> (usize, usize) {
+        self.0.directory.pool.open_connections()
+    }
+}
+
+fn client_tls(trust: Option<TrustAnchors>) -> Result<Arc<tokio_rustls::rustls::ClientConfig>, KeyError> {
+    let anchors = trust.map_or_else(TrustAnchors::system, Ok)?;
+    Ok(Arc::new(ClientTls::new(anchors).build()?))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "a mapper of errors")]
+fn wrong_tls(error: KeyError) -> BuildError {
+    BuildError::new(format!("secureSocket: {}", explained(&error)))
+}
+
+impl Store {
+    fn clock(&self, cx: &Context<'_>) -> &Arc<dyn Clock> {
+        self.clock.get_or_init(|| Arc::clone(cx.clock()))
+    }
+
+    /// The answer that needs nobody to be asked.
+    fn at_once(&self, basic: &Basic, cx: &Context<'_>) -> Option<Outcome> {
+        if let Some(refusal) = refusal::beforehand(basic.username(), basic.password()) {
+            return Some(refusal.into());
+        }
+        let credentials = self.credentials.as_ref().filter(|_| cx.may_recall())?;
+        let identity = credentials.get(&self.prf.credential(basic.pair()), self.clock(cx).monotonic())?;
+        Some(Outcome::Known(identity))
+    }
+}
+
+/// Logs in, and remembers what came of it.
+async fn login(
+    store: Arc<Store>,
+    basic: Basic,
+    credential: Digest,
+    clock: Arc<dyn Clock>,
+    memories: Memories,
+) -> Outcome {
+    let asked = clock.monotonic();
+    let outcome = store.directory.login(&basic, &clock, memories).await;
+    if let Some(credentials) = store.credentials.as_ref().filter(|_| memories.may_remember) {
+        match &outcome {
+            Outcome::Known(identity) => credentials.put(credential, Arc::clone(identity), asked),
+            Outcome::Refused(_) => credentials.forget(&credential),
+            Outcome::Unavailable(_) => {}
+        }
+    }
+    outcome
+}
+
+impl Provider for LdapUserStore {
+    fn kind(&self) -> &'static str {
+        "ldap"
+    }
+
+    fn scheme(&self) -> Scheme {
+        Scheme::Basic
+    }
+
+    fn try_authenticate(&self, credential: &Credential<'_>, cx: &Context<'_>) -> Option<Outcome> {
+        match credential {
+            Credential::Basic(basic) => self.0.at_once(basic, cx),
+            _ => Some(refusal::not_basic().into()),
+        }
+    }
+
+    fn authenticate<'a>(
+        &'a self,
+        credential: &'a Credential<'a>,
+        cx: &'a Context<'a>,
+    ) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            let Credential::Basic(basic) = credential else { return refusal::not_basic().into() };
+            if let Some(outcome) = self.0.at_once(basic, cx) {
+                return outcome;
+            }
+            if !cx.may_contact() {
+                return Unavailable::new("the directory would have to be asked about the user").into();
+            }
+            let memories = Memories { may_recall: cx.may_recall(), may_remember: cx.may_remember() };
+            let digest = self.0.prf.credential(basic.pair());
+            let clock = Arc::clone(self.0.clock(cx));
+            let begin = || login(Arc::clone(&self.0), basic.clone(), digest, clock, memories);
+            // An answer to what was asked before is none where it has to be asked afresh.
+            if memories.may_recall && memories.may_remember {
+                self.0.flights.join(digest, || begin().boxed()).await
+            } else {
+                begin().await
+            }
+        })
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {
+        Box::pin(async move {
+            let clock = self.0.clock.get().cloned().unwrap_or_else(|| Arc::new(SystemClock::new()));
+            self.0.directory.probe(&clock).await
+        })
+    }
+
+    fn servers(&self) -> Vec<ServerState> {
+        let now = self.0.clock.get().map(|clock| clock.monotonic());
+        let failing = self.0.directory.health.failing();
+        let holds = self.0.credentials.as_ref().map(Credentials::len);
+        let state = |(url, server): (String, crate::pool::ServerState)| {
+            let mut seen = ServerState::unasked("directory", url);
+            seen.last_error = server.failed.map(|(_, what)| what).or_else(|| failing.clone());
+            seen.usable = seen.last_error.is_none();
+            seen.holds = holds;
+            seen.age = now.zip(server.answered_at).map(|(now, at)| now.saturating_sub(at));
+            seen
+        };
+        self.0.directory.pool.servers().map(state).collect()
+    }
+}
+
+impl fmt::Debug for LdapUserStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LdapUserStore")
+            .field("directory", &self.0.directory)
+            .field("credentials", &self.0.credentials)
+            .field("flights", &self.0.flights)
+            .finish_non_exhaustive()
+    }
+}

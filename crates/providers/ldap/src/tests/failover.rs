@@ -1,0 +1,67 @@
+//! Several servers.
+
+use std::time::Duration;
+
+use portcullis_core::Provider as _;
+
+use super::{
+    Bench,
+    server::{Reply, Request, SERVICE, TestDirectory, result},
+};
+use crate::LdapUserStore;
+
+async fn two() -> (Bench, TestDirectory) {
+    let second = TestDirectory::start().await;
+    let mut bench = Bench::new().await;
+    let urls = format!("{} {}", bench.server.url(), second.url());
+    bench.store = LdapUserStore::new(super::config(&urls)).unwrap();
+    (bench, second)
+}
+
+#[tokio::test]
+async fn the_first_server_that_is_there_is_asked() {
+    let (bench, second) = two().await;
+    bench.known("alice", "secret").await;
+    assert_eq!((bench.server.accepted(), second.accepted()), (2, 0));
+    bench.server.stop().await;
+    bench.known("alice", "secret").await;
+    assert_eq!(second.accepted(), 2);
+    let states = bench.store.servers();
+    assert_eq!((states[0].usable, states[1].usable), (false, true));
+    second.stop().await;
+    bench.unavailable("alice", "secret").await;
+}
+
+#[tokio::test]
+async fn a_server_that_was_away_is_asked_last_for_a_while_and_then_first_again() {
+    let (bench, second) = two().await;
+    bench.server.stop().await;
+    bench.known("alice", "secret").await;
+    bench.server.restart().await;
+    // New connections within half a minute go to the second one.
+    second.stop().await;
+    second.restart().await;
+    bench.known("alice", "secret").await;
+    assert_eq!((bench.server.accepted(), second.accepted()), (0, 4));
+    bench.manual.advance(Duration::from_secs(400));
+    bench.known("alice", "secret").await;
+    assert_eq!((bench.server.accepted(), second.accepted()), (2, 4));
+}
+
+#[tokio::test]
+async fn the_service_is_not_refused_by_one_server_after_the_other() {
+    let (bench, second) = two().await;
+    let refuse = |code| {
+        bench.server.script(move |request| match request {
+            Request::Bind { dn, .. } if dn == SERVICE => Some(vec![Reply::Op(result(1, code, ""))]),
+            _ => None,
+        });
+    };
+    refuse(49);
+    bench.unavailable("alice", "secret").await;
+    assert_eq!(second.accepted(), 0);
+    bench.manual.advance(Duration::from_secs(60));
+    // One that is busy is another matter.
+    refuse(51);
+    bench.known("alice", "secret").await;
+}

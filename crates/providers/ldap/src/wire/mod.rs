@@ -1,0 +1,11 @@
+//! LDAP on the wire (RFC 4511): the messages that the user store sends, and those that it understands.
+
+pub(crate) mod ber;
+mod request;
+mod response;
+
+pub(crate) use self::{
+    ber::Malformed,
+    request::{Scope, Search, bind, search, start_tls, unbind},
+    response::{Entry, Message, Op, Verdict, read},
+};
