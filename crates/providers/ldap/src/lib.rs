@@ -54,29 +54,18 @@
 //! With `ldaps://` and `startTls` the server's certificate and its name are checked. Where StartTLS is refused, or anything in
 //! clear follows it, nothing is sent: there is no way back to clear text.
 
-mod check;
 mod config;
 mod connection;
-mod deadline;
-mod directory;
 mod dn;
 mod failure;
 mod filter;
-mod flights;
-mod groups;
 mod health;
+mod login;
 mod memory;
-mod pool;
-mod prf;
 mod probe;
-mod read;
-mod refusal;
-mod session;
-mod settings;
 mod store;
 #[cfg(test)]
 mod tests;
-mod url;
 mod wire;
 
 pub use self::{config::LdapConfig, store::LdapUserStore};

@@ -5,12 +5,14 @@ use std::time::Duration;
 use ldap3::asn1::Tag;
 
 use crate::{
-    connection::{Found, MAX_ANSWERS},
-    deadline::Deadline,
-    directory::Directory,
+    connection::{
+        Found, MAX_ANSWERS,
+        deadline::Deadline,
+        pool::{Lease, Purpose},
+    },
     failure::Failure,
     filter,
-    pool::{Lease, Purpose},
+    login::Directory,
     wire::{Entry, Scope, Search, Verdict},
 };
 

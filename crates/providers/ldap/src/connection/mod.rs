@@ -1,7 +1,10 @@
 //! One connection to a directory, with one operation at a time on it.
 //!
 //! Whoever drops the future of an operation drops the connection with it, since the operation owns it (see
-//! [`pool`](crate::pool)): no connection is used again on which an answer may still arrive.
+//! [`pool`](self::pool)): no connection is used again on which an answer may still arrive.
+
+pub(crate) mod deadline;
+pub(crate) mod pool;
 
 use std::{io, pin::Pin, sync::Arc, time::Duration};
 
@@ -17,8 +20,8 @@ use tokio_rustls::{
 };
 
 use crate::{
+    config::url::ServerUrl,
     failure::Failure,
-    url::ServerUrl,
     wire::{self, Entry, Malformed, Message, Op, Search, Verdict, ber},
 };
 

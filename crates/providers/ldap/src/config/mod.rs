@@ -1,5 +1,10 @@
 //! Which directory is asked, and how: `ldapUserStoreConfig` in code.
 
+pub(crate) mod check;
+mod read;
+pub(crate) mod settings;
+pub(crate) mod url;
+
 use std::{fmt, time::Duration};
 
 use portcullis_core::Secret;
