@@ -48,7 +48,8 @@
 //! not answer within `connectionTimeout` is taken for dead, too.
 //!
 //! Connecting takes `connectionTimeout` at most, an answer `readTimeout`, and a login as a whole both together. Several servers are
-//! tried in order, those that were away within the last 30 seconds after the others.
+//! tried in order, those that were away within the last 30 seconds after the others; one that answers 51 (busy) or 52
+//! (unavailable) leaves the question to the next.
 //!
 //! A message is at most 4 MiB long, and all that one login is answered takes at most 16 MiB. Whoever goes away takes the connection
 //! with them on which an answer may still come, and nothing else.

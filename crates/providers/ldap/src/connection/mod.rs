@@ -235,3 +235,21 @@ fn size_of_entry(entry: &Entry) -> usize {
 
 /// How long a goodbye may take.
 pub(crate) const GOODBYE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_in_an_entry_counts() {
+        let size = |dn: &str, name: &str, values: &[&str]| {
+            let values = values.iter().map(|value| value.as_bytes().to_vec()).collect();
+            size_of_entry(&Entry { dn: dn.to_owned(), attributes: vec![(name.to_owned(), values)] })
+        };
+        let least = size("", "", &[]);
+        assert_eq!(least, size_of::<Entry>() + size_of::<(String, Vec<Vec<u8>>)>());
+        assert_eq!(size("cn=a", "", &[]), least + 4);
+        assert_eq!(size("", "member", &[]), least + 6);
+        assert_eq!(size("", "", &["", "abc"]), least + 2 * size_of::<Vec<u8>>() + 3);
+    }
+}
