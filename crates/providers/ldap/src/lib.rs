@@ -12,7 +12,8 @@
 //!    unavailable, since the user might stand there.
 //! 3. The password is tried by a bind as that entry, exactly as the directory writes its name. Binds of users have
 //!    connections of their own, on which nothing else is ever done. Where no user was found, a bind as nobody takes its place:
-//!    both refusals ask as often.
+//!    both refusals ask as often. The log of the directory shows it as `uid=portcullis-` and 32 digits by chance; it counts
+//!    against no account.
 //! 4. The principal is called what `userNameAttribute` of the entry says, whatever was typed, and its issuer is `domainName`.
 //!    Of several values it is the one that names the entry, else the one that was typed. An entry without the attribute
 //!    is the operator's mistake: unavailable.
@@ -24,7 +25,7 @@
 //!
 //! # Results
 //!
-//! Only the end of a user's own bind can refuse: results 49, 19, 32, 34, 48, 50 and 53. Every other one, and every failure of
+//! Of all that a directory can answer, these results of a user's own bind refuse: 49, 19, 32, 34, 48, 50 and 53. Every other one, and every failure of
 //! the service's own bind or search, is an outage: 503. Outages are logged once when they begin and once when they end.
 //!
 //! | code | why |
@@ -47,36 +48,30 @@
 //! not answer within `connectionTimeout` is taken for dead, too.
 //!
 //! Connecting takes `connectionTimeout` at most, an answer `readTimeout`, and a login as a whole both together. Several servers are
-//! tried in order, those that were away within the last 30 seconds after the others.
+//! tried in order, those that were away within the last 30 seconds after the others; one that answers 51 (busy) or 52
+//! (unavailable) leaves the question to the next.
+//!
+//! A message is at most 4 MiB long, and all that one login is answered takes at most 16 MiB. Whoever goes away takes the connection
+//! with them on which an answer may still come, and nothing else.
 //!
 //! # TLS
 //!
 //! With `ldaps://` and `startTls` the server's certificate and its name are checked. Where StartTLS is refused, or anything in
-//! clear follows it, nothing is sent: there is no way back to clear text.
+//! clear follows it, nothing is sent: there is no way back to clear text. Nor is there one by way of a second server: no
+//! list holds `ldaps://` beside clear text to another machine.
 
-mod check;
 mod config;
 mod connection;
-mod deadline;
-mod directory;
 mod dn;
 mod failure;
 mod filter;
-mod flights;
-mod groups;
 mod health;
+mod login;
 mod memory;
-mod pool;
-mod prf;
 mod probe;
-mod read;
-mod refusal;
-mod session;
-mod settings;
 mod store;
 #[cfg(test)]
 mod tests;
-mod url;
 mod wire;
 
 pub use self::{config::LdapConfig, store::LdapUserStore};

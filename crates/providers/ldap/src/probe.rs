@@ -6,11 +6,10 @@ use ldap3::asn1::Tag;
 use portcullis_core::{Clock, Probe};
 
 use crate::{
-    connection::{Connection, GOODBYE, MAX_ANSWERS},
-    deadline::Deadline,
-    directory::Directory,
+    connection::{Connection, GOODBYE, MAX_ANSWERS, deadline::Deadline},
     failure::Failure,
     filter,
+    login::Directory,
     wire::{Scope, Search},
 };
 

@@ -13,16 +13,18 @@ use portcullis_core::{
 use portcullis_keys::{ClientTls, KeyError, TrustAnchors, config::explained};
 
 use crate::{
-    check::Mistake,
-    config::LdapConfig,
-    connection::Protection,
-    directory::{Directory, Memories},
-    flights::Flights,
+    config::{LdapConfig, check::Mistake},
+    connection::{
+        Protection,
+        pool::{self, Pool},
+    },
     health::Health,
-    memory::{Credentials, Roles},
-    pool::Pool,
-    prf::{Digest, Prf},
-    refusal,
+    login::{Directory, Memories, refusal},
+    memory::{
+        Credentials, Roles,
+        flights::Flights,
+        prf::{Digest, Prf},
+    },
 };
 
 /// The provider of users that stand in a directory, such as OpenLDAP, Active Directory, ApacheDS or FreeIPA.
@@ -178,7 +180,7 @@ impl Provider for LdapUserStore {
         let now = self.0.clock.get().map(|clock| clock.monotonic());
         let failing = self.0.directory.health.failing();
         let holds = self.0.credentials.as_ref().map(Credentials::len);
-        let state = |(url, server): (String, crate::pool::ServerState)| {
+        let state = |(url, server): (String, pool::ServerState)| {
             let mut seen = ServerState::unasked("directory", url);
             seen.last_error = server.failed.map(|(_, what)| what).or_else(|| failing.clone());
             seen.usable = seen.last_error.is_none();

@@ -146,6 +146,23 @@ async fn a_connection_that_breaks_under_a_question_is_replaced_once() {
 }
 
 #[tokio::test]
+async fn a_connection_that_was_closed_meanwhile_is_not_tried() {
+    let bench = Bench::new().await;
+    bench.known("alice", "secret").await;
+    bench.server.stop().await;
+    bench.server.restart().await;
+    // Whoever hears of this has heard of the end of the others before.
+    bench.store.probe().await;
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    bench.server.script(move |request| {
+        let first = matches!(request, Request::Search { .. })
+            && asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+        first.then(|| vec![Reply::Close])
+    });
+    bench.known("alice", "secret").await;
+}
+
+#[tokio::test]
 async fn a_goodbye_is_the_end_of_a_connection() {
     let bench = Bench::new().await;
     bench.known("alice", "secret").await;
@@ -291,11 +308,8 @@ async fn endless_answers_are_given_up() {
     bench.server.script(|request| match request {
         Request::Search { base, .. } if base == "ou=Groups,dc=x" => {
             let names = vec!["x".repeat(2 * 1024 * 1024)];
-            Some(
-                (0..9)
-                    .map(|number| Reply::Op(entry(&format!("cn={number},dc=x"), &[("cn", &names)])))
-                    .collect(),
-            )
+            let found = |number| Reply::Op(entry(&format!("cn={number},dc=x"), &[("cn", &names)]));
+            Some((0..9).map(found).chain([Reply::Op(result(5, 0, ""))]).collect())
         }
         _ => None,
     });

@@ -65,3 +65,43 @@ async fn the_service_is_not_refused_by_one_server_after_the_other() {
     refuse(51);
     bench.known("alice", "secret").await;
 }
+
+#[tokio::test]
+async fn a_server_that_is_busy_or_unavailable_leaves_the_question_to_the_next() {
+    for (pooling, code) in [(true, 51), (false, 52)] {
+        let (mut bench, second) = two().await;
+        let urls = format!("{} {}", bench.server.url(), second.url());
+        bench.store = LdapUserStore::new(super::config(&urls).pooling(pooling)).unwrap();
+        bench.server.script(move |request| match request {
+            Request::Search { .. } => Some(vec![Reply::Op(result(5, code, ""))]),
+            _ => None,
+        });
+        bench.known("alice", "secret").await;
+        assert!(!bench.store.servers()[0].usable);
+        bench.manual.advance(Duration::from_secs(400));
+        bench.server.script(move |request| match request {
+            Request::Bind { dn, .. } if dn != SERVICE => Some(vec![Reply::Op(result(1, code, ""))]),
+            _ => None,
+        });
+        bench.known("alice", "secret").await;
+        assert_eq!(bench.server.user_binds().len(), 1);
+        bench.manual.advance(Duration::from_secs(400));
+        // Where no other is better, that is the answer.
+        second.script(move |request| match request {
+            Request::Bind { dn, .. } if dn != SERVICE => Some(vec![Reply::Op(result(1, code, ""))]),
+            _ => None,
+        });
+        let reason = bench.unavailable("alice", "secret").await;
+        assert!(reason.contains(&format!("the bind of the user ended with {code}")), "{reason}");
+        assert_eq!((bench.server.user_binds().len(), second.user_binds().len()), (2, 3));
+        // Any other result is an answer.
+        bench.manual.advance(Duration::from_secs(400));
+        let asked = second.accepted();
+        bench.server.script(|request| match request {
+            Request::Search { .. } => Some(vec![Reply::Op(result(5, 53, ""))]),
+            _ => None,
+        });
+        bench.unavailable("alice", "secret").await;
+        assert_eq!(second.accepted(), asked);
+    }
+}

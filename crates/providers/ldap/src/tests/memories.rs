@@ -97,9 +97,12 @@ async fn an_explanation_leaves_no_trace_and_may_be_kept_from_asking() {
     }
     assert_eq!((bench.server.user_binds().len(), bench.server.searches()), (2, 4));
     assert_eq!(bench.store.servers()[0].holds, Some(0));
+    rename_group(&bench, "renamed");
+    let explained = ask(&bench.store, "alice", "secret", &cx.explaining(Contact::Allowed)).await;
+    assert_eq!(scopes(&known(explained)), ["renamed"], "no groups are remembered either");
     let forbidden = ask(&bench.store, "alice", "secret", &cx.explaining(Contact::Forbidden)).await;
     assert!(matches!(forbidden, Outcome::Unavailable(_)), "{forbidden:?}");
-    assert_eq!(bench.server.user_binds().len(), 2);
+    assert_eq!(bench.server.user_binds().len(), 3);
 }
 
 #[tokio::test]
@@ -156,4 +159,51 @@ async fn groups_are_remembered_for_each_name_of_an_entry() {
         assert_eq!(scopes(&*bench.known("cc", "secret").await), ["of-cc"]);
         assert_eq!(scopes(&*bench.known("carol", "secret").await), ["of-carol"]);
     }
+}
+
+#[tokio::test]
+async fn the_age_of_a_credential_begins_when_the_directory_is_asked() {
+    let bench = Bench::with(|config| config.remember_credentials(AGE)).await;
+    bench.server.script(|request| matches!(request, Request::Search { .. }).then(Vec::new));
+    let login = bench.begin("alice", "secret");
+    until("the search", || bench.server.searches() == 1).await;
+    let answered_after = Duration::from_secs(3);
+    bench.manual.advance(answered_after);
+    bench.server.stop().await;
+    bench.server.unscripted();
+    bench.server.restart().await;
+    known(login.await.unwrap());
+    bench.manual.advance(AGE - answered_after - Duration::from_nanos(1));
+    bench.known("alice", "secret").await;
+    assert_eq!(bench.server.user_binds().len(), 1);
+    bench.manual.advance(Duration::from_nanos(1));
+    bench.known("alice", "secret").await;
+    assert_eq!(bench.server.user_binds().len(), 2);
+}
+
+#[tokio::test]
+async fn who_asks_afresh_or_for_an_explanation_shares_no_answer_that_is_on_its_way() {
+    let bench = Bench::new().await;
+    bench.server.script(|request| matches!(request, Request::Search { .. }).then(Vec::new));
+    let login = bench.begin("alice", "secret");
+    until("the search", || bench.server.searches() == 1).await;
+    let begin = |afresh: bool| {
+        let (store, clock) = (bench.store.clone(), std::sync::Arc::clone(&bench.clock));
+        tokio::spawn(async move {
+            let cx = portcullis_core::Context::new(&clock);
+            let cx = if afresh { cx.afresh() } else { cx.explaining(Contact::Allowed) };
+            ask(&store, "alice", "secret", &cx).await
+        })
+    };
+    let afresh = begin(true);
+    until("the second search", || bench.server.searches() == 2).await;
+    let explained = begin(false);
+    until("the third search", || bench.server.searches() == 3).await;
+    bench.server.stop().await;
+    bench.server.unscripted();
+    bench.server.restart().await;
+    for login in [login, afresh, explained] {
+        known(login.await.unwrap());
+    }
+    assert_eq!(bench.server.user_binds().len(), 3);
 }

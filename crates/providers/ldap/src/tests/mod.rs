@@ -3,6 +3,7 @@ mod configuration;
 mod connections;
 mod failover;
 mod groups;
+mod matching;
 mod memories;
 mod names;
 mod probing;

@@ -144,3 +144,15 @@ async fn a_server_without_tls_behind_ldaps_is_an_outage() {
     let reason = super::unavailable(asked.await.unwrap());
     assert!(reason.contains("connecting took longer than it may") || reason.contains("TLS"), "{reason}");
 }
+
+#[tokio::test]
+async fn without_what_tls_needs_nothing_is_connected() {
+    let server = TestDirectory::start().await;
+    for (url, start_tls) in [(server.url(), true), (server.url().replace("ldap:", "ldaps:"), false)] {
+        let url = crate::config::url::ServerUrl::parse(&url).unwrap();
+        let protection = crate::connection::Protection { tls: None, start_tls };
+        let opened = crate::connection::Connection::open(&url, 0, &protection).await;
+        assert!(opened.is_err_and(|failure| failure.to_string().contains("TLS is not set up")));
+    }
+    assert_eq!(server.accepted(), 0);
+}

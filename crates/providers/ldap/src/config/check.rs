@@ -6,11 +6,13 @@ use ldap3::asn1::Tag;
 use portcullis_core::config::{Section, Value};
 
 use crate::{
-    config::LdapConfig,
+    config::{
+        LdapConfig,
+        settings::{Groups, Settings},
+        url::ServerUrl,
+    },
     dn::Dn,
     filter::{self, Template, is_attribute},
-    settings::{Groups, Settings},
-    url::ServerUrl,
 };
 
 /// The longest that a verified credential is remembered.

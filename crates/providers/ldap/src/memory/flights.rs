@@ -12,7 +12,7 @@ use futures_util::{
 };
 use portcullis_core::Outcome;
 
-use crate::prf::Digest;
+use crate::memory::prf::Digest;
 
 /// Logins that are under way. A client that sends twenty requests at once, before the first is answered, logs in once. The
 /// answer is given up when the last of those who wait for it goes away, so that there are never more logins than callers.

@@ -19,12 +19,10 @@ use tokio::{
 };
 
 use crate::{
-    connection::{Connection, GOODBYE, Protection},
-    deadline::Deadline,
+    config::{settings::Settings, url::ServerUrl},
+    connection::{Connection, GOODBYE, Protection, deadline::Deadline},
     failure::{Failure, named},
-    refusal::active_directory,
-    settings::Settings,
-    url::ServerUrl,
+    login::refusal::active_directory,
     wire::Verdict,
 };
 

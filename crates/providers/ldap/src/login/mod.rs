@@ -1,21 +1,21 @@
 //! A directory, as logins use it.
 
+mod groups;
+pub(crate) mod refusal;
+mod session;
+
 use std::{sync::Arc, time::Duration};
 
 use portcullis_core::{Basic, Clock, Identity, Outcome, Refusal, Unavailable};
 
+use self::{groups::groups_of, session::Session};
 use crate::{
-    deadline::Deadline,
+    config::settings::Settings,
+    connection::{deadline::Deadline, pool::Pool},
     dn::naming_value,
     failure::Failure,
-    groups::groups_of,
     health::Health,
-    memory::{GroupNames, Roles},
-    pool::Pool,
-    prf::random_bytes,
-    refusal,
-    session::Session,
-    settings::Settings,
+    memory::{GroupNames, Roles, prf::random_bytes},
     wire::{Entry, Scope},
 };
 

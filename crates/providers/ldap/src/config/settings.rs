@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use ldap3::asn1::Tag;
 use portcullis_core::Secret;
 
-use crate::{dn::Dn, filter::Template, url::ServerUrl};
+use crate::{config::url::ServerUrl, dn::Dn, filter::Template};
 
 /// A configuration without a mistake.
 pub(crate) struct Settings {

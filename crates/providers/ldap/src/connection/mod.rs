@@ -1,7 +1,10 @@
 //! One connection to a directory, with one operation at a time on it.
 //!
 //! Whoever drops the future of an operation drops the connection with it, since the operation owns it (see
-//! [`pool`](crate::pool)): no connection is used again on which an answer may still arrive.
+//! [`pool`](self::pool)): no connection is used again on which an answer may still arrive.
+
+pub(crate) mod deadline;
+pub(crate) mod pool;
 
 use std::{io, pin::Pin, sync::Arc, time::Duration};
 
@@ -17,8 +20,8 @@ use tokio_rustls::{
 };
 
 use crate::{
+    config::url::ServerUrl,
     failure::Failure,
-    url::ServerUrl,
     wire::{self, Entry, Malformed, Message, Op, Search, Verdict, ber},
 };
 
@@ -232,3 +235,21 @@ fn size_of_entry(entry: &Entry) -> usize {
 
 /// How long a goodbye may take.
 pub(crate) const GOODBYE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_in_an_entry_counts() {
+        let size = |dn: &str, name: &str, values: &[&str]| {
+            let values = values.iter().map(|value| value.as_bytes().to_vec()).collect();
+            size_of_entry(&Entry { dn: dn.to_owned(), attributes: vec![(name.to_owned(), values)] })
+        };
+        let least = size("", "", &[]);
+        assert_eq!(least, size_of::<Entry>() + size_of::<(String, Vec<Vec<u8>>)>());
+        assert_eq!(size("cn=a", "", &[]), least + 4);
+        assert_eq!(size("", "member", &[]), least + 6);
+        assert_eq!(size("", "", &["", "abc"]), least + 2 * size_of::<Vec<u8>>() + 3);
+    }
+}

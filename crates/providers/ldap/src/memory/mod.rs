@@ -1,11 +1,15 @@
 //! What is remembered: who logged in, and which groups somebody has. Both are bounded, and both are believed for a while.
 
+pub(crate) mod flights;
+pub(crate) mod prf;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use portcullis_core::Identity;
 use quick_cache::{Weighter, sync::Cache};
 
-use crate::{check::MAX_CREDENTIAL_AGE, prf::Digest};
+use self::prf::Digest;
+use crate::config::check::MAX_CREDENTIAL_AGE;
 
 /// How many credentials, and how many users' groups, are remembered at most.
 const CAPACITY: usize = 10_000;
@@ -123,7 +127,7 @@ impl fmt::Debug for Roles {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::prf::Prf;
+    use crate::memory::prf::Prf;
 
     const AGE: Duration = Duration::from_secs(60);
 

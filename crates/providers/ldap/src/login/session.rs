@@ -5,12 +5,14 @@ use std::time::Duration;
 use ldap3::asn1::Tag;
 
 use crate::{
-    connection::{Found, MAX_ANSWERS},
-    deadline::Deadline,
-    directory::Directory,
-    failure::Failure,
+    connection::{
+        Found, MAX_ANSWERS,
+        deadline::Deadline,
+        pool::{Lease, Purpose},
+    },
+    failure::{Failure, shown},
     filter,
-    pool::{Lease, Purpose},
+    login::Directory,
     wire::{Entry, Scope, Search, Verdict},
 };
 
@@ -55,10 +57,13 @@ impl<'d> Session<'d> {
                 Some(lease) => lease,
                 None => self.directory.pool.take(Purpose::Search, fresh, &self.deadline).await?,
             };
-            let span = self.span(&lease);
+            let (server, span) = (lease.connection.server, self.span(&lease));
             let done = self.deadline.within(span, lease.connection.search(&search, most, self.room)).await;
             if let Some(found) = self.settle(lease, done, fresh, "a search")? {
                 self.room = self.room.saturating_sub(found.size);
+                if !fresh && self.goes_elsewhere(server, &found.verdict) {
+                    continue;
+                }
                 if found.referred {
                     self.directory.health.referred(&self.directory.settings.domain, base);
                 }
@@ -72,9 +77,12 @@ impl<'d> Session<'d> {
     pub(crate) async fn bind(&mut self, dn: &str, password: &str) -> Result<Verdict, Failure> {
         for fresh in [false, true] {
             let mut lease = self.directory.pool.take(Purpose::Bind, fresh, &self.deadline).await?;
-            let span = self.span(&lease);
+            let (server, span) = (lease.connection.server, self.span(&lease));
             let done = self.deadline.within(span, lease.connection.bind(dn, password)).await;
             if let Some(verdict) = self.settle(lease, done, fresh, "the bind of a user")? {
+                if !fresh && self.goes_elsewhere(server, &verdict) {
+                    continue;
+                }
                 return Ok(verdict);
             }
         }
@@ -134,6 +142,21 @@ impl<'d> Session<'d> {
         } else {
             settings.read_timeout
         }
+    }
+
+    /// Whether a server says that it cannot answer now, and there is another one to ask.
+    fn goes_elsewhere(&mut self, server: usize, verdict: &Verdict) -> bool {
+        // busy, unavailable
+        if !matches!(verdict.code, 51 | 52) || self.directory.settings.urls.len() < 2 {
+            return false;
+        }
+        self.held = None;
+        self.directory.pool.failed(
+            server,
+            self.deadline.now(),
+            format!("it answers with {}", shown(verdict)),
+        );
+        true
     }
 
     /// What became of an operation: `None` where it is worth a second attempt, on a new connection. A connection on which

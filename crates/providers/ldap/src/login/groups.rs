@@ -6,13 +6,11 @@ use ldap3::asn1::Tag;
 use tracing::info;
 
 use crate::{
-    check::is_member_uid,
-    directory::User,
+    config::{check::is_member_uid, settings::Groups},
     dn::{Dn, naming_value},
     failure::Failure,
     filter,
-    session::Session,
-    settings::Groups,
+    login::{User, session::Session},
     wire::{Entry, Scope},
 };
 

@@ -1,5 +1,10 @@
 //! Which directory is asked, and how: `ldapUserStoreConfig` in code.
 
+pub(crate) mod check;
+mod read;
+pub(crate) mod settings;
+pub(crate) mod url;
+
 use std::{fmt, time::Duration};
 
 use portcullis_core::Secret;
@@ -161,7 +166,8 @@ impl LdapConfig {
     }
 
     /// The attribute of users that holds the distinguished names of their groups, such as `memberOf`. Groups are then read
-    /// from the user's entry and not searched for; where there are group search bases, groups elsewhere do not count.
+    /// from the user's entry and not searched for, so that [`group_name_list_filter`](Self::group_name_list_filter) does not
+    /// narrow them; where there are group search bases, groups elsewhere do not count.
     pub fn user_membership_attribute(mut self, attribute: impl Into<String>) -> Self {
         self.user_membership_attribute = Some(attribute.into());
         self
