@@ -182,6 +182,7 @@ mod tests {
         let hostile = "cn=Smith\\2C John (Ops) *star*,ou=Users,dc=x";
         assert_eq!(naming_value(hostile, "CN").as_deref(), Some("Smith, John (Ops) *star*"));
         assert_eq!(naming_value("cn=a+uid=b,dc=x", "cn"), None);
+        assert_eq!(naming_value("cn=a+uid=b,dc=x", "uid"), None);
         assert_eq!(naming_value("cn=a,dc=x", "uid"), None);
         assert_eq!(naming_value("", "uid"), None);
         assert_eq!(naming_value("cn=\\ff,dc=x", "cn"), None, "not UTF-8");

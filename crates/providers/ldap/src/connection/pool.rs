@@ -353,3 +353,18 @@ impl Drop for Waiting<'_> {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_so_many_wait() {
+        let waiting = AtomicUsize::new(MAX_WAITING - 1);
+        let last = Waiting::enter(&waiting);
+        assert!(last.is_some());
+        assert!(Waiting::enter(&waiting).is_none());
+        drop(last);
+        assert_eq!(waiting.load(Ordering::Relaxed), MAX_WAITING - 1);
+    }
+}

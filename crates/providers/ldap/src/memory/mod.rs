@@ -168,6 +168,23 @@ mod tests {
     }
 
     #[test]
+    fn names_count_as_what_they_take() {
+        let prf = Prf::random().unwrap();
+        let (credentials, roles) = (Credentials::new(AGE), Roles::new(AGE));
+        let long = "x".repeat(UNIT as usize * 100);
+        let by_dn = |number: usize| roles.put(&format!("{long}{number}"), "x", Arc::default(), AGE);
+        let by_name = |number: usize| roles.put("cn=x", &format!("{long}{number}"), Arc::default(), AGE);
+        for number in 0..CAPACITY / 50 {
+            let identity = Identity::new(long.as_str()).with_issuer(long.as_str());
+            credentials.put(prf.credential(&number.to_string()), Arc::new(identity), AGE);
+            by_dn(number);
+            by_name(number);
+        }
+        assert!(credentials.len() <= CAPACITY / 200, "{credentials:?}");
+        assert!(roles.known.len() <= CAPACITY / 100, "{roles:?}");
+    }
+
+    #[test]
     fn groups_are_believed_until_their_age_is_over() {
         let roles = Roles::new(AGE);
         roles.put("cn=a", "a", vec!["admin".into()].into(), AGE);

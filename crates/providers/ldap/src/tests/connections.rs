@@ -210,6 +210,33 @@ async fn a_connection_that_was_dropped_in_silence_is_replaced_after_the_time_to_
 }
 
 #[tokio::test]
+async fn where_one_connection_was_dropped_in_silence_no_other_old_one_is_tried() {
+    let bench = Bench::with(|config| config.max_connections(4)).await;
+    bench.add_user("bob");
+    let both = [bench.begin("alice", "secret"), bench.begin("bob", "secret")];
+    for login in both {
+        super::known(login.await.unwrap());
+    }
+    assert_eq!(bench.store.open_connections().0, 2);
+    bench.manual.advance(Duration::from_secs(60));
+    let asked = bench.server.searches();
+    let renewed = std::sync::atomic::AtomicBool::new(false);
+    bench.server.script(move |request| {
+        if matches!(request, Request::Bind { dn, .. } if dn == SERVICE) {
+            renewed.store(true, std::sync::atomic::Ordering::SeqCst);
+        }
+        let lost =
+            matches!(request, Request::Search { .. }) && !renewed.load(std::sync::atomic::Ordering::SeqCst);
+        lost.then(Vec::new)
+    });
+    let login = bench.begin("alice", "secret");
+    until("the question", || bench.server.searches() == asked + 1).await;
+    bench.manual.advance(CONNECT);
+    until("the answer", || login.is_finished()).await;
+    super::known(login.await.unwrap());
+}
+
+#[tokio::test]
 async fn a_slow_answer_is_waited_for_within_the_time_to_read_and_not_longer() {
     let bench = Bench::new().await;
     bench.server.script(|request| matches!(request, Request::Search { .. }).then(Vec::new));

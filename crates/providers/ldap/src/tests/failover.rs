@@ -49,6 +49,15 @@ async fn a_server_that_was_away_is_asked_last_for_a_while_and_then_first_again()
 }
 
 #[tokio::test]
+async fn a_server_that_breaks_off_again_is_asked_last() {
+    let (bench, second) = two().await;
+    bench.server.script(|request| matches!(request, Request::Search { .. }).then(|| vec![Reply::Close]));
+    bench.unavailable("alice", "secret").await;
+    bench.known("alice", "secret").await;
+    assert_eq!((bench.server.accepted(), second.accepted()), (2, 2));
+}
+
+#[tokio::test]
 async fn the_service_is_not_refused_by_one_server_after_the_other() {
     let (bench, second) = two().await;
     let refuse = |code| {

@@ -87,6 +87,8 @@ async fn nested_groups_are_walked_through_cycles() {
         bench.server.add(group("c", "member", &[&dn("B"), &dn("c")]));
     }
     assert_eq!(scopes(&*nested.known("alice", "secret").await), ["hello", "a", "b", "c"]);
+    // The user, what the server can, the user's groups, and those of `hello` and `a`, of `b`, and of `c`.
+    assert_eq!(nested.server.searches(), 6, "no group is looked at twice");
     assert_eq!(scopes(&*flat.known("alice", "secret").await), ["hello", "a"]);
 }
 
@@ -244,4 +246,51 @@ async fn a_group_that_cannot_be_read_lets_nobody_in_and_one_that_is_gone_counts_
         let reason = bench.unavailable("alice", "secret").await;
         assert!(reason.contains(&format!("\"cn=gone,ou=Groups,dc=x\" ended with {code}")), "{reason}");
     }
+}
+
+#[tokio::test]
+async fn a_group_that_has_to_be_read_for_its_name_and_cannot_be_lets_nobody_in() {
+    let bench = Bench::with(|config| config.user_membership_attribute("memberOf")).await;
+    let unit = "ou=unit,ou=Groups,dc=x";
+    bench
+        .server
+        .add(TestEntry::new(ALICE).with("uid", &["alice"]).with("memberof", &[unit]).password("secret"));
+    bench.server.script(move |request| match request {
+        Request::Search { base, .. } if base == unit => Some(vec![Reply::Op(result(5, 50, ""))]),
+        _ => None,
+    });
+    let reason = bench.unavailable("alice", "secret").await;
+    assert!(reason.contains("\"ou=unit,ou=Groups,dc=x\" ended with 50"), "{reason}");
+}
+
+#[tokio::test]
+async fn whoever_is_in_too_many_groups_is_not_let_in_with_some_of_them() {
+    const TOO_MANY: &str = "a user is in more than 5000 groups";
+    let bench = Bench::with(|config| config.user_membership_attribute("groups")).await;
+    let names: Vec<String> = (0..=5_000).map(|number| format!("group{number}")).collect();
+    let user = |names: &[String]| {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        bench
+            .server
+            .add(TestEntry::new(ALICE).with("uid", &["alice"]).with("groups", &names).password("secret"));
+    };
+    user(&names[1..]);
+    assert_eq!(bench.known("alice", "secret").await.scopes().len(), 5_000);
+    user(&names);
+    assert!(bench.unavailable("alice", "secret").await.contains(TOO_MANY));
+    // Those without a name count as well.
+    let bench = Bench::new().await;
+    let groups = |count: usize| {
+        bench.server.script(move |request| match request {
+            Request::Search { base, .. } if base == "ou=Groups,dc=x" => {
+                let found = |number| Reply::Op(entry(&format!("cn={number},ou=Groups,dc=x"), &[]));
+                Some((0..count).map(found).chain([Reply::Op(result(5, 0, ""))]).collect())
+            }
+            _ => None,
+        });
+    };
+    groups(5_000);
+    assert!(bench.known("alice", "secret").await.scopes().is_empty());
+    groups(5_001);
+    assert!(bench.unavailable("alice", "secret").await.contains(TOO_MANY));
 }
