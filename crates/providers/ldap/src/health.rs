@@ -87,3 +87,32 @@ impl Health {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_so_many_bases_are_noted() {
+        let health = Health::default();
+        for number in 0..200 {
+            health.referred("x", &format!("ou={number}"));
+        }
+        assert_eq!(health.lock().referred.len(), 64);
+    }
+
+    #[test]
+    fn what_an_earlier_login_says_later_is_old_news() {
+        let health = Health::default();
+        let (first, second) = (health.begin(), health.begin());
+        health.answered(second, "x");
+        health.failed(first, "x", "it took too long");
+        assert_eq!(health.failing(), None);
+        let (third, fourth) = (health.begin(), health.begin());
+        health.failed(fourth, "x", "it is away");
+        health.answered(third, "x");
+        assert_eq!(health.failing().as_deref(), Some("it is away"));
+        health.answered(health.begin(), "x");
+        assert_eq!(health.failing(), None);
+    }
+}

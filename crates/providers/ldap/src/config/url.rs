@@ -92,6 +92,11 @@ mod tests {
             ("ldap://dir/", "ldap://dir:389", false),
             ("ldap://127.0.0.9:1", "ldap://127.0.0.9:1", true),
             ("ldap://[::1]:389", "ldap://[::1]:389", true),
+            ("ldap://LocalHost", "ldap://LocalHost:389", true),
+            ("ldap://localhost.example", "ldap://localhost.example:389", false),
+            ("ldap://127.0.0.1.example", "ldap://127.0.0.1.example:389", false),
+            ("ldap://0.0.0.0", "ldap://0.0.0.0:389", false),
+            ("ldap://[::ffff:10.0.0.1]", "ldap://[::ffff:10.0.0.1]:389", false),
             ("ldaps://[2001:db8::1]", "ldaps://[2001:db8::1]:636", false),
         ] {
             let url = ServerUrl::parse(text).unwrap();
