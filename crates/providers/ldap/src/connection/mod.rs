@@ -1,7 +1,7 @@
 //! One connection to a directory, with one operation at a time on it.
 //!
 //! Whoever drops the future of an operation drops the connection with it, since the operation owns it (see
-//! [`pool`](self::pool)): no connection is used again on which an answer may still arrive.
+//! [`pool`]): no connection is used again on which an answer may still arrive.
 
 pub(crate) mod deadline;
 pub(crate) mod pool;

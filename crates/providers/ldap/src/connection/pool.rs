@@ -80,7 +80,7 @@ pub(crate) struct ServerState {
     pub(crate) failed: Option<(Duration, String)>,
 }
 
-/// A connection in use. Dropped without being [given back](Lease::give_back), it is closed.
+/// A connection in use. Dropped without being [given back](Pool::give_back), it is closed.
 pub(crate) struct Lease {
     pub(crate) connection: Connection,
     /// For how long it had not been used.

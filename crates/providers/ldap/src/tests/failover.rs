@@ -114,3 +114,14 @@ async fn a_server_that_is_busy_or_unavailable_leaves_the_question_to_the_next() 
         assert_eq!(second.accepted(), asked);
     }
 }
+
+#[tokio::test]
+async fn where_there_is_no_other_server_a_busy_one_is_asked_once() {
+    let bench = Bench::new().await;
+    bench.server.script(|request| match request {
+        Request::Bind { dn, .. } if dn != SERVICE => Some(vec![Reply::Op(result(1, 51, ""))]),
+        _ => None,
+    });
+    bench.unavailable("alice", "secret").await;
+    assert_eq!((bench.server.accepted(), bench.server.user_binds().len()), (2, 1));
+}

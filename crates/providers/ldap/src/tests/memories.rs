@@ -99,10 +99,12 @@ async fn an_explanation_leaves_no_trace_and_may_be_kept_from_asking() {
     assert_eq!(bench.store.servers()[0].holds, Some(0));
     rename_group(&bench, "renamed");
     let explained = ask(&bench.store, "alice", "secret", &cx.explaining(Contact::Allowed)).await;
-    assert_eq!(scopes(&known(explained)), ["renamed"], "no groups are remembered either");
+    assert_eq!(scopes(&known(explained)), ["renamed"]);
     let forbidden = ask(&bench.store, "alice", "secret", &cx.explaining(Contact::Forbidden)).await;
     assert!(matches!(forbidden, Outcome::Unavailable(_)), "{forbidden:?}");
     assert_eq!(bench.server.user_binds().len(), 3);
+    rename_group(&bench, "again");
+    assert_eq!(scopes(&*bench.known("alice", "secret").await), ["again"], "no groups were remembered either");
 }
 
 #[tokio::test]
