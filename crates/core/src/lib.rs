@@ -8,6 +8,7 @@
 //! - [`Element`], [`Resource`], [`Policy`]: who may call what.
 //! - [`Auth`]: a guarded service. Decides, explains.
 //! - [`Principal`]: the proof that a caller went through the chain; [`Rejection`]: why one did not.
+//! - [`claims`]: members of tokens and answers, each held to its type.
 //! - [`json`]: how texts of tokens and identity providers are read.
 //! - [`config`]: how a provider reads its section of a configuration file.
 //!
@@ -16,6 +17,7 @@
 mod admission;
 mod auth;
 mod chain;
+pub mod claims;
 mod clock;
 pub mod config;
 pub mod credential;

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use portcullis_core::{Refusal, UnixTime};
+use portcullis_core::{
+    Refusal, UnixTime,
+    claims::{self, WrongType},
+};
 use serde_json::{Map, Number, Value};
 
 use super::config::JwtValidatorConfig;
@@ -19,8 +22,9 @@ impl Times {
     pub(super) fn read(claims: &Map<String, Value>) -> Refused<Self> {
         // `iat` says how old a token is, which nothing asks for: clocks differ, and a token from "the future" is no
         // forgery. Its type is held to all the same.
-        numeric_date(claims, "iat")?;
-        Ok(Self { expires_at: numeric_date(claims, "exp")?, not_before: numeric_date(claims, "nbf")? })
+        let date = |name| claims::numeric_date(claims, name).map_err(wrong_type);
+        date("iat")?;
+        Ok(Self { expires_at: date("exp")?, not_before: date("nbf")? })
     }
 
     pub(super) fn check(&self, now: UnixTime, skew: Duration) -> Refused<()> {
@@ -45,32 +49,9 @@ impl Times {
     }
 }
 
-/// A `NumericDate` (RFC 7519 §2): a JSON number, fractions allowed. One beyond what can be told is the last moment that
-/// can, so that an `exp` of 1e300 never comes and an `nbf` of 1e300 does not either.
-fn numeric_date(claims: &Map<String, Value>, name: &'static str) -> Refused<Option<UnixTime>> {
-    let Some(value) = claims.get(name) else { return Ok(None) };
-    let Value::Number(number) = value else { return wrong_type(name, "a number") };
-    if let Some(seconds) = number.as_u64() {
-        return Ok(Some(UnixTime::from_secs(seconds)));
-    }
-    match number.as_f64() {
-        Some(seconds) if seconds >= 0.0 => {
-            Ok(Some(Duration::try_from_secs_f64(seconds).map_or(UnixTime::MAX, UnixTime::from_duration)))
-        }
-        _ => wrong_type(name, "a number of zero or more"),
-    }
-}
-
-fn text<'c>(claims: &'c Map<String, Value>, name: &'static str) -> Refused<Option<&'c str>> {
-    match claims.get(name) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => wrong_type(name, "a string"),
-    }
-}
-
-fn wrong_type<T>(name: &str, expected: &str) -> Refused<T> {
-    refuse(code::MALFORMED_CLAIM, format!("the claim `{name}` is not {expected}"))
+fn wrong_type(found: WrongType) -> Refusal {
+    let WrongType { name, expected, .. } = found;
+    Refusal::new(code::MALFORMED_CLAIM, format!("the claim `{name}` is not {expected}"))
 }
 
 /// The claims that every token is read for.
@@ -92,21 +73,9 @@ impl<'c> Registered<'c> {
                 "the token is bound to a key of its sender (`cnf`), and such bindings are not checked",
             );
         }
-        let audience = match claims.get("aud") {
-            None => None,
-            Some(Value::String(one)) => Some(vec![one.as_str()]),
-            Some(Value::Array(several)) => match several.iter().map(Value::as_str).collect() {
-                Some(several) => Some(several),
-                None => return wrong_type("aud", "an array of strings only"),
-            },
-            Some(_) => return wrong_type("aud", "a string or an array of strings"),
-        };
-        Ok(Self {
-            issuer: text(claims, "iss")?,
-            subject: text(claims, "sub")?,
-            jwt_id: text(claims, "jti")?,
-            audience,
-        })
+        let text = |name| claims::text(claims, name).map_err(wrong_type);
+        let audience = claims::texts(claims, "aud").map_err(wrong_type)?;
+        Ok(Self { issuer: text("iss")?, subject: text("sub")?, jwt_id: text("jti")?, audience })
     }
 
     /// Whether they are what the configuration asks for. What it does not ask for is not compared.
@@ -186,17 +155,7 @@ fn same_number(one: &Number, other: &Number) -> bool {
 /// A token without the claim has no scopes. A claim that is neither a string nor an array of strings refuses the token:
 /// something other than scopes stands there, and guessing would be to authorize by it.
 pub(super) fn scopes<'c>(claims: &'c Value, key: &str) -> Refused<Vec<&'c str>> {
-    let found = if key.starts_with('/') { claims.pointer(key) } else { claims.get(key) };
-    match found {
-        None => Ok(Vec::new()),
-        // RFC 6749 §3.3 separates scopes by one space; more than one, and tabs, add no scope.
-        Some(Value::String(text)) => Ok(text.split_whitespace().collect()),
-        Some(Value::Array(items)) => match items.iter().map(Value::as_str).collect() {
-            Some(items) => Ok(items),
-            None => wrong_type(key, "an array of strings only"),
-        },
-        Some(_) => wrong_type(key, "a string or an array of strings"),
-    }
+    claims::scopes(claims, key).map_err(wrong_type)
 }
 
 /// [`code::MISSING_EXPIRATION`].

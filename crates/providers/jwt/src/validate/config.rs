@@ -256,16 +256,11 @@ impl JwtValidatorConfig {
         }
         if self.scope_key.is_empty() {
             problem("scopeKey", "must not be empty: name the claim that holds the scopes");
-        } else if self.scope_key.starts_with('/') && !is_pointer(&self.scope_key) {
+        } else if self.scope_key.starts_with('/') && !portcullis_core::claims::is_pointer(&self.scope_key) {
             problem("scopeKey", "is not a JSON pointer: after `~` comes `0` (for `~`) or `1` (for `/`)");
         }
         problems
     }
-}
-
-/// RFC 6901 §3: a tilde is followed by 0 or 1.
-fn is_pointer(text: &str) -> bool {
-    text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']))
 }
 
 /// How accepted tokens are remembered, so that the second request with a token costs no verification.

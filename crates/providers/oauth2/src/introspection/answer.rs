@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use portcullis_core::{Identity, Outcome, Refusal, UnixTime, json::shown};
+use portcullis_core::{
+    Identity, Outcome, Refusal, UnixTime,
+    claims::{self, WrongType},
+    json::shown,
+};
 use serde_json::{Map, Value};
 
 use super::{
@@ -80,16 +84,20 @@ fn active(
             refuse(code::INACTIVE, "the server says that the token is not active")?;
         }
         None => refuse(code::INACTIVE, "the server does not say that the token is active")?,
-        Some(_) => wrong_type("active", "true or false")?,
+        Some(_) => {
+            refuse(code::MALFORMED_CLAIM, "`active` of the server's answer is not true or false")?;
+        }
     }
-    numeric_date(&members, "iat")?;
-    let (expires_at, not_before) = (numeric_date(&members, "exp")?, numeric_date(&members, "nbf")?);
+    let date = |name| claims::numeric_date(&members, name).map_err(wrong_type);
+    date("iat")?;
+    let (expires_at, not_before) = (date("exp")?, date("nbf")?);
+    let text = |name| claims::text(&members, name).map_err(wrong_type);
     for name in ["jti", "client_id"] {
-        text(&members, name)?;
+        text(name)?;
     }
-    let (issuer, subject) = (text(&members, "iss")?, text(&members, "sub")?);
-    let (username, token_type) = (text(&members, "username")?, text(&members, "token_type")?);
-    let audience = audience(&members)?;
+    let (issuer, subject) = (text("iss")?, text("sub")?);
+    let (username, token_type) = (text("username")?, text("token_type")?);
+    let audience = claims::texts(&members, "aud").map_err(wrong_type)?;
 
     // A token that is bound to a key of its sender (RFC 8705 §3.2, RFC 9449 §6.2) is good in the hands of whoever proves
     // to have that key. That is not checked, so in anybody's hands it is worth nothing here.
@@ -181,57 +189,15 @@ fn check_audience(found: Option<&[&str]>, config: &IntrospectionConfig) -> Refus
     refuse(code::WRONG_AUDIENCE, reason)
 }
 
-/// Seconds since 1970 (RFC 7662 §2.2): a JSON number, fractions allowed. One beyond what can be told is the last moment
-/// that can.
-fn numeric_date(members: &Map<String, Value>, name: &'static str) -> Refused<Option<UnixTime>> {
-    let Some(value) = members.get(name) else { return Ok(None) };
-    let Value::Number(number) = value else { return wrong_type(name, "a number") };
-    if let Some(seconds) = number.as_u64() {
-        return Ok(Some(UnixTime::from_secs(seconds)));
-    }
-    match number.as_f64() {
-        Some(seconds) if seconds >= 0.0 => {
-            Ok(Some(Duration::try_from_secs_f64(seconds).map_or(UnixTime::MAX, UnixTime::from_duration)))
-        }
-        _ => wrong_type(name, "a number of zero or more"),
-    }
-}
-
-fn text<'m>(members: &'m Map<String, Value>, name: &'static str) -> Refused<Option<&'m str>> {
-    match members.get(name) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => wrong_type(name, "a string"),
-    }
-}
-
-fn audience(members: &Map<String, Value>) -> Refused<Option<Vec<&str>>> {
-    match members.get("aud") {
-        None => Ok(None),
-        Some(Value::String(one)) => Ok(Some(vec![one.as_str()])),
-        Some(Value::Array(several)) => match several.iter().map(Value::as_str).collect() {
-            Some(several) => Ok(Some(several)),
-            None => wrong_type("aud", "an array of strings only"),
-        },
-        Some(_) => wrong_type("aud", "a string or an array of strings"),
-    }
-}
-
-/// The scopes in the member that `key` names, or, where it starts with `/`, in what a JSON pointer (RFC 6901) finds.
+/// The scopes that `key` names; none where a server writes `null`.
 fn scopes<'m>(answer: &'m Value, key: &str) -> Refused<Vec<&'m str>> {
-    let found = if key.starts_with('/') { answer.pointer(key) } else { answer.get(key) };
-    match found {
-        None | Some(Value::Null) => Ok(Vec::new()),
-        // RFC 6749 §3.3 separates scopes by one space; more than one, and tabs, add no scope.
-        Some(Value::String(text)) => Ok(text.split_whitespace().collect()),
-        Some(Value::Array(items)) => match items.iter().map(Value::as_str).collect() {
-            Some(items) => Ok(items),
-            None => wrong_type(key, "an array of strings only"),
-        },
-        Some(_) => wrong_type(key, "a string or an array of strings"),
+    match claims::find(answer, key) {
+        Some(Value::Null) => Ok(Vec::new()),
+        _ => claims::scopes(answer, key).map_err(wrong_type),
     }
 }
 
-fn wrong_type<T>(name: &str, expected: &str) -> Refused<T> {
-    refuse(code::MALFORMED_CLAIM, format!("`{name}` of the server's answer is not {expected}"))
+fn wrong_type(found: WrongType) -> Refusal {
+    let WrongType { name, expected, .. } = found;
+    Refusal::new(code::MALFORMED_CLAIM, format!("`{name}` of the server's answer is not {expected}"))
 }

@@ -128,7 +128,7 @@ impl IntrospectionConfig {
         }
         if self.scope_key.is_empty() {
             mistake("scopeKey", "must not be empty: name the member that holds the scopes");
-        } else if self.scope_key.starts_with('/') && !is_pointer(&self.scope_key) {
+        } else if self.scope_key.starts_with('/') && !portcullis_core::claims::is_pointer(&self.scope_key) {
             mistake("scopeKey", "is not a JSON pointer: after `~` comes `0` (for `~`) or `1` (for `/`)");
         }
         if let Some(client) = &self.client_secret {
@@ -142,11 +142,6 @@ impl IntrospectionConfig {
         mistakes.extend(params::mistakes(&self.optional_params, || self.client.payload_names(), &OWN));
         mistakes
     }
-}
-
-/// RFC 6901 §3: a tilde is followed by 0 or 1.
-fn is_pointer(text: &str) -> bool {
-    text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']))
 }
 
 /// Shows the names of parameters, and no value of theirs.
