@@ -5,7 +5,8 @@ use std::sync::Arc;
 use http::Extensions;
 
 use crate::{
-    Lease, Policy, Principal, Protocol, Rejection, RejectionKind, RequiredScopes, chain, lease::Again,
+    Authorization, Lease, Policy, Principal, Protocol, Rejection, RejectionKind, RequiredScopes, chain,
+    lease::Again,
 };
 
 /// How a request was let in. Only the chain makes one.
@@ -161,6 +162,15 @@ impl Admission {
             Some(principal) => Lease::until(principal.clock(), principal.good_until(), self.again.clone()),
             None => Lease::unlimited(),
         }
+    }
+
+    /// Takes along the token that the caller showed.
+    pub(crate) fn shown(mut self, authorization: Option<Authorization>) -> Self {
+        self.how = match self.how {
+            How::Authenticated(principal) => How::Authenticated(principal.shown(authorization)),
+            other => other,
+        };
+        self
     }
 
     pub(crate) fn asking_again(mut self, again: Option<Arc<Again>>) -> Self {

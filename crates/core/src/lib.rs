@@ -8,6 +8,7 @@
 //! - [`Element`], [`Resource`], [`Policy`]: who may call what.
 //! - [`Auth`]: a guarded service. Decides, explains.
 //! - [`Principal`]: the proof that a caller went through the chain; [`Rejection`]: why one did not.
+//! - [`TokenSource`], [`Authorization`], [`OnBehalfOf`]: the client's side, what outgoing requests show.
 //! - [`claims`]: members of tokens and answers, each held to its type.
 //! - [`json`]: how texts of tokens and identity providers are read.
 //! - [`config`]: how a provider reads its section of a configuration file.
@@ -18,6 +19,7 @@ mod admission;
 mod auth;
 mod chain;
 pub mod claims;
+mod client;
 mod clock;
 pub mod config;
 pub mod credential;
@@ -32,7 +34,6 @@ mod rejection;
 mod scopes;
 mod secret;
 mod server;
-mod token_source;
 
 use std::{future::Future, pin::Pin};
 
@@ -40,6 +41,10 @@ pub use self::{
     admission::Admission,
     auth::{Auth, AuthBuilder, RequestHead, ResourceView, authenticate_header, authorize},
     chain::{Deciding, Decision, ElementReport, Explanation, Looked, Step},
+    client::{
+        AssertionPurpose, AssertionReader, AssertionSigner, Authorization, OnBehalfOf, TokenError,
+        TokenSource, UnfitForHeader,
+    },
     clock::{Clock, SystemClock, UnixTime},
     credential::{
         Basic, Bearer, Credential, CredentialError, CredentialErrorKind, CredentialSources,
@@ -55,7 +60,6 @@ pub use self::{
     scopes::{RequiredScopes, Scopes},
     secret::Secret,
     server::{Probe, ServerState},
-    token_source::{TokenError, TokenSource},
 };
 
 /// A boxed future, for traits whose implementations are known at run time only.

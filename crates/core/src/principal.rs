@@ -4,7 +4,7 @@ use std::{fmt, ops::Deref, sync::Arc};
 
 use http::Extensions;
 
-use crate::{Admission, Clock, Expired, Identity, Scheme};
+use crate::{Admission, Authorization, Clock, Expired, Identity, Scheme};
 
 /// Who the caller turned out to be.
 ///
@@ -18,6 +18,8 @@ pub struct Principal {
     provider: Arc<str>,
     scheme: Scheme,
     clock: Arc<dyn Clock>,
+    /// A token alone: a password is kept nowhere.
+    authorization: Option<Authorization>,
 }
 
 impl Principal {
@@ -28,7 +30,13 @@ impl Principal {
         scheme: Scheme,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { identity, provider, scheme, clock }
+        Self { identity, provider, scheme, clock, authorization: None }
+    }
+
+    /// Takes along the token that the caller showed.
+    pub(crate) fn shown(mut self, authorization: Option<Authorization>) -> Self {
+        self.authorization = authorization;
+        self
     }
 
     /// The principal of the request that carries `extensions`, where a layer put it there.
@@ -73,6 +81,13 @@ impl Principal {
     /// It knows nothing of revocation; [`Admission::lease`] does.
     pub fn expired(&self) -> Expired {
         Expired::at(&self.clock, self.identity.good_until())
+    }
+
+    /// The token that the caller showed, wherever in the request it stood, for calls on the caller's behalf
+    /// ([`OnBehalfOf::caller`](crate::OnBehalfOf::caller)). `None` for a password: it is kept nowhere.
+    #[must_use]
+    pub const fn authorization(&self) -> Option<&Authorization> {
+        self.authorization.as_ref()
     }
 
     pub(crate) const fn clock(&self) -> &Arc<dyn Clock> {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, header::AUTHORIZATION};
 
 use super::{
     log::{self, About},
@@ -16,8 +16,8 @@ use super::{
     walk::{Stand, Walk},
 };
 use crate::{
-    Admission, BoxFuture, Clock, Context, Credential, CredentialError, CredentialErrorKind,
-    CredentialSources, Element, Policy, Principal, Rejection, RejectionKind, Unavailable,
+    Admission, Authorization, BoxFuture, Clock, Context, Credential, CredentialError, CredentialErrorKind,
+    CredentialSources, Element, Policy, Principal, Rejection, RejectionKind, Scheme, Secret, Unavailable,
     credential::websocket, lease::Again, policy::Guard,
 };
 
@@ -72,6 +72,16 @@ impl<'a> Subject<'a> {
 
     pub(super) fn read(&self) -> Result<Option<Credential<'a>>, CredentialError> {
         self.sources.read(self.method(), self.headers, self.max_credential_bytes)
+    }
+
+    /// The token that the caller showed, for calls on the caller's behalf. Where it stood in the header its bytes are shared.
+    fn shown(&self, credential: &Credential<'_>) -> Option<Authorization> {
+        let Credential::Bearer(bearer) = credential else { return None };
+        let header = self.headers.get(AUTHORIZATION).filter(|_| self.sources.reads_header());
+        match header {
+            Some(value) => Some(Authorization::sensitive(Scheme::Bearer, value.clone())),
+            None => Authorization::bearer(&Secret::new(bearer.token())).ok(),
+        }
     }
 
     /// When the element is asked again whether the credential still is good, where a connection stays open.
@@ -131,6 +141,7 @@ pub(crate) fn decide(policy: &Policy, subject: Subject<'_>) -> Step {
             let again = subject
                 .revalidate()
                 .and_then(|when| when.of(guard.elements.get(walk.next), Some(&principal), &credential));
+            let principal = principal.shown(subject.shown(&credential));
             Step::Ready(Ok(Admission::authenticated(principal, policy).asking_again(again)))
         }
         Stand::Exhausted => {
@@ -141,6 +152,7 @@ pub(crate) fn decide(policy: &Policy, subject: Subject<'_>) -> Step {
         }
         Stand::Waiting(_) => {
             let (policy, clock) = (policy.clone(), Arc::clone(subject.clock));
+            let shown = subject.shown(&credential);
             let (credential, timeout) = (credential.into_owned(), subject.timeout);
             let (client, revalidate) = (subject.about.client, subject.revalidate());
             let method = subject.method().clone();
@@ -151,7 +163,7 @@ pub(crate) fn decide(policy: &Policy, subject: Subject<'_>) -> Step {
                     let element = policy.guard().and_then(|guard| guard.elements.get(walk.next));
                     let again =
                         revalidate.and_then(|when| when.of(element, admission.principal(), &credential));
-                    admission.asking_again(again)
+                    admission.asking_again(again).shown(shown)
                 });
                 decision.map_err(|rejection| {
                     let rejection = rejection.answering(&method);

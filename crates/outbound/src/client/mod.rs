@@ -19,12 +19,11 @@ use http::{
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
 };
 use http_body_util::Full;
-use portcullis_core::{BuildError, Clock, Secret, TokenError};
+use portcullis_core::{Authorization, BuildError, Clock, TokenError};
 use tokio::sync::{OnceCell, Semaphore};
-use zeroize::Zeroizing;
 
 use self::{connect::Transport, deadline::within};
-use crate::{Answer, ClientConfig, Endpoint, Form, Get, OutboundError, OutboundErrorKind, header};
+use crate::{Answer, ClientConfig, Endpoint, Form, Get, OutboundError, OutboundErrorKind};
 
 /// How many calls run at a time; further ones wait.
 const MAX_CALLS: usize = 128;
@@ -129,19 +128,16 @@ impl HttpClient {
         let no_token = |error: TokenError| OutboundError::no_token(endpoint, error);
         stage.enter(Stage::TOKEN);
         let token = source.token().await.map_err(no_token)?;
-        let bearer = bearer(&token).map_err(no_token)?;
-        let answer = self.once(endpoint, transport, outgoing, Some(bearer), stage).await?;
-        if answer.status != StatusCode::UNAUTHORIZED {
+        let answer = self.once(endpoint, transport, outgoing, Some(&token), stage).await?;
+        if answer.status != StatusCode::UNAUTHORIZED || !source.refused(&token) {
             return Ok(answer);
         }
-        source.refused(&token);
         stage.enter(Stage::TOKEN);
         let fresh = source.token().await.map_err(no_token)?;
         if fresh == token {
             return Ok(answer);
         }
-        let bearer = self::bearer(&fresh).map_err(no_token)?;
-        self.once(endpoint, transport, outgoing, Some(bearer), stage).await
+        self.once(endpoint, transport, outgoing, Some(&fresh), stage).await
     }
 
     async fn once(
@@ -149,7 +145,7 @@ impl HttpClient {
         endpoint: &Endpoint,
         transport: &Transport,
         outgoing: &Outgoing,
-        bearer: Option<HeaderValue>,
+        token: Option<&Authorization>,
         stage: &Stage,
     ) -> Result<Answer, OutboundError> {
         let mut request = Request::new(Full::new(outgoing.body.clone()));
@@ -166,8 +162,8 @@ impl HttpClient {
                 }
             }
         }
-        if let Some(bearer) = bearer {
-            headers.insert(AUTHORIZATION, bearer);
+        if let Some(token) = token {
+            headers.insert(AUTHORIZATION, token.header().clone());
         }
         stage.enter(Stage::HEAD);
         let response = transport.send(request).await.map_err(|cause| {
@@ -218,12 +214,6 @@ impl Outgoing {
     fn takes_token(&self) -> bool {
         self.credentials && !self.headers.contains_key(AUTHORIZATION)
     }
-}
-
-fn bearer(token: &Secret) -> Result<HeaderValue, TokenError> {
-    let text = Zeroizing::new(format!("Bearer {}", token.expose()));
-    header::sensitive(&text)
-        .ok_or_else(|| TokenError::permanent("the token holds characters that no header can have"))
 }
 
 /// What a call waits for, to be told when it is late.

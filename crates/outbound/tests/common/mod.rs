@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use portcullis_core::{BoxFuture, Probe, Secret, TokenError, TokenSource, UnixTime};
+use portcullis_core::{Authorization, BoxFuture, Probe, Secret, TokenError, TokenSource, UnixTime};
 use portcullis_outbound::{
     Answer, ClientConfig, Endpoint, Get, HttpClient, OutboundError, OutboundErrorKind,
 };
@@ -115,22 +115,24 @@ impl Tokens {
 }
 
 impl TokenSource for Tokens {
-    fn token(&self) -> BoxFuture<'_, Result<Secret, TokenError>> {
+    fn token(&self) -> BoxFuture<'_, Result<Authorization, TokenError>> {
         let answer = self.answers.lock().unwrap().first().cloned();
         Box::pin(async move {
             match answer {
-                Some(answer) => answer,
+                Some(answer) => answer.map(|token| Authorization::bearer(&token).unwrap()),
                 None => std::future::pending().await,
             }
         })
     }
 
-    fn refused(&self, token: &Secret) {
-        self.refused.lock().unwrap().push(token.expose().to_owned());
+    fn refused(&self, token: &Authorization) -> bool {
+        self.refused.lock().unwrap().push(token.token().unwrap().expose().to_owned());
         let mut answers = self.answers.lock().unwrap();
-        if answers.len() > 1 {
+        let another = answers.len() > 1;
+        if another {
             drop(answers.remove(0));
         }
+        another
     }
 
     fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {

@@ -2,7 +2,9 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use portcullis_core::{BoxFuture, BuildError, Clock, Probe, Secret, SystemClock, TokenError, TokenSource};
+use portcullis_core::{
+    Authorization, BoxFuture, BuildError, Clock, Probe, Secret, SystemClock, TokenError, TokenSource,
+};
 use portcullis_outbound::{ClientConfig, Endpoint, Form};
 
 use super::{
@@ -190,12 +192,12 @@ impl ClientCredentials {
 }
 
 impl TokenSource for ClientCredentials {
-    fn token(&self) -> BoxFuture<'_, Result<Secret, TokenError>> {
+    fn token(&self) -> BoxFuture<'_, Result<Authorization, TokenError>> {
         Box::pin(self.keeper.token())
     }
 
-    fn refused(&self, token: &Secret) {
-        self.keeper.refused(token);
+    fn refused(&self, token: &Authorization) -> bool {
+        self.keeper.refused(token)
     }
 
     fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {

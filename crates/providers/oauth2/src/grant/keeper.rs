@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::{FutureExt, future::Shared};
-use portcullis_core::{BoxFuture, Clock, Secret, TokenError};
+use portcullis_core::{Authorization, BoxFuture, Clock, TokenError};
 use tokio::{runtime::Handle, sync::oneshot};
 use tracing::{info, warn};
 
@@ -36,7 +36,7 @@ pub(super) trait Fetch: fmt::Debug + Send + Sync + 'static {
 
 /// A token as it came.
 pub(super) struct Fetched {
-    pub(super) token: Secret,
+    pub(super) token: Authorization,
     /// How long it is good, from the moment at which it was asked for.
     pub(super) lifetime: Duration,
 }
@@ -63,11 +63,11 @@ struct State {
     forced_at: Option<Duration>,
 }
 
-type Flight = Shared<oneshot::Receiver<Result<Secret, TokenError>>>;
+type Flight = Shared<oneshot::Receiver<Result<Authorization, TokenError>>>;
 
 /// A token, with the moments that matter on the monotonic scale.
 struct Held {
-    token: Secret,
+    token: Authorization,
     renew_at: Duration,
     good_until: Duration,
 }
@@ -89,7 +89,7 @@ impl TokenKeeper {
     }
 
     /// A token that is good now.
-    pub(super) async fn token(&self) -> Result<Secret, TokenError> {
+    pub(super) async fn token(&self) -> Result<Authorization, TokenError> {
         let waiting = match self.keep.look()? {
             Look::Held(token) => return Ok(token),
             Look::Waits(flight) => flight,
@@ -98,13 +98,20 @@ impl TokenKeeper {
     }
 
     /// A server refused `token`: it is not used again, unless others were refused a moment ago.
-    pub(super) fn refused(&self, token: &Secret) {
+    /// Answers whether another one can be had.
+    pub(super) fn refused(&self, token: &Authorization) -> bool {
         let now = self.keep.clock.monotonic();
         let mut state = self.keep.lock();
         let due = state.forced_at.is_none_or(|at| now >= at.saturating_add(REFUSED_INTERVAL));
-        if due && state.held.as_ref().is_some_and(|held| held.token == *token) {
-            state.held = None;
-            state.forced_at = Some(now);
+        match &state.held {
+            Some(held) if held.token == *token => {
+                if due {
+                    state.held = None;
+                    state.forced_at = Some(now);
+                }
+                due
+            }
+            _ => true,
         }
     }
 
@@ -123,7 +130,7 @@ impl TokenKeeper {
 }
 
 enum Look {
-    Held(Secret),
+    Held(Authorization),
     Waits(Flight),
 }
 
@@ -171,7 +178,11 @@ impl Keep {
     }
 
     /// Keeps what a fetch gave that began at `asked`.
-    fn land(&self, result: Result<Fetched, TokenError>, asked: Duration) -> Result<Secret, TokenError> {
+    fn land(
+        &self,
+        result: Result<Fetched, TokenError>,
+        asked: Duration,
+    ) -> Result<Authorization, TokenError> {
         let now = self.clock.monotonic();
         let mut state = self.lock();
         state.flight = None;
@@ -226,7 +237,11 @@ struct Landing {
 }
 
 impl Landing {
-    fn land(mut self, result: Result<Fetched, TokenError>, asked: Duration) -> Result<Secret, TokenError> {
+    fn land(
+        mut self,
+        result: Result<Fetched, TokenError>,
+        asked: Duration,
+    ) -> Result<Authorization, TokenError> {
         self.landed = true;
         self.keep.land(result, asked)
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_core::{Secret, TokenError, json};
+use portcullis_core::{Authorization, Secret, TokenError, json};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -60,9 +60,8 @@ fn fetched(mut members: Map<String, Value>, lifetimes: Lifetimes) -> Result<Fetc
         None => return Err("gave no `access_token`".to_owned()),
     };
     // RFC 6749 §A.12 permits more; it goes into a header after `Bearer`, where no blank can stand.
-    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("gave an `access_token` that no header can carry".to_owned());
-    }
+    let token = Authorization::bearer(&Secret::new(token.as_str()))
+        .map_err(|_| "gave an `access_token` that no header can carry".to_owned())?;
     // RFC 6749 §7.1: "The client MUST NOT use an access token if it does not understand the token type."
     match members.get("token_type") {
         Some(Value::String(kind)) if kind.eq_ignore_ascii_case("Bearer") => {}
@@ -73,7 +72,7 @@ fn fetched(mut members: Map<String, Value>, lifetimes: Lifetimes) -> Result<Fetc
         None => return Err("gave no `token_type`".to_owned()),
     }
     let stated = expires_in(members.get("expires_in"))?.unwrap_or(lifetimes.default);
-    Ok(Fetched { token: Secret::new(token.as_str()), lifetime: stated.saturating_sub(lifetimes.skew) })
+    Ok(Fetched { token, lifetime: stated.saturating_sub(lifetimes.skew) })
 }
 
 /// The lifetime in seconds. Some servers write the number as a string, and some write null for what they do not know.

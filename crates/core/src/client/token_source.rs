@@ -1,19 +1,76 @@
-//! Where a client gets the token that it shows to a server.
+//! Where a client gets what it shows to a server.
 
 use std::{borrow::Cow, error::Error, fmt, sync::Arc, time::Duration};
 
-use crate::{BoxFuture, Probe, Secret};
+use super::{Authorization, OnBehalfOf};
+use crate::{BoxFuture, Probe};
 
-/// Gives the access token that an outgoing request carries. Implementations keep the token while it is good.
+/// Gives what outgoing requests carry in `Authorization`. Implementations keep it while it is good, get another one in time,
+/// and get it once for all who wait.
 pub trait TokenSource: fmt::Debug + Send + Sync + 'static {
-    /// A token that is good now.
-    fn token(&self) -> BoxFuture<'_, Result<Secret, TokenError>>;
+    /// One that is good now, where that can be told without waiting: the fast path. `None` says nothing but that
+    /// [`TokenSource::token`] is to be awaited.
+    fn try_token(&self) -> Option<Authorization> {
+        None
+    }
 
-    /// Says that a server refused `token`: another one is fetched next time, as often as the source permits.
-    fn refused(&self, token: &Secret);
+    /// One that is good now. Dropping the future ends no work that others wait for.
+    fn token(&self) -> BoxFuture<'_, Result<Authorization, TokenError>>;
+
+    /// Says that a server refused `token`, and asks whether another one can be had by [`TokenSource::token`]: a newer one is
+    /// at hand, or may be fetched now. A source that has only this one, or has asked a moment ago, answers `false`.
+    fn refused(&self, token: &Authorization) -> bool;
 
     /// Asks the source's servers once, for people.
     fn probe(&self) -> BoxFuture<'_, Vec<Probe>>;
+
+    /// The source of tokens for calls on behalf of somebody. `None` where this source's tokens are the service's own: nobody
+    /// else's identity would be passed on.
+    fn on_behalf_of(&self, subject: &OnBehalfOf) -> Option<Arc<dyn TokenSource>> {
+        _ = subject;
+        None
+    }
+}
+
+/// A credential that is what it is: user name and password, or a token that somebody configured. Nothing renews it.
+impl TokenSource for Authorization {
+    fn try_token(&self) -> Option<Authorization> {
+        Some(self.clone())
+    }
+
+    fn token(&self) -> BoxFuture<'_, Result<Authorization, TokenError>> {
+        Box::pin(std::future::ready(Ok(self.clone())))
+    }
+
+    fn refused(&self, _: &Authorization) -> bool {
+        false
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+}
+
+impl<T: TokenSource + ?Sized> TokenSource for Arc<T> {
+    fn try_token(&self) -> Option<Authorization> {
+        (**self).try_token()
+    }
+
+    fn token(&self) -> BoxFuture<'_, Result<Authorization, TokenError>> {
+        (**self).token()
+    }
+
+    fn refused(&self, token: &Authorization) -> bool {
+        (**self).refused(token)
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {
+        (**self).probe()
+    }
+
+    fn on_behalf_of(&self, subject: &OnBehalfOf) -> Option<Arc<dyn TokenSource>> {
+        (**self).on_behalf_of(subject)
+    }
 }
 
 /// Why there is no token. Carries no secret.
