@@ -1,0 +1,20 @@
+//! Counts the allocations of one request. A program of its own, since what counts them costs instructions.
+
+use std::path::Path;
+
+use bench::{Outcome, cases::Bench, fixtures::Fixtures, rows};
+
+fn main() -> Outcome {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(id), Some(fixtures)) = (arguments.next(), arguments.next()) else {
+        return Err("usage: allocations ROW FIXTURES".into());
+    };
+    let row = rows::find(&id).ok_or_else(|| format!("there is no row {id:?}"))?;
+    let bench = Bench::new(Fixtures::read(Path::new(&fixtures))?);
+    let mut case = (row.make)(&bench);
+    let (fewer, more) = row.pace.counted();
+    case.run(&bench, fewer);
+    let counted = allocation_counter::measure(|| case.run(&bench, more - fewer));
+    println!("{}", counted.count_total as f64 / (more - fewer) as f64);
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! What a request may cost. `bench gate` fails above it.
+
+/// What a row may cost over its baseline: instructions and allocations.
+pub struct Budget {
+    pub row: &'static str,
+    pub instructions: Option<f64>,
+    pub allocations: Option<f64>,
+}
+
+const fn budget(row: &'static str, instructions: u32, allocations: u32) -> Budget {
+    Budget { row, instructions: Some(instructions as f64), allocations: Some(allocations as f64) }
+}
+
+/// Beside each: what it cost when the line was last touched.
+pub const BUDGETS: &[Budget] = &[
+    budget("jwt-warm", 3_400, 6),
+    budget("jwt-warm-outside", 3_400, 6),
+    budget("jwt-warm-fetched", 3_400, 6),
+    budget("introspection-warm", 4_600, 6),
+    budget("basic-warm", 4_600, 6),
+    Budget { row: "refused-none", instructions: Some(2_000.0), allocations: None },
+    Budget { row: "refused-random", instructions: Some(3_500.0), allocations: None },
+];
+
+/// Two rows that may differ by so much, and why.
+pub struct Growth {
+    pub few: &'static str,
+    pub many: &'static str,
+    pub at_most: Limit,
+}
+
+#[derive(Clone, Copy)]
+pub enum Limit {
+    /// Of what the row with few costs over its baseline.
+    Share(f64),
+    /// Instructions.
+    Instructions(f64),
+}
+
+pub const GROWTH: &[Growth] = &[
+    Growth { few: "users-1", many: "users-100000", at_most: Limit::Share(0.05) },
+    Growth { few: "resources-1", many: "resources-1000", at_most: Limit::Share(0.05) },
+    Growth { few: "tokens-1", many: "tokens-100000", at_most: Limit::Share(0.05) },
+    Growth { few: "keys-1", many: "keys-50", at_most: Limit::Share(0.05) },
+    Growth { few: "elements-0", many: "elements-3", at_most: Limit::Instructions(3.0 * 200.0) },
+];

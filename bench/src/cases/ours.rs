@@ -1,0 +1,153 @@
+//! portcullis in front of a service.
+
+use axum::{Router, body::Body};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use http::StatusCode;
+use portcullis::{
+    Auth, AuthLayer, FileUserStore, IntoProvider, JwtValidator, JwtValidatorConfig, OAuth2Introspection,
+    User,
+    jwt::{CacheConfig, JwksConfig, SignatureConfig},
+    oauth2, outbound,
+};
+use portcullis_testing::{TestIntrospection, TestIssuer};
+use serde_json::json;
+use tower::Layer;
+
+use super::{Bench, Case, Requests, Serving, plain::hello};
+use crate::fixtures::{AUDIENCE, ISSUER, Keyed, PASSWORD, SCOPE, SECRET};
+
+/// What a service with tokens of one issuer says.
+pub fn validator(signature: SignatureConfig) -> JwtValidatorConfig {
+    JwtValidatorConfig::new(signature).issuer(ISSUER).audience([AUDIENCE])
+}
+
+pub fn jwt(keyed: &Keyed) -> JwtValidator {
+    JwtValidator::new(validator(SignatureConfig::jwk(keyed.jwks.as_str()))).expect("the validator is built")
+}
+
+/// One element, with a scope.
+pub fn auth(provider: impl IntoProvider) -> Auth {
+    Auth::builder().element(provider, SCOPE).build().expect("the service is built")
+}
+
+/// The route behind the layer, put where users put it.
+pub fn guarded(auth: Auth) -> Router {
+    hello("/").layer(AuthLayer::new(auth))
+}
+
+fn hot(bench: &Bench) -> Requests {
+    Requests::bearer(bench.fixtures.rsa.tokens.first())
+}
+
+/// A JWT that was seen before, its key from the configuration.
+pub fn jwt_warm(bench: &Bench) -> Box<dyn Case> {
+    let app = |bench: &Bench| guarded(auth(jwt(&bench.fixtures.rsa)));
+    Box::new(Serving::<_, _, Body>::new(bench, hot(bench), app).warm(bench))
+}
+
+/// The same in front of the whole router.
+pub fn jwt_warm_outside(bench: &Bench) -> Box<dyn Case> {
+    let app = |bench: &Bench| AuthLayer::new(auth(jwt(&bench.fixtures.rsa))).layer(hello("/"));
+    Box::new(Serving::<_, _, Body>::new(bench, hot(bench), app).warm(bench))
+}
+
+/// The same with a key that was fetched.
+pub fn jwt_warm_fetched(bench: &Bench) -> Box<dyn Case> {
+    fetched(bench, bench.fixtures.rsa.jwks.clone())
+}
+
+/// The key set is fetched, once.
+pub fn fetched(bench: &Bench, jwks: String) -> Box<dyn Case> {
+    let issuer = bench.runtime.block_on(TestIssuer::start());
+    issuer.answer_jwks_with("application/json", jwks);
+    let app = move |_: &Bench| {
+        let keys = SignatureConfig::jwks(JwksConfig::url(issuer.jwks_url()));
+        guarded(auth(JwtValidator::new(validator(keys)).expect("the validator is built")))
+    };
+    Box::new(Serving::<_, _, Body>::new(bench, hot(bench), app).warm(bench))
+}
+
+/// An opaque token that its server was asked about before.
+pub fn introspection_warm(bench: &Bench) -> Box<dyn Case> {
+    introspected(bench, bench.fixtures.opaque.clone())
+}
+
+/// The same where the token is a long one.
+pub fn introspection_warm_long(bench: &Bench) -> Box<dyn Case> {
+    introspected(bench, bench.fixtures.rsa.tokens[0].clone())
+}
+
+fn introspected(bench: &Bench, token: String) -> Box<dyn Case> {
+    let server = bench.runtime.block_on(TestIntrospection::start());
+    server.grant(&token, json!({ "sub": "248289761001", "scope": format!("openid profile {SCOPE}") }));
+    let requests = Requests::bearer([&token]);
+    let app = move |_: &Bench| {
+        let endpoint = outbound::Endpoint::parse(&server.url()).expect("a URL");
+        let config = oauth2::IntrospectionConfig::new(endpoint).cache(oauth2::CacheConfig::default());
+        guarded(auth(OAuth2Introspection::new(config).expect("the provider is built")))
+    };
+    Box::new(Serving::<_, _, Body>::new(bench, requests, app).warm(bench))
+}
+
+pub fn basic() -> Requests {
+    Requests::valued([format!("Basic {}", BASE64_STANDARD.encode(format!("alice:{PASSWORD}")))])
+}
+
+pub fn alice(bench: &Bench) -> User {
+    User::new("alice", &bench.fixtures.password_hash).scopes([SCOPE])
+}
+
+/// A user whose password was verified before.
+pub fn basic_warm(bench: &Bench) -> Box<dyn Case> {
+    let app = |bench: &Bench| guarded(auth(FileUserStore::new([alice(bench)])));
+    Box::new(Serving::<_, _, Body>::new(bench, basic(), app).warm(bench))
+}
+
+/// Tokens that were never seen, and are remembered.
+pub fn jwt_cold(bench: &Bench, keyed: fn(&Bench) -> &Keyed) -> Box<dyn Case> {
+    let requests = Requests::bearer(&keyed(bench).tokens);
+    let app = move |bench: &Bench| guarded(auth(jwt(keyed(bench))));
+    Box::new(Serving::<_, _, Body>::new(bench, requests, app))
+}
+
+/// The same where nothing is remembered.
+pub fn jwt_uncached(bench: &Bench) -> Box<dyn Case> {
+    let requests = Requests::bearer(&bench.fixtures.rsa.tokens);
+    let app = |bench: &Bench| {
+        let config = validator(SignatureConfig::jwk(bench.fixtures.rsa.jwks.as_str()));
+        guarded(auth(JwtValidator::new(config.cache(CacheConfig::off())).expect("the validator is built")))
+    };
+    Box::new(Serving::<_, _, Body>::new(bench, requests, app))
+}
+
+/// No credential at all.
+pub fn refused_without(bench: &Bench) -> Box<dyn Case> {
+    refused(bench, Requests::without_credential())
+}
+
+/// A bearer token that is no JWT.
+pub fn refused_random(bench: &Bench) -> Box<dyn Case> {
+    refused(bench, Requests::bearer([&bench.fixtures.random]))
+}
+
+/// A token whose signature is of another key.
+pub fn refused_forged(bench: &Bench) -> Box<dyn Case> {
+    let forged = bench.fixtures.rsa.tokens.iter().map(|token| {
+        let (signed, signature) = token.rsplit_once('.').expect("a token has three segments");
+        // The first character of a signature may be any.
+        let first = if signature.starts_with('A') { 'B' } else { 'A' };
+        format!("{signed}.{first}{}", &signature[1..])
+    });
+    refused(bench, Requests::bearer(&forged.collect::<Vec<_>>()))
+}
+
+fn refused(bench: &Bench, requests: Requests) -> Box<dyn Case> {
+    let app = |bench: &Bench| guarded(auth(jwt(&bench.fixtures.rsa)));
+    Box::new(Serving::<_, _, Body>::new(bench, requests, app).answering(StatusCode::UNAUTHORIZED))
+}
+
+/// A validator of tokens by a shared secret, which are cheap to make by the hundred thousand.
+pub fn by_secret(capacity: usize) -> JwtValidator {
+    let config = validator(SignatureConfig::secret(SECRET)).cache(CacheConfig::default().capacity(capacity));
+    JwtValidator::new(config).expect("the validator is built")
+}

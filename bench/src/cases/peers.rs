@@ -1,0 +1,135 @@
+//! Other crates in front of the same service, with the same key from memory and the same demands where they know them: issuer,
+//! audience, expiry, and the scope.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http::StatusCode;
+use huskarl_resource_server::{
+    core::{
+        Error,
+        http::{HttpClient, HttpResponse, Idempotency},
+        platform::MaybeSendBoxFuture,
+    },
+    validator::rfc9068::Rfc9068Validator,
+};
+use jwt_authorizer::{Authorizer, IntoLayer, JwtAuthorizer, RegisteredClaims, Validation};
+use oauth_resource_server::{KeyNaming, OAuthConfig, OAuthValidator, axum::AuthLayer};
+use tower_oauth2_resource_server::{
+    claims::DefaultClaims, server::OAuth2ResourceServer, tenant::TenantConfiguration,
+    validation::ClaimsValidationSpec,
+};
+
+use super::{Bench, Case, Requests, Serving, plain::hello};
+use crate::fixtures::{AUDIENCE, ISSUER, SCOPE};
+
+fn requests(bench: &Bench) -> Requests {
+    Requests::bearer(&bench.fixtures.rsa.tokens)
+}
+
+/// jwt-authorizer, on axum 0.7.
+pub fn jwt_authorizer(bench: &Bench) -> Box<dyn Case> {
+    let app = |bench: &Bench| {
+        let demands = Validation::new().iss(&[ISSUER]).aud(&[AUDIENCE]);
+        let builder: JwtAuthorizer<RegisteredClaims> =
+            JwtAuthorizer::from_jwks_text(&bench.fixtures.rsa.jwks).validation(demands);
+        let authorizer: Authorizer<RegisteredClaims> =
+            bench.runtime.block_on(builder.build()).expect("the authorizer is built");
+        axum07::Router::new()
+            .route("/", axum07::routing::get(|| async { "Hello, World!" }))
+            .layer(authorizer.into_layer())
+    };
+    Box::new(Serving::<_, _, axum07::body::Body>::new(bench, requests(bench), app))
+}
+
+/// tower-oauth2-resource-server.
+pub fn tower_oauth2(bench: &Bench) -> Box<dyn Case> {
+    let app = |bench: &Bench| {
+        let demands = ClaimsValidationSpec::recommended(ISSUER, &vec![AUDIENCE.to_owned()]);
+        let tenant = TenantConfiguration::static_builder(bench.fixtures.rsa.jwks.as_str())
+            .claims_validation(demands)
+            .build()
+            .expect("the tenant is built");
+        let server = OAuth2ResourceServer::<DefaultClaims>::builder().add_tenant(tenant).build();
+        let server = bench.runtime.block_on(server).expect("the server is built");
+        hello("/").layer(server.into_layer())
+    };
+    Box::new(Serving::<_, _, Body>::new(bench, requests(bench), app))
+}
+
+/// oauth-resource-server.
+pub fn oauth_resource_server(bench: &Bench) -> Box<dyn Case> {
+    let app = |bench: &Bench| {
+        let config = OAuthConfig {
+            enabled: true,
+            issuer: ISSUER.into(),
+            audience: AUDIENCE.into(),
+            resource: "https://orders.example/".into(),
+            required_scope: Some(SCOPE.into()),
+            ..OAuthConfig::default()
+        };
+        let config = config.resolve(KeyNaming::Dotted("oauth")).expect("the settings are good");
+        let config = config.expect("it is switched on");
+        let validator = OAuthValidator::builder(&config).initial_jwks(&bench.fixtures.rsa.jwks).build();
+        let validator = Arc::new(validator.expect("the validator is built"));
+        let layer = AuthLayer::builder().oauth(validator).build().expect("the layer is built");
+        hello("/").layer(layer)
+    };
+    Box::new(Serving::<_, _, Body>::new(bench, requests(bench), app))
+}
+
+/// huskarl-resource-server, which brings no layer: one of axum's own calls it.
+pub fn huskarl(bench: &Bench) -> Box<dyn Case> {
+    let app = |bench: &Bench| -> Router {
+        let validator = Rfc9068Validator::builder()
+            .issuer(ISSUER)
+            .audience(AUDIENCE)
+            .jwks_uri(
+                "https://id.example/jwks"
+                    .parse::<huskarl_resource_server::core::EndpointUrl>()
+                    .expect("a URL"),
+            )
+            .jwks_source(Answering(Bytes::from(bench.fixtures.rsa.jwks.clone())))
+            .build();
+        let validator = bench.runtime.block_on(validator).expect("the validator is built");
+        hello("/").layer(from_fn_with_state(Arc::new(validator), huskarl_check))
+    };
+    Box::new(Serving::<_, _, Body>::new(bench, requests(bench), app))
+}
+
+async fn huskarl_check(
+    State(validator): State<Arc<Rfc9068Validator>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let (headers, method, uri) = (request.headers(), request.method(), request.uri());
+    let result = validator.validate_request(headers, method, uri, None).await;
+    match result.outcome {
+        Ok(Some(validated)) => {
+            request.extensions_mut().insert(Arc::new(validated));
+            next.run(request).await
+        }
+        _ => StatusCode::UNAUTHORIZED.into_response(),
+    }
+}
+
+/// An HTTP client that answers the key set whatever it is asked.
+struct Answering(Bytes);
+
+impl HttpClient for Answering {
+    fn execute(
+        &self,
+        _: http::Request<Bytes>,
+        _: Idempotency,
+    ) -> MaybeSendBoxFuture<'_, Result<HttpResponse, Error>> {
+        let body = self.0.clone();
+        Box::pin(async { Ok(HttpResponse { status: StatusCode::OK, headers: http::HeaderMap::new(), body }) })
+    }
+}

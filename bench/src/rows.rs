@@ -1,0 +1,121 @@
+//! Everything that is measured, by name.
+
+use crate::cases::{Bench, Case, growth, ours, peers, plain};
+
+/// One line of the table.
+pub struct Row {
+    /// By which it is asked for.
+    pub id: &'static str,
+    pub title: &'static str,
+    /// The row that stands for the cost of everything else.
+    pub over: Option<&'static str>,
+    pub pace: Pace,
+    pub make: fn(&Bench) -> Box<dyn Case>,
+}
+
+/// How many requests it takes to measure one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Less than a microsecond each: thousands.
+    Fast,
+    /// A signature each, and no token twice: dozens.
+    Slow,
+}
+
+impl Pace {
+    /// The lesser and the greater number of requests whose difference is counted.
+    pub const fn counted(self) -> (usize, usize) {
+        match self {
+            Self::Fast => (100, 1_100),
+            Self::Slow => (16, 112),
+        }
+    }
+
+    /// How many requests one reading of the clock spans.
+    pub const fn timed(self) -> usize {
+        match self {
+            Self::Fast => 20_000,
+            Self::Slow => crate::fixtures::TOKENS,
+        }
+    }
+}
+
+const fn row(id: &'static str, title: &'static str, make: fn(&Bench) -> Box<dyn Case>) -> Row {
+    Row { id, title, over: Some("route"), pace: Pace::Fast, make }
+}
+
+impl Row {
+    const fn over(mut self, baseline: &'static str) -> Self {
+        self.over = Some(baseline);
+        self
+    }
+
+    const fn by_itself(mut self) -> Self {
+        self.over = None;
+        self
+    }
+
+    const fn slow(mut self) -> Self {
+        self.pace = Pace::Slow;
+        self
+    }
+}
+
+/// In the order of the table.
+pub const ROWS: &[Row] = &[
+    row("route", "the unprotected route", plain::route).by_itself(),
+    row("route-no-header", "the same, asked without a credential", plain::route_without_header).by_itself(),
+    row("idle-layer", "a layer that does nothing", plain::idle_layer),
+    row("tower-http", "tower-http, one static token compared", plain::tower_http_bearer),
+    // Warm
+    row("jwt-warm", "JWT seen before", ours::jwt_warm),
+    row("jwt-warm-outside", "JWT seen before, in front of the whole Router", ours::jwt_warm_outside),
+    row("jwt-warm-fetched", "JWT seen before, keys fetched", ours::jwt_warm_fetched),
+    row("introspection-warm", "opaque token seen before", ours::introspection_warm),
+    row("introspection-warm-long", "the same, 870 bytes long", ours::introspection_warm_long),
+    row("basic-warm", "Basic, argon2id, seen before", ours::basic_warm),
+    // Cold
+    row("rs256-cold", "JWT never seen, RS256", |bench| ours::jwt_cold(bench, |bench| &bench.fixtures.rsa))
+        .slow(),
+    row("es256-cold", "JWT never seen, ES256", |bench| ours::jwt_cold(bench, |bench| &bench.fixtures.p256))
+        .slow(),
+    row("eddsa-cold", "JWT never seen, EdDSA", |bench| {
+        ours::jwt_cold(bench, |bench| &bench.fixtures.ed25519)
+    })
+    .slow(),
+    row("rs256-uncached", "RS256, nothing remembered", ours::jwt_uncached).slow(),
+    row("rs256-raw", "the signature alone, RS256", |bench| plain::raw(&bench.fixtures.rsa))
+        .by_itself()
+        .slow(),
+    row("es256-raw", "the signature alone, ES256", |bench| plain::raw(&bench.fixtures.p256))
+        .by_itself()
+        .slow(),
+    row("eddsa-raw", "the signature alone, EdDSA", |bench| plain::raw(&bench.fixtures.ed25519))
+        .by_itself()
+        .slow(),
+    // Refused
+    row("refused-none", "refused: no credential", ours::refused_without).over("route-no-header"),
+    row("refused-random", "refused: 1 KiB that is no JWT", ours::refused_random),
+    row("refused-forged", "refused: a forged signature, RS256", ours::refused_forged).slow(),
+    // Growth
+    row("users-1", "Basic among 1 user", |bench| growth::users(bench, 1)),
+    row("users-100000", "Basic among 100,000 users", |bench| growth::users(bench, 100_000)),
+    row("resources-1", "JWT, 1 resource", |bench| growth::resources(bench, 1)),
+    row("resources-1000", "JWT, 1,000 resources", |bench| growth::resources(bench, 1_000)),
+    row("tokens-1", "JWT, 1 remembered", |bench| growth::tokens(bench, 1)),
+    row("tokens-100000", "JWT, 100,000 remembered", |bench| growth::tokens(bench, 100_000)),
+    row("keys-1", "JWT, 1 fetched key", |bench| growth::keys(bench, 1)),
+    row("keys-50", "JWT, 50 fetched keys", |bench| growth::keys(bench, 50)),
+    row("elements-0", "JWT, no other element", |bench| growth::elements(bench, 0)),
+    row("elements-3", "JWT behind 3 elements of the other scheme", |bench| growth::elements(bench, 3)),
+    // Peers
+    row("route-axum-07", "the unprotected route of axum 0.7", plain::route_of_axum_07).by_itself(),
+    row("tower-oauth2", "tower-oauth2-resource-server 0.12, RS256", peers::tower_oauth2).slow(),
+    row("jwt-authorizer", "jwt-authorizer 0.15, RS256", peers::jwt_authorizer).over("route-axum-07").slow(),
+    row("oauth-resource-server", "oauth-resource-server 0.4, RS256", peers::oauth_resource_server).slow(),
+    row("huskarl", "huskarl-resource-server 0.11, RS256", peers::huskarl).slow(),
+];
+
+pub fn find(id: &str) -> Option<&'static Row> {
+    ROWS.iter().find(|row| row.id == id)
+}
