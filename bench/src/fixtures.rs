@@ -25,7 +25,7 @@ pub const SECRET: &str = "a secret of the benchmark that is long enough for HS25
 pub const PASSWORD: &str = "correct horse battery staple";
 
 /// What every process of a run knows.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Fixtures {
     pub rsa: Keyed,
     pub p256: Keyed,
@@ -39,7 +39,7 @@ pub struct Fixtures {
 }
 
 /// A key and what it signed.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Keyed {
     /// A set (RFC 7517) with the public half.
     pub jwks: String,

@@ -20,6 +20,7 @@ Commands:
   table [ROW...]   Instructions, allocations and time of a request, of all rows or of those whose name begins so
   counts [ROW...]  The same without the time: what is true on a busy machine, too
   gate             Instructions and allocations of the rows with a budget; fails above it
+  threads          Whether two threads serve twice as much as one
   help             This";
 
 fn main() -> ExitCode {
@@ -49,6 +50,10 @@ fn dispatch(arguments: &[&str]) -> Outcome {
             let taken = measure::time(named(row)?, fixtures.as_ref())?;
             println!("{}", serde_json::to_string(&taken)?);
             Ok(())
+        }
+        ["threads"] => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            bench::threads::print(&runtime.block_on(Fixtures::make()))
         }
         ["fixtures", path] => make_fixtures(path.into()).map(drop),
         other => Err(format!("`{}` is no command; `help` names them", other.join(" ")).into()),

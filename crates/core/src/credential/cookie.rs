@@ -24,7 +24,7 @@ pub(super) fn read<'h>(headers: &'h HeaderMap, name: &str, max_bytes: usize) -> 
     }
     let token = std::str::from_utf8(unquoted).map_err(|_| Kind::ForbiddenByte)?;
     token68(token)?;
-    Ok(Bearer(token.into()))
+    Ok(Bearer(token.as_bytes().into()))
 }
 
 /// Takes the cookies of these names away, and leaves the others as they are.

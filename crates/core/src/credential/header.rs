@@ -11,9 +11,9 @@ pub fn from_headers(
     headers: &HeaderMap,
     max_bytes: usize,
 ) -> Result<Option<Credential<'_>>, CredentialError> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    if values.next().is_some() {
+    let Some(value) = headers.get(AUTHORIZATION) else { return Ok(None) };
+    // Where no name has two values, this one has not.
+    if headers.len() > headers.keys_len() && headers.get_all(AUTHORIZATION).iter().nth(1).is_some() {
         return Err(CredentialError::new(Kind::Repeated, None));
     }
     from_header_value(value, max_bytes).map(Some)
@@ -27,6 +27,9 @@ pub fn from_headers(
 pub fn from_header_value(value: &HeaderValue, max_bytes: usize) -> Result<Credential<'_>, CredentialError> {
     if value.len() > max_bytes {
         return Err(CredentialError::new(Kind::TooLong, None));
+    }
+    if let Some(token) = plain_token(value.as_bytes()) {
+        return Ok(Credential::Bearer(Bearer(token.into())));
     }
     let Ok(text) = value.to_str() else { return Err(CredentialError::new(Kind::ForbiddenByte, None)) };
     if text.contains('\t') {
@@ -48,7 +51,7 @@ pub fn from_header_value(value: &HeaderValue, max_bytes: usize) -> Result<Creden
     let read = || match scheme {
         Scheme::Bearer => {
             access_token(credential)?;
-            Ok(Credential::Bearer(Bearer(credential.into())))
+            Ok(Credential::Bearer(Bearer(credential.as_bytes().into())))
         }
         Scheme::Basic => match token68(credential) {
             Ok(()) | Err(Kind::NotToken68) => Basic::from_base64(credential).map(Credential::Basic),
@@ -58,16 +61,46 @@ pub fn from_header_value(value: &HeaderValue, max_bytes: usize) -> Result<Creden
     read().map_err(|kind| CredentialError::new(kind, Some(scheme)))
 }
 
+/// The token of a bearer credential that is written as nearly all are. `None` says nothing: what is wrong, if something is,
+/// takes a closer look.
+fn plain_token(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_first_chunk::<7>()?;
+    (scheme.eq_ignore_ascii_case(b"Bearer ") && is_access_token(token)).then_some(token)
+}
+
+/// How many bytes are looked at together.
+const BLOCK: usize = 32;
+
+/// Whether [`access_token`] has nothing to say. In a form that the compiler makes vector instructions of: a token is some
+/// hundred bytes long, and is shown with every request.
+fn is_access_token(text: &[u8]) -> bool {
+    // How far each byte is above the first that may be; a comma as far as can be.
+    let above = |byte: u8| byte.wrapping_sub(b'!') | if byte == b',' { u8::MAX } else { 0 };
+    let allowed = |above: &u8| *above <= b'~' - b'!';
+    let furthest = |mut furthest: [u8; BLOCK], block: &[u8; BLOCK]| {
+        furthest.iter_mut().zip(block).for_each(|(furthest, byte)| *furthest = above(*byte).max(*furthest));
+        furthest
+    };
+    match text.last_chunk() {
+        Some(last) => {
+            let (blocks, _) = text.as_chunks();
+            let found = furthest(blocks.iter().fold([0; BLOCK], furthest), last);
+            allowed(&found.into_iter().fold(0, u8::max))
+        }
+        None => !text.is_empty() && text.iter().all(|byte| allowed(&above(*byte))),
+    }
+}
+
 /// RFC 6749 §A.12: `access-token = 1*VSCHAR`, visible characters and the space. RFC 6750 §2.1 has a header carry `token68`
 /// only; servers issue tokens with `!`, `|` or `:` all the same, and clients send them. White space and commas, which would
 /// join two credentials, stay out.
 pub(super) fn access_token(text: &str) -> Result<(), Kind> {
-    if text.is_empty() {
+    if is_access_token(text.as_bytes()) {
+        Ok(())
+    } else if text.is_empty() {
         Err(Kind::Empty)
     } else if text.bytes().any(|byte| matches!(byte, b' ' | b',')) {
         Err(Kind::TrailingWords)
-    } else if text.bytes().all(|byte| matches!(byte, b'!'..=b'~')) {
-        Ok(())
     } else {
         Err(Kind::ForbiddenByte)
     }
@@ -148,6 +181,21 @@ mod tests {
                 "{token}"
             );
         }
+    }
+
+    #[test]
+    fn a_token_is_read_alike_wherever_in_it_a_byte_stands() {
+        for length in [1, 31, 32, 33, 63, 64, 65, 97] {
+            for at in 0..length {
+                for byte in 0..=u8::MAX {
+                    let mut token = vec![b'a'; length];
+                    token[at] = byte;
+                    let expected = (b'!'..=b'~').contains(&byte) && byte != b',';
+                    assert_eq!(is_access_token(&token), expected, "{byte} at {at} of {length}");
+                }
+            }
+        }
+        assert!(!is_access_token(b""));
     }
 
     #[test]

@@ -142,13 +142,13 @@ impl<'h> Token<'h> {
         match self {
             Self::Plain(token) => {
                 token68(token)?;
-                Ok(Bearer(token.into()))
+                Ok(Bearer(token.as_bytes().into()))
             }
             Self::Encoded(text) => {
                 let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| Kind::NotBase64Url)?;
                 let token = String::from_utf8(bytes).map_err(|_| Kind::NotToken68)?;
                 access_token(&token)?;
-                Ok(Bearer(token.into()))
+                Ok(Bearer(token.into_bytes().into()))
             }
         }
     }

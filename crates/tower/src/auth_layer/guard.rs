@@ -72,9 +72,11 @@ pub(super) fn mark_sensitive(headers: &mut HeaderMap, sources: &CredentialSource
 }
 
 fn mark(headers: &mut HeaderMap, secret: &HeaderName) {
+    // Some name has several values; hardly ever this one.
+    let several = headers.len() > headers.keys_len();
     let Some(first) = headers.get_mut(secret) else { return };
     first.set_sensitive(true);
-    if headers.get_all(secret).iter().any(|value| !value.is_sensitive()) {
+    if several && headers.get_all(secret).iter().any(|value| !value.is_sensitive()) {
         headers
             .iter_mut()
             .filter(|(name, _)| *name == secret)

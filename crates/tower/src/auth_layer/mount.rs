@@ -18,7 +18,7 @@ impl Mount {
     /// What is left of a percent-encoded path; `None` where it lies outside.
     pub(super) fn strip_path<'a>(&self, path: &'a str) -> Option<&'a str> {
         // `OPTIONS *` and plain CONNECT have no path, and lie outside nothing.
-        if !path.starts_with('/') {
+        if self.0.is_none() || !path.starts_with('/') {
             return Some(path);
         }
         self.strip(
@@ -31,6 +31,9 @@ impl Mount {
 
     /// What is left of the pattern of a route; `None` where nothing can be said of it.
     pub(super) fn strip_route<'a>(&self, route: &'a str) -> Option<&'a str> {
+        if self.0.is_none() {
+            return Some(route);
+        }
         // What begins as a catch-all within the prefix is one below it.
         let first_catch_all = route.split('/').skip(1).position(|segment| segment.starts_with("{*"));
         let prefix = self.0.as_deref().map_or(0, <[_]>::len);

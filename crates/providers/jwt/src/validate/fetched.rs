@@ -1,6 +1,6 @@
 //! Tokens under keys that are fetched: which of them may ask for newer keys, and what they are told meanwhile.
 
-use portcullis_core::{Context, Outcome, Refusal, Unavailable, UnixTime};
+use portcullis_core::{Bearer, Context, Outcome, Refusal, Unavailable, UnixTime};
 
 use super::{Accepted, JwtValidator, Keys};
 use crate::{
@@ -63,12 +63,12 @@ impl JwtValidator {
     /// The answer, where there is nothing to wait for.
     pub(super) fn answer_at_once(
         &self,
-        token: &str,
+        bearer: &Bearer<'_>,
         source: &KeySource,
         cx: &Context<'_>,
     ) -> Option<Outcome> {
         let looked = source.look();
-        let open = match self.examine(token, &looked, cx) {
+        let open = match self.examine(bearer, &looked, cx) {
             Ok(outcome) => {
                 keep_fresh(source, &looked, &outcome, cx);
                 return Some(outcome);
@@ -83,12 +83,17 @@ impl JwtValidator {
     }
 
     /// The answer, after newer keys where they are needed.
-    pub(super) async fn answer_in_time(&self, token: &str, source: &KeySource, cx: &Context<'_>) -> Outcome {
+    pub(super) async fn answer_in_time(
+        &self,
+        bearer: &Bearer<'_>,
+        source: &KeySource,
+        cx: &Context<'_>,
+    ) -> Outcome {
         let mut wish = source.wish();
         loop {
             let open = {
                 let looked = source.look();
-                match self.examine(token, &looked, cx) {
+                match self.examine(bearer, &looked, cx) {
                     Ok(outcome) => {
                         keep_fresh(source, &looked, &outcome, cx);
                         return outcome;
@@ -106,12 +111,12 @@ impl JwtValidator {
     }
 
     /// Looks at a token with the keys that are there.
-    fn examine(&self, token: &str, looked: &Looked, cx: &Context<'_>) -> Result<Outcome, Open> {
+    fn examine(&self, bearer: &Bearer<'_>, looked: &Looked, cx: &Context<'_>) -> Result<Outcome, Open> {
         let keys = looked.keys();
-        if let Some(identity) = keys.and_then(|keys| self.recall(token, keys, cx)) {
+        if let Some(identity) = keys.and_then(|keys| self.recall(bearer, keys, cx)) {
             return Ok(Outcome::Known(identity));
         }
-        let now = cx.clock().now();
+        let (token, now) = (bearer.token(), cx.clock().now());
         let unverified = match Unverified::read(token) {
             Ok(unverified) => unverified,
             Err(refusal) => return Ok(refusal.into()),

@@ -13,7 +13,8 @@ mod tests;
 use std::sync::Arc;
 
 use portcullis_core::{
-    BoxFuture, BuildError, Context, Credential, Identity, Outcome, Provider, Refusal, Scheme, UnixTime,
+    Bearer, BoxFuture, BuildError, Context, Credential, Identity, Outcome, Provider, Refusal, Scheme,
+    UnixTime,
 };
 #[cfg(feature = "jwks")]
 use portcullis_core::{Probe, ServerState};
@@ -174,11 +175,11 @@ impl JwtValidator {
         Ok((identity, times))
     }
 
-    fn answer(&self, token: &str, keys: &KeySet, cx: &Context<'_>) -> Outcome {
-        if let Some(identity) = self.recall(token, keys, cx) {
+    fn answer(&self, bearer: &Bearer<'_>, keys: &KeySet, cx: &Context<'_>) -> Outcome {
+        if let Some(identity) = self.recall(bearer, keys, cx) {
             return Outcome::Known(identity);
         }
-        let now = cx.clock().now();
+        let (token, now) = (bearer.token(), cx.clock().now());
         match self.accept_token(token, keys, now) {
             Ok(accepted) => self.known(token, accepted, now, cx),
             Err(not) => not.refusal.into(),
@@ -186,9 +187,9 @@ impl JwtValidator {
     }
 
     /// Whose token it is, if it was accepted before and would be now.
-    fn recall(&self, token: &str, keys: &KeySet, cx: &Context<'_>) -> Option<Arc<Identity>> {
+    fn recall(&self, bearer: &Bearer<'_>, keys: &KeySet, cx: &Context<'_>) -> Option<Arc<Identity>> {
         let cache = self.cache.as_ref().filter(|_| cx.may_recall())?;
-        cache.get(token, cx.clock(), keys, self.config.clock_skew)
+        cache.get(bearer.as_bytes(), cx.clock(), keys, self.config.clock_skew)
     }
 
     /// The answer to a token that was accepted, which is remembered.
@@ -204,9 +205,9 @@ impl JwtValidator {
 }
 
 /// The token, or the refusal of what is none.
-fn token<'c>(credential: &'c Credential<'_>) -> Result<&'c str, Outcome> {
+fn bearer<'c>(credential: &'c Credential<'c>) -> Result<&'c Bearer<'c>, Outcome> {
     match credential {
-        Credential::Bearer(bearer) => Ok(bearer.token()),
+        Credential::Bearer(bearer) => Ok(bearer),
         _ => Err(Outcome::refused(code::OTHER_SCHEME, "the credential is not a bearer token")),
     }
 }
@@ -221,14 +222,14 @@ impl Provider for JwtValidator {
     }
 
     fn try_authenticate(&self, credential: &Credential<'_>, cx: &Context<'_>) -> Option<Outcome> {
-        let token = match token(credential) {
-            Ok(token) => token,
+        let bearer = match bearer(credential) {
+            Ok(bearer) => bearer,
             Err(refused) => return Some(refused),
         };
         match &self.keys {
-            Keys::Fixed(keys) => Some(self.answer(token, keys, cx)),
+            Keys::Fixed(keys) => Some(self.answer(bearer, keys, cx)),
             #[cfg(feature = "jwks")]
-            Keys::Fetched(source) => self.answer_at_once(token, source, cx),
+            Keys::Fetched(source) => self.answer_at_once(bearer, source, cx),
         }
     }
 
@@ -237,12 +238,12 @@ impl Provider for JwtValidator {
         credential: &'a Credential<'a>,
         cx: &'a Context<'a>,
     ) -> BoxFuture<'a, Outcome> {
-        let answer = match (token(credential), &self.keys) {
+        let answer = match (bearer(credential), &self.keys) {
             (Err(refused), _) => refused,
-            (Ok(token), Keys::Fixed(keys)) => self.answer(token, keys, cx),
+            (Ok(bearer), Keys::Fixed(keys)) => self.answer(bearer, keys, cx),
             #[cfg(feature = "jwks")]
-            (Ok(token), Keys::Fetched(source)) => {
-                return Box::pin(self.answer_in_time(token, source, cx));
+            (Ok(bearer), Keys::Fetched(source)) => {
+                return Box::pin(self.answer_in_time(bearer, source, cx));
             }
         };
         Box::pin(std::future::ready(answer))
