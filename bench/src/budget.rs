@@ -11,7 +11,6 @@ const fn budget(row: &'static str, instructions: u32, allocations: u32) -> Budge
     Budget { row, instructions: Some(instructions as f64), allocations: Some(allocations as f64) }
 }
 
-/// Beside each: what it cost when the line was last touched.
 pub const BUDGETS: &[Budget] = &[
     budget("jwt-warm", 3_400, 6),
     budget("jwt-warm-outside", 3_400, 6),
@@ -21,6 +20,9 @@ pub const BUDGETS: &[Budget] = &[
     Budget { row: "refused-none", instructions: Some(2_000.0), allocations: None },
     Budget { row: "refused-random", instructions: Some(3_500.0), allocations: None },
 ];
+
+/// What is kept of a remembered token beside its own bytes.
+pub const BYTES_BESIDE_A_TOKEN: f64 = 600.0;
 
 /// Two rows that may differ by so much, and why.
 pub struct Growth {

@@ -1,13 +1,14 @@
 //! The command line of the benchmark: see `bench help`.
 
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use bench::{
     Outcome,
+    budget::{BUDGETS, GROWTH},
     fixtures::Fixtures,
     measure::{self, Cost, Run},
     programs::{command, ensure, output},
-    report,
+    report::{self, Costs},
     rows::{self, ROWS, Row},
 };
 
@@ -21,6 +22,8 @@ Commands:
   counts [ROW...]  The same without the time: what is true on a busy machine, too
   gate             Instructions and allocations of the rows with a budget; fails above it
   threads          Whether two threads serve twice as much as one
+  load             Requests per second over loopback, of an axum service and of the gateway
+  startup          How long 100,000 users and 1,000 resources take to become a service
   help             This";
 
 fn main() -> ExitCode {
@@ -55,6 +58,9 @@ fn dispatch(arguments: &[&str]) -> Outcome {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             bench::threads::print(&runtime.block_on(Fixtures::make()))
         }
+        ["serve", kind, fixtures] => bench::load::serve(kind, fixtures.as_ref()),
+        ["load"] => load(),
+        ["startup"] => bench::startup::print(),
         ["fixtures", path] => make_fixtures(path.into()).map(drop),
         other => Err(format!("`{}` is no command; `help` names them", other.join(" ")).into()),
     }
@@ -74,9 +80,8 @@ fn make_fixtures(path: PathBuf) -> Outcome<PathBuf> {
 fn prepare() -> Outcome<Run> {
     ensure("valgrind", "valgrind")?;
     let program = std::env::current_exe()?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    output(command(cargo).args([
+    output(cargo().args([
         "build",
         "--release",
         "--locked",
@@ -94,34 +99,68 @@ fn prepare() -> Outcome<Run> {
 }
 
 /// The rows that are asked for, and those that they are compared with.
-fn chosen(wanted: &[&str]) -> Vec<&'static Row> {
-    let asked = |row: &&Row| wanted.is_empty() || wanted.iter().any(|name| row.id.starts_with(name));
-    let asked: Vec<&Row> = ROWS.iter().filter(asked).collect();
-    let needed = |row: &&Row| asked.iter().any(|one| one.id == row.id || one.over == Some(row.id));
+fn chosen(asked: impl Fn(&Row) -> bool) -> Vec<&'static Row> {
+    let needed =
+        |row: &&Row| asked(row) || ROWS.iter().any(|other| other.over == Some(row.id) && asked(other));
     ROWS.iter().filter(needed).collect()
 }
 
 fn table(wanted: &[&str], timed: bool) -> Outcome {
     let run = prepare()?;
-    let mut costs = BTreeMap::new();
-    for row in chosen(wanted) {
-        eprintln!("  {}", row.id);
-        let mut cost = Cost {
-            instructions: Some(run.instructions(row)?),
-            allocations: Some(run.allocations(row)?),
-            ..Cost::default()
-        };
-        if timed {
-            let (own, over) = run.time(row)?;
+    let rows = chosen(|row| wanted.is_empty() || wanted.iter().any(|name| row.id.starts_with(name)));
+    let mut costs = count(&run, &rows)?;
+    for row in rows.iter().filter(|_| timed) {
+        let (own, over) = run.time(row)?;
+        if let Some(cost) = costs.get_mut(row.id) {
             (cost.nanoseconds, cost.nanoseconds_over) = (Some(own), over);
         }
-        costs.insert(row.id.to_owned(), cost);
     }
     std::fs::remove_file(&run.fixtures)?;
     report::print(&costs);
     Ok(())
 }
 
+/// Builds the gateway as it is released, and asks it and others.
+fn load() -> Outcome {
+    let run = prepare()?;
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    output(
+        cargo().args(["build", "--release", "--locked", "--package", "portcullis-cli"]).current_dir(root),
+    )?;
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| PathBuf::from(root).join("target"), PathBuf::from);
+    let told = bench::load::print(&run, &target.join("release/portcullis"));
+    std::fs::remove_file(&run.fixtures)?;
+    told
+}
+
+fn cargo() -> std::process::Command {
+    command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Counts what has a budget, and fails where one is exceeded.
 fn gate() -> Outcome {
-    Err("not yet".into())
+    let budgeted = BUDGETS.iter().map(|budget| budget.row);
+    let compared = GROWTH.iter().flat_map(|growth| [growth.few, growth.many]);
+    let wanted: Vec<&str> = budgeted.chain(compared).collect();
+    let run = prepare()?;
+    let costs = count(&run, &chosen(|row| wanted.contains(&row.id)))?;
+    let bytes = output(command(&run.allocations).arg("memory"))?;
+    std::fs::remove_file(&run.fixtures)?;
+    report::print(&costs);
+    report::judge(&costs, &bytes)
+}
+
+fn count(run: &Run, rows: &[&'static Row]) -> Outcome<Costs> {
+    let mut costs = Costs::new();
+    for row in rows {
+        eprintln!("  {}", row.id);
+        let cost = Cost {
+            instructions: Some(run.instructions(row)?),
+            allocations: Some(run.allocations(row)?),
+            ..Cost::default()
+        };
+        costs.insert(row.id.to_owned(), cost);
+    }
+    Ok(costs)
 }

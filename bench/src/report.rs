@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    budget::BUDGETS,
+    Outcome,
+    budget::{BUDGETS, BYTES_BESIDE_A_TOKEN, GROWTH, Limit},
     measure::Cost,
-    rows::{ROWS, Row},
+    rows::{self, ROWS, Row},
 };
 
 /// What was measured, by the id of its row.
@@ -59,4 +60,50 @@ pub fn print(costs: &Costs) {
             w1 = widths.1
         );
     }
+}
+
+/// Says of each budget how much of it is left.
+///
+/// # Errors
+///
+/// With every budget that is exceeded.
+pub fn judge(costs: &Costs, bytes: &str) -> Outcome {
+    let mut exceeded = Vec::new();
+    let mut check = |what: String, is: f64, at_most: f64| {
+        let left = 100.0 * (1.0 - is / at_most);
+        println!("{what:66}{is:>9.0} of {at_most:>6.0}{left:>7.0} % left");
+        if is > at_most {
+            exceeded.push(what);
+        }
+    };
+    println!();
+    let cost =
+        |id: &str| rows::find(id).and_then(|row| over(costs, row)).ok_or_else(|| format!("{id} is missing"));
+    for budget in BUDGETS {
+        let cost = cost(budget.row)?;
+        let pairs = [
+            ("instructions", cost.instructions, budget.instructions),
+            ("allocations", cost.allocations, budget.allocations),
+        ];
+        for (unit, is, at_most) in pairs {
+            if let (Some(is), Some(at_most)) = (is, at_most) {
+                check(format!("{}: {unit}", budget.row), is, at_most);
+            }
+        }
+    }
+    for growth in GROWTH {
+        let instructions = |id| cost(id).map(|cost| cost.instructions.unwrap_or_default());
+        let (few, many) = (instructions(growth.few)?, instructions(growth.many)?);
+        let at_most = match growth.at_most {
+            Limit::Share(share) => share * few,
+            Limit::Instructions(number) => number,
+        };
+        check(format!("{} → {}: instructions more", growth.few, growth.many), many - few, at_most);
+    }
+    let mut bytes = bytes.split_whitespace().map(str::parse::<f64>);
+    let (Some(Ok(token)), Some(Ok(kept))) = (bytes.next(), bytes.next()) else {
+        return Err("the bytes of a remembered token were not measured".into());
+    };
+    check("a remembered token: bytes beside its own".to_owned(), kept - token, BYTES_BESIDE_A_TOKEN);
+    if exceeded.is_empty() { Ok(()) } else { Err(format!("over budget: {}", exceeded.join(", ")).into()) }
 }

@@ -56,7 +56,8 @@ fn throughput(shared: &Shared, threads: usize, fixtures: &Fixtures) -> f64 {
                     // The fixtures are not looked at any more.
                     let bench = Bench::new(Fixtures::default());
                     let make = move |_: &Bench| app.clone();
-                    let mut case = Serving::<_, _, Body>::new(&bench, Requests::bearer([token]), make).warm(&bench);
+                    let mut case =
+                        Serving::<_, _, Body>::new(&bench, Requests::bearer([token]), make).warm(&bench);
                     case.run(&bench, REQUESTS / 10);
                     start.wait();
                     let begin = Instant::now();

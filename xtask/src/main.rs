@@ -1,5 +1,6 @@
 //! The project's own tasks, so that a developer runs exactly what CI runs: `cargo xtask --help`.
 
+mod bench;
 mod ci;
 mod command;
 mod counts;

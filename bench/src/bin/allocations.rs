@@ -1,11 +1,21 @@
-//! Counts the allocations of one request. A program of its own, since what counts them costs instructions.
+//! Counts the allocations of one request, and the bytes that a remembered token takes. A program of its own, since what counts them costs instructions.
 
 use std::path::Path;
 
-use bench::{Outcome, cases::Bench, fixtures::Fixtures, rows};
+use bench::{
+    Outcome,
+    cases::Bench,
+    fixtures::Fixtures,
+    memory::{Remembering, TOKENS},
+    rows,
+};
 
 fn main() -> Outcome {
     let mut arguments = std::env::args().skip(1);
+    if std::env::args().nth(1).as_deref() == Some("memory") {
+        memory();
+        return Ok(());
+    }
     let (Some(id), Some(fixtures)) = (arguments.next(), arguments.next()) else {
         return Err("usage: allocations ROW FIXTURES".into());
     };
@@ -17,4 +27,13 @@ fn main() -> Outcome {
     let counted = allocation_counter::measure(|| case.run(&bench, more - fewer));
     println!("{}", counted.count_total as f64 / (more - fewer) as f64);
     Ok(())
+}
+
+/// Prints how long a token is, and how many bytes are kept for it.
+fn memory() {
+    let remembering = Remembering::new();
+    let mut kept = None;
+    let counted = allocation_counter::measure(|| kept = Some(remembering.remember()));
+    println!("{} {:.0}", remembering.bytes_of_a_token(), counted.bytes_current as f64 / TOKENS as f64);
+    drop(kept);
 }

@@ -1,5 +1,7 @@
 //! portcullis in front of a service.
 
+use std::time::Duration;
+
 use axum::{Router, body::Body};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::StatusCode;
@@ -27,7 +29,10 @@ pub fn jwt(keyed: &Keyed) -> JwtValidator {
 
 /// One element, with a scope.
 pub fn auth(provider: impl IntoProvider) -> Auth {
-    Auth::builder().element(provider, SCOPE).build().expect("the service is built")
+    // Under callgrind, on a busy machine, the first request waits long for its keys.
+    let patience = Duration::from_secs(300);
+    let builder = Auth::builder().element(provider, SCOPE).decision_timeout(patience);
+    builder.build().expect("the service is built")
 }
 
 /// The route behind the layer, put where users put it.
@@ -61,7 +66,8 @@ pub fn fetched(bench: &Bench, jwks: String) -> Box<dyn Case> {
     let issuer = bench.runtime.block_on(TestIssuer::start());
     issuer.answer_jwks_with("application/json", jwks);
     let app = move |_: &Bench| {
-        let keys = SignatureConfig::jwks(JwksConfig::url(issuer.jwks_url()));
+        let client = outbound::ClientConfig::default().request_timeout(Duration::from_secs(300));
+        let keys = SignatureConfig::jwks(JwksConfig::url(issuer.jwks_url()).client(client));
         guarded(auth(JwtValidator::new(validator(keys)).expect("the validator is built")))
     };
     Box::new(Serving::<_, _, Body>::new(bench, hot(bench), app).warm(bench))

@@ -143,7 +143,7 @@ fn the_key_is_looked_for_again() {
     let cache = bench.validator.cache.as_ref().unwrap();
     let token = token(&claims());
     let remembered = bench.ask(&token).unwrap();
-    let get = |keys: &KeySet| cache.get(&token, &bench.clock, keys, Duration::ZERO);
+    let get = |keys: &KeySet| cache.get(token.as_bytes(), &bench.clock, keys, Duration::ZERO);
     assert!(Arc::ptr_eq(&remembered, &get(fixed(&bench.validator)).unwrap()));
     // The same secret, read once more, is a key of which nobody has said that it verified this token.
     let other = validator(config());
