@@ -4,6 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use aws_lc_rs::signature;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use portcullis::{Clock, SystemClock};
 use portcullis_testing::{Algorithm, TestIssuer};
 use serde::{Deserialize, Serialize};
 
@@ -117,6 +118,8 @@ fn token(issuer: &TestIssuer, number: usize) -> String {
             .claim("email", "jane.doe@example.com")
             .claim("preferred_username", "jane.doe")
             .claim("sid", "s".repeat(padding))
+            // One of the peers takes no token without.
+            .not_before(SystemClock::new().now())
             .expires_in(Duration::from_secs(24 * 3600))
             .sign()
     };
