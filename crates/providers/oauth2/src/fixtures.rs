@@ -6,7 +6,7 @@ use std::{
 };
 
 use portcullis_core::{
-    UnixTime,
+    Authorization, Secret, UnixTime,
     config::{Location, Node, Reader, Section, Table, Value},
 };
 use portcullis_outbound::TokenSourceReader;
@@ -14,6 +14,16 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// What the clocks of tests show at first.
 pub(crate) const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
+
+/// What a request carries.
+pub(crate) fn bearer(token: &str) -> Authorization {
+    Authorization::bearer(&Secret::new(token)).unwrap()
+}
+
+/// The token in it.
+pub(crate) fn text(authorization: &Authorization) -> String {
+    authorization.token().unwrap().expose().to_owned()
+}
 
 /// What was read, and every mistake and warning as it is shown.
 pub(crate) struct Read<T> {

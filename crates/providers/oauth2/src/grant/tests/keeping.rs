@@ -7,12 +7,12 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use portcullis_core::{BoxFuture, Secret, TokenError};
+use portcullis_core::{Authorization, BoxFuture, TokenError};
 use portcullis_testing::ManualClock;
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::super::keeper::{Fetch, Fetched, TokenKeeper};
-use crate::fixtures::{Log, NOW};
+use crate::fixtures::{Log, NOW, bearer, text};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -40,7 +40,7 @@ impl Fetch for Scripted {
         self.asked.lock().unwrap().push(tell);
         Box::pin(async move {
             let (token, seconds) = told.await.expect("the script goes on")?;
-            Ok(Fetched { token: Secret::new(token), lifetime: Duration::from_secs(seconds) })
+            Ok(Fetched { token: bearer(token), lifetime: Duration::from_secs(seconds) })
         })
     }
 
@@ -78,14 +78,14 @@ impl Bench {
     }
 
     async fn token(&self) -> String {
-        self.keeper.token().await.unwrap().expose().to_owned()
+        text(&self.keeper.token().await.unwrap())
     }
 
     async fn error(&self) -> TokenError {
         self.keeper.token().await.unwrap_err()
     }
 
-    fn spawn(&self) -> JoinHandle<Result<Secret, TokenError>> {
+    fn spawn(&self) -> JoinHandle<Result<Authorization, TokenError>> {
         let keeper = Arc::clone(&self.keeper);
         tokio::spawn(async move { keeper.token().await })
     }
@@ -123,7 +123,7 @@ async fn all_who_wait_share_one_fetch_and_the_token_is_kept() {
     settle().await;
     bench.answer(Ok(("first", 100)));
     for caller in callers {
-        assert_eq!(caller.await.unwrap().unwrap().expose(), "first");
+        assert_eq!(text(&caller.await.unwrap().unwrap()), "first");
     }
     assert_eq!(bench.token().await, "first");
     assert_eq!(bench.calls(), 1);
@@ -139,7 +139,7 @@ async fn a_caller_that_goes_away_ends_the_fetch_for_nobody() {
     first.abort();
     settle().await;
     bench.answer(Ok(("first", 100)));
-    assert_eq!(second.await.unwrap().unwrap().expose(), "first");
+    assert_eq!(text(&second.await.unwrap().unwrap()), "first");
 
     let bench = Bench::new();
     let only = bench.spawn();
@@ -217,10 +217,10 @@ async fn a_token_without_lifetime_is_given_to_who_waited_and_not_kept() {
     assert_eq!(bench.token().await, "once");
     assert_eq!(bench.token().await, "again");
     assert!(format!("{:?}", bench.keeper).contains("holds: false"), "it does not rest");
-    bench.will(Ok(("for ever", u64::MAX)));
-    assert_eq!(bench.token().await, "for ever");
+    bench.will(Ok(("for-ever", u64::MAX)));
+    assert_eq!(bench.token().await, "for-ever");
     bench.clock.advance(Duration::from_secs(u64::MAX / 4));
-    assert_eq!(bench.token().await, "for ever");
+    assert_eq!(bench.token().await, "for-ever");
 }
 
 #[tokio::test]
@@ -229,7 +229,7 @@ async fn the_old_token_serves_while_it_lives_and_failures_are_tried_again_more_a
     bench.will(Ok(("first", 1_000)));
     assert_eq!(bench.token().await, "first");
     bench.clock.advance(900 * SECOND);
-    // 90 s are left. Each try is asked for every half second.
+    // 90 s are left. Each try is asked for-every half second.
     let mut tries = Vec::new();
     for half in 0..180_u32 {
         let calls = bench.calls();
@@ -328,8 +328,8 @@ async fn a_refused_token_is_fetched_anew_once() {
     let bench = Bench::new();
     bench.will(Ok(("first", 100))).will(Ok(("second", 100)));
     assert_eq!(bench.token().await, "first");
-    let first = Secret::new("first");
-    bench.keeper.refused(&Secret::new("another"));
+    let first = bearer("first");
+    bench.keeper.refused(&bearer("another"));
     assert_eq!(bench.token().await, "first", "that was not the one in use");
     bench.keeper.refused(&first);
     bench.keeper.refused(&first);
@@ -345,7 +345,7 @@ async fn refused_tokens_cause_a_fetch_every_ten_seconds_at_most() {
     let bench = Bench::new();
     bench.will(Ok(("same", 100))).will(Ok(("same", 100)));
     assert_eq!(bench.token().await, "same");
-    let same = Secret::new("same");
+    let same = bearer("same");
     for _ in 0..20 {
         bench.keeper.refused(&same);
         assert_eq!(bench.token().await, "same");
@@ -366,7 +366,7 @@ async fn a_refused_token_is_not_used_although_no_other_can_be_had() {
     let bench = Bench::new();
     bench.will(Ok(("first", 100))).will(Err(down()));
     assert_eq!(bench.token().await, "first");
-    bench.keeper.refused(&Secret::new("first"));
+    bench.keeper.refused(&bearer("first"));
     assert_eq!(bench.error().await.to_string(), "down");
 }
 
@@ -412,6 +412,6 @@ async fn an_outage_is_logged_when_it_begins_and_when_it_ends_and_no_token_ever()
 async fn trying_out_keeps_nothing() {
     let bench = Bench::new();
     bench.will(Ok(("tried", 100))).will(Ok(("first", 100)));
-    assert_eq!(bench.keeper.try_out().await.unwrap().token.expose(), "tried");
+    assert_eq!(text(&bench.keeper.try_out().await.unwrap().token), "tried");
     assert_eq!(bench.token().await, "first");
 }
