@@ -41,6 +41,7 @@ mod fixtures;
 pub mod grant;
 mod introspection;
 mod params;
+mod prf;
 mod refusal;
 mod server;
 

@@ -1,4 +1,4 @@
-//! HMAC-SHA-256 under a key that lives and dies with the provider.
+//! HMAC-SHA-256 under a key that lives and dies with whoever remembers tokens.
 
 use std::fmt;
 
@@ -10,15 +10,15 @@ use zeroize::Zeroizing;
 /// A keyed pseudo-random function. What it returns says nothing about what it was given, to whoever lacks the key:
 /// digests can rest in memory, where tokens must not.
 #[derive(Clone)]
-pub(super) struct Prf(Hmac<Sha256>);
+pub(crate) struct Prf(Hmac<Sha256>);
 
 /// What the function returns: a question as it is remembered.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Digest([u8; 32]);
+pub(crate) struct Digest([u8; 32]);
 
 impl Prf {
     /// A function with a random key. No two providers share one, so that no answer of one is an answer of another.
-    pub(super) fn random() -> Result<Self, BuildError> {
+    pub(crate) fn random() -> Result<Self, BuildError> {
         let mut key = Zeroizing::new([0; 32]);
         getrandom::fill(&mut *key).map_err(|error| {
             BuildError::new(
@@ -32,7 +32,7 @@ impl Prf {
     }
 
     /// The digest of a token and of what is asked along with it.
-    pub(super) fn question(&self, token: &str, parameters: &[(&str, &str)]) -> Digest {
+    pub(crate) fn question(&self, token: &str, parameters: &[(&str, &str)]) -> Digest {
         let mut keyed = self.0.clone();
         // Each part goes after its length, so that no two questions are written alike.
         let mut part = |text: &str| {
@@ -51,7 +51,7 @@ impl Prf {
 #[cfg(test)]
 impl Digest {
     /// As text, where it should be one.
-    pub(super) fn bytes(&self) -> String {
+    pub(crate) fn bytes(&self) -> String {
         String::from_utf8_lossy(&self.0).into_owned()
     }
 }
