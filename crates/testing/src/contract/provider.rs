@@ -1,4 +1,4 @@
-//! What every provider promises, as checks that each provider's tests run against it.
+//! The promises of providers.
 
 use std::sync::Arc;
 
