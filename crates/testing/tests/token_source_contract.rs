@@ -155,7 +155,7 @@ async fn each_way_to_break_the_contract_is_found() {
     for (wrong, for_somebody, says) in [
         (Wrong::ForgetsOnForeignNews, false, "without waiting the same token is given"),
         (Wrong::NothingAtOnce, false, "is given without waiting"),
-        (Wrong::AsksForEveryCaller, false, "a token that is good is kept"),
+        (Wrong::AsksForEveryCaller, false, "whoever waits is given the same token"),
         (Wrong::AsksAtEveryRefusal, false, "a moment later nothing is asked for again"),
         (Wrong::TellsItsSecret, false, "a secret shows"),
         (Wrong::ServesWithoutSubject, true, "without a subject there is no token"),

@@ -31,13 +31,14 @@ pub fn shows_no_secret(text: &str, secrets: &[impl AsRef<str>]) {
 fn forms(secret: &str) -> Vec<(&'static str, String)> {
     let debug = format!("{secret:?}");
     let debug = debug.trim_matches('"').to_owned();
-    let percent = utf8_percent_encode(secret, RESERVED).to_string();
-    let strict = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
-    let form = percent.replace("%20", "+");
     let mut forms = vec![("as it is", secret.to_owned()), ("escaped", debug)];
-    for (name, text) in [("percent-encoded", percent), ("percent-encoded", strict), ("form-encoded", form)] {
-        forms.push((name, text.to_ascii_lowercase()));
-        forms.push((name, text));
+    for set in [RESERVED, NON_ALPHANUMERIC] {
+        let percent = utf8_percent_encode(secret, set).to_string();
+        let form = percent.replace("%20", "+");
+        for text in [percent, form] {
+            forms.push(("percent-encoded", text.to_ascii_lowercase()));
+            forms.push(("percent-encoded", text));
+        }
     }
     let plain: Vec<String> = forms.iter().map(|(_, text)| text.clone()).collect();
     for text in plain {
