@@ -46,6 +46,10 @@ mod refusal;
 mod server;
 
 pub use self::{
-    grant::{ClientCredentials, ClientCredentialsConfig, CredentialBearer},
+    grant::{
+        ClientAuthentication, ClientCredentials, ClientCredentialsConfig, CredentialBearer, JwtBearerGrant,
+        JwtBearerGrantConfig, PasswordGrant, PasswordGrantConfig, RefreshConfig, RefreshTokenGrant,
+        RefreshTokenGrantConfig, RotationHook, RotationHooks,
+    },
     introspection::{CacheConfig, IntrospectionConfig, OAuth2Introspection},
 };

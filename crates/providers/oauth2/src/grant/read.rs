@@ -8,7 +8,10 @@ use portcullis_core::{
 };
 use portcullis_outbound::{ClientConfig, Endpoint, Purpose, read_endpoint};
 
-use super::client_credentials::{ClientCredentials, ClientCredentialsConfig, CredentialBearer};
+use super::{
+    CredentialBearer,
+    client_credentials::{ClientCredentials, ClientCredentialsConfig},
+};
 use crate::params;
 
 /// Reads the record of a grant, and makes the source of its tokens. Notes all that is wrong at its place, and answers
@@ -74,14 +77,15 @@ fn client_credentials(section: &Section<'_>) -> Option<Arc<dyn TokenSource>> {
     );
     // As in Ballerina, a blank scope is none.
     let scopes = scopes.unwrap_or_default();
-    config.scopes = scopes.into_iter().filter(|scope| !scope.trim().is_empty()).collect();
-    config.default_token_exp_time = default_token_exp_time.unwrap_or(config.default_token_exp_time);
-    config.clock_skew = clock_skew.unwrap_or_default();
-    config.optional_params = optional_params;
-    config.credential_bearer = credential_bearer.unwrap_or_default();
-    config.clock = section.reader().clock();
+    config.settings.scopes = scopes.into_iter().filter(|scope| !scope.trim().is_empty()).collect();
+    config.settings.default_token_exp_time =
+        default_token_exp_time.unwrap_or(config.settings.default_token_exp_time);
+    config.settings.clock_skew = clock_skew.unwrap_or_default();
+    config.settings.optional_params = optional_params;
+    config.settings.credential_bearer = credential_bearer.unwrap_or_default();
+    config.settings.clock = section.reader().clock();
     // What is wrong with an `auth` is told at its own place.
-    config.client = client.filter(|_| !nested_auth).unwrap_or(config.client);
+    config.settings.client = client.filter(|_| !nested_auth).unwrap_or(config.settings.client);
     config.mistakes().iter().for_each(|mistake| mistake.note(section));
     if !complete || section.failed() {
         return None;

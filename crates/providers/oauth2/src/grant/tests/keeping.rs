@@ -7,11 +7,11 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use portcullis_core::{Authorization, BoxFuture, TokenError};
+use portcullis_core::{Authorization, BoxFuture, TokenError, TokenSource as _};
 use portcullis_testing::ManualClock;
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use super::super::keeper::{Fetch, Fetched, TokenKeeper};
+use super::super::keeper::{Fetch, Fetched, MIN_REFRESH_INTERVAL, TokenKeeper};
 use crate::fixtures::{Log, NOW, bearer, text};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -58,7 +58,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let (server, clock) = (Scripted::default(), ManualClock::at(NOW));
-        let keeper = Arc::new(TokenKeeper::new(server.clone(), Arc::new(clock.clone())));
+        let keeper = Arc::new(TokenKeeper::new(server.clone(), Arc::new(clock.clone()), MIN_REFRESH_INTERVAL));
         Self { server, clock, keeper }
     }
 
@@ -78,16 +78,16 @@ impl Bench {
     }
 
     async fn token(&self) -> String {
-        text(&self.keeper.token().await.unwrap())
+        text(&self.keeper.get().await.unwrap())
     }
 
     async fn error(&self) -> TokenError {
-        self.keeper.token().await.unwrap_err()
+        self.keeper.get().await.unwrap_err()
     }
 
     fn spawn(&self) -> JoinHandle<Result<Authorization, TokenError>> {
         let keeper = Arc::clone(&self.keeper);
-        tokio::spawn(async move { keeper.token().await })
+        tokio::spawn(async move { keeper.get().await })
     }
 
     async fn until_called(&self, calls: usize) {
@@ -371,12 +371,13 @@ async fn a_refused_token_is_not_used_although_no_other_can_be_had() {
 }
 
 #[tokio::test]
-async fn a_fetch_that_breaks_off_is_an_error_and_the_next_one_begins() {
+async fn a_fetch_that_panics_is_a_failure_and_the_next_one_begins() {
     let bench = Bench::new();
     let asking = bench.spawn();
     bench.until_called(1).await;
     drop(bench.server.asked.lock().unwrap().last_mut().unwrap().take()); // The fetch panics.
-    assert_eq!(asking.await.unwrap().unwrap_err().to_string(), "the fetch of a token broke off");
+    assert_eq!(asking.await.unwrap().unwrap_err().to_string(), "the fetch of a token panicked");
+    bench.clock.advance(2 * SECOND);
     bench.will(Ok(("first", 100)));
     assert_eq!(bench.token().await, "first");
 }
@@ -384,7 +385,7 @@ async fn a_fetch_that_breaks_off_is_an_error_and_the_next_one_begins() {
 #[test]
 fn without_a_runtime_there_is_an_error_and_no_panic() {
     let bench = Bench::new();
-    let error = bench.keeper.token().now_or_never().unwrap().unwrap_err();
+    let error = bench.keeper.get().now_or_never().unwrap().unwrap_err();
     assert!(error.to_string().contains("there is none"), "{error}");
 }
 
@@ -412,6 +413,6 @@ async fn an_outage_is_logged_when_it_begins_and_when_it_ends_and_no_token_ever()
 async fn trying_out_keeps_nothing() {
     let bench = Bench::new();
     bench.will(Ok(("tried", 100))).will(Ok(("first", 100)));
-    assert_eq!(text(&bench.keeper.try_out().await.unwrap().token), "tried");
+    assert_eq!(text(&bench.keeper.fetch_now().await.unwrap().token), "tried");
     assert_eq!(bench.token().await, "first");
 }
