@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use portcullis_tests::data;
 
-const AREAS: [&str; 7] =
-    ["file-store", "jwt", "declarative-merge", "imperative", "ldap", "oauth2", "websocket"];
+const AREAS: [&str; 8] =
+    ["file-store", "jwt", "client-jwt", "declarative-merge", "imperative", "ldap", "oauth2", "websocket"];
 
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     include_str!("declarative.rs"),
     include_str!("file_store.rs"),
     include_str!("imperative.rs"),
@@ -16,6 +16,7 @@ const SOURCES: [&str; 9] = [
     include_str!("oauth2.rs"),
     include_str!("websocket.rs"),
     include_str!("../../../crates/providers/jwt/tests/ballerina.rs"),
+    include_str!("../../../crates/providers/jwt/tests/ballerina/client.rs"),
     include_str!("../../../crates/providers/jwt/tests/ballerina/jwks.rs"),
 ];
 
