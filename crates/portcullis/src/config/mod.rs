@@ -27,6 +27,8 @@
 //! # Ok::<(), portcullis::ConfigError>(())
 //! ```
 
+#[cfg(feature = "client")]
+mod clients;
 mod credential;
 mod error;
 mod gateway;
@@ -48,6 +50,8 @@ use portcullis_core::{
     config::{Problem, Reader, Section, Source, Value, Warning},
 };
 
+#[cfg(feature = "client")]
+pub use self::clients::ConfiguredClient;
 use self::providers::{Factories, Named, Placed, Providers, Users};
 pub use self::{
     error::ConfigError,
@@ -60,6 +64,8 @@ pub use self::{
 pub struct Config {
     file: Option<PathBuf>,
     services: Vec<ServiceConfig>,
+    #[cfg(feature = "client")]
+    clients: Vec<ConfiguredClient>,
     #[cfg(feature = "axum")]
     listener: portcullis_axum::serve::ListenerConfig,
     warnings: Vec<Warning>,
@@ -112,6 +118,27 @@ impl Config {
     #[must_use]
     pub fn services(&self) -> &[ServiceConfig] {
         &self.services
+    }
+
+    /// The client `[clients.NAME]`.
+    ///
+    /// # Errors
+    ///
+    /// When there is none; the message lists those that there are.
+    #[cfg(feature = "client")]
+    pub fn client(&self, name: &str) -> Result<&ConfiguredClient, ConfigError> {
+        self.clients.iter().find(|client| client.name() == name).ok_or_else(|| {
+            let known = listed(self.clients.iter().map(ConfiguredClient::name));
+            let message = format!("there is no client {name:?}; the configuration has {known}");
+            ConfigError::new(self.file.as_deref(), vec![Problem::new("clients", None, message)])
+        })
+    }
+
+    /// The clients in the order of the file.
+    #[cfg(feature = "client")]
+    #[must_use]
+    pub fn clients(&self) -> &[ConfiguredClient] {
+        &self.clients
     }
 
     /// The element at a dotted path of the file, written as mistakes are reported: `services."/foo".auth[1]`,
@@ -235,14 +262,8 @@ impl ConfigBuilder {
             // What stands after a syntax error was guessed at; judging it would mislead.
             return Err(ConfigError::new(file, syntax));
         }
-        let reader = match self.source {
-            Some(source) => Reader::with_source(base, source),
-            None => Reader::new(base),
-        };
         let clock: Arc<dyn Clock> = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
-        let reader = reader.plug(Arc::clone(&clock));
-        #[cfg(feature = "introspection")]
-        let reader = reader.plug(portcullis_outbound::TokenSourceReader::new(portcullis_oauth2::grant::read));
+        let reader = reader(self.source, base, &clock);
         let root = reader.section(&table, "");
         root.belongs_elsewhere(
             "scopes",
@@ -254,8 +275,14 @@ impl ConfigBuilder {
         }
         let services = read_services(&root, &providers, &clock);
         let (named, elements) = providers.into_parts();
+        #[cfg(feature = "client")]
+        let clients = clients::read_all(&root);
+        #[cfg(not(feature = "client"))]
         if root.node("clients").is_some() {
-            root.problem("clients", "clients are not available in this version");
+            root.problem(
+                "clients",
+                "this build lacks the feature `client`: add it to portcullis' features in Cargo.toml",
+            );
         }
         #[cfg(feature = "axum")]
         let listener =
@@ -284,6 +311,8 @@ impl ConfigBuilder {
         Ok(Config {
             file: file.map(Path::to_path_buf),
             services,
+            #[cfg(feature = "client")]
+            clients,
             #[cfg(feature = "axum")]
             listener,
             warnings,
@@ -292,6 +321,20 @@ impl ConfigBuilder {
             asked,
         })
     }
+}
+
+/// A reader with what sections need of one another.
+fn reader(source: Option<Box<dyn Source>>, base: &Path, clock: &Arc<dyn Clock>) -> Reader {
+    let reader = match source {
+        Some(source) => Reader::with_source(base, source),
+        None => Reader::new(base),
+    };
+    let reader = reader.plug(Arc::clone(clock));
+    #[cfg(any(feature = "introspection", feature = "client"))]
+    let reader = reader.plug(portcullis_outbound::TokenSourceReader::new(portcullis_oauth2::grant::read));
+    #[cfg(feature = "jwt")]
+    let reader = reader.plug(portcullis_core::AssertionReader::new(portcullis_jwt::assertion::read));
+    reader
 }
 
 /// Names for a message.
