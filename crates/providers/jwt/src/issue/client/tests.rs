@@ -10,7 +10,10 @@ use std::{
 };
 
 use portcullis_core::{Authorization, Clock, Scheme, Secret, TokenSource, UnixTime};
-use portcullis_testing::ManualClock;
+use portcullis_testing::{
+    ManualClock,
+    contract::{SourceCase, token_source_keeps_its_contract},
+};
 use serde_json::{Value, json};
 
 use super::{SelfSignedJwt, read};
@@ -180,7 +183,9 @@ async fn where_signing_fails_the_old_token_is_sent_while_it_lives_and_then_the_e
     assert_eq!(counted.token(), first);
     assert_eq!(counted.source.token().await.unwrap(), first);
     assert!(!counted.source.refused(&first), "there is no other");
-    counted.clock.advance(Duration::from_secs(1));
+    counted.clock.set(NOW.saturating_sub(Duration::from_secs(1)));
+    assert_eq!(counted.source.try_token(), None, "it is not good yet");
+    counted.clock.set(NOW.saturating_add(Duration::from_secs(60)));
     assert_eq!(counted.source.try_token(), None);
     let error = counted.source.token().await.unwrap_err();
     assert_eq!(
@@ -254,6 +259,22 @@ fn a_token_that_would_come_out_the_same_cannot_replace_itself() {
     let source = SelfSignedJwt::new(issuer).clock(Arc::new(ManualClock::at(NOW)));
     let token = source.try_token().unwrap();
     assert!(!source.refused(&token));
+}
+
+#[tokio::test]
+async fn it_keeps_the_contract_of_sources() {
+    let counted = Counted::new(Duration::from_secs(300));
+    let signatures = Arc::clone(&counted.signatures);
+    let signed = move || usize::try_from(signatures.load(Ordering::SeqCst)).unwrap();
+    token_source_keeps_its_contract(SourceCase {
+        source: counted.source,
+        scheme: Scheme::Bearer,
+        renews: true,
+        subject: None,
+        requests: Some(Box::new(signed)),
+        secrets: vec![SECRET.to_owned()],
+    })
+    .await;
 }
 
 /// What the table of a client is read as, at [`NOW`].
