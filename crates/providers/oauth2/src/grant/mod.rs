@@ -21,7 +21,7 @@ pub use self::{
     client_credentials::{ClientCredentials, ClientCredentialsConfig},
     jwt_bearer::{JwtBearerGrant, JwtBearerGrantConfig},
     password::{PasswordGrant, PasswordGrantConfig},
-    read::read,
+    read::{is_grant, read},
     refresh::RefreshConfig,
     refresh_token::{RefreshTokenGrant, RefreshTokenGrantConfig},
     rotation::{RotationHook, RotationHooks},

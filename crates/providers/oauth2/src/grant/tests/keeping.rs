@@ -58,7 +58,8 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let (server, clock) = (Scripted::default(), ManualClock::at(NOW));
-        let keeper = Arc::new(TokenKeeper::new(server.clone(), Arc::new(clock.clone()), MIN_REFRESH_INTERVAL));
+        let keeper =
+            Arc::new(TokenKeeper::new(server.clone(), Arc::new(clock.clone()), MIN_REFRESH_INTERVAL));
         Self { server, clock, keeper }
     }
 
