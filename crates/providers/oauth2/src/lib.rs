@@ -36,6 +36,7 @@
 //! | `empty-token`, `reserved-parameter` | what was asked in code cannot be asked |
 //! | `other-scheme` | not a bearer credential at all |
 
+pub mod exchange;
 #[cfg(test)]
 mod fixtures;
 pub mod grant;
@@ -46,6 +47,7 @@ mod refusal;
 mod server;
 
 pub use self::{
+    exchange::{ExchangeCacheConfig, TokenExchange, TokenExchangeConfig, TokenType},
     grant::{
         ClientAuthentication, ClientCredentials, ClientCredentialsConfig, CredentialBearer, JwtBearerGrant,
         JwtBearerGrantConfig, PasswordGrant, PasswordGrantConfig, RefreshConfig, RefreshTokenGrant,

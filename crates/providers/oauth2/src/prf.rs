@@ -50,6 +50,10 @@ impl Prf {
 
 #[cfg(test)]
 impl Digest {
+    pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// As text, where it should be one.
     pub(crate) fn bytes(&self) -> String {
         String::from_utf8_lossy(&self.0).into_owned()

@@ -6,7 +6,7 @@ mod jwt_bearer;
 pub(crate) mod keeper;
 pub(crate) mod leg;
 mod password;
-mod read;
+pub(crate) mod read;
 mod refresh;
 mod refresh_token;
 pub(crate) mod response;

@@ -11,7 +11,7 @@ const KEY: &str = "clientAssertion";
 
 /// What a grant has to know of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Who {
+pub(crate) enum Who {
     /// Its name, and proof of it.
     Proved,
     /// Its name.

@@ -1,8 +1,8 @@
 //! The record of a grant read from a configuration.
 
-mod client;
-mod records;
-mod settings;
+pub(crate) mod client;
+pub(crate) mod records;
+pub(crate) mod settings;
 
 use std::sync::Arc;
 
@@ -68,7 +68,10 @@ pub fn read(section: &Section<'_>) -> Option<Arc<dyn TokenSource>> {
     let [one, two, three, four] = names;
     let named = section.choice("grant", &[one, two, three, four, TOKEN_EXCHANGE, ON_BEHALF_OF]);
     if let Some(name @ (TOKEN_EXCHANGE | ON_BEHALF_OF)) = named {
-        section.problem("grant", format!("`{name}` is not available in this version"));
+        section.problem(
+            "grant",
+            format!("`{name}` exchanges the tokens of callers, and there are none here: use another grant"),
+        );
         return silenced(section);
     }
     let grant = grant(section, named)?;

@@ -74,7 +74,7 @@ pub(super) fn jwt_bearer(section: &Section<'_>) -> Option<Source> {
 }
 
 /// Notes the mistakes, and makes the source where nothing is wrong.
-fn finished<S: TokenSource>(
+pub(crate) fn finished<S: TokenSource>(
     section: &Section<'_>,
     complete: bool,
     mistakes: &[Mistake],

@@ -11,13 +11,13 @@ use crate::{
 
 /// Settings that were read. Where not all of them are there, something stands in for what is missing, so that what is wrong
 /// with the others is told all the same.
-pub(super) struct Settled {
-    pub(super) settings: Settings,
-    pub(super) complete: bool,
+pub(crate) struct Settled {
+    pub(crate) settings: Settings,
+    pub(crate) complete: bool,
 }
 
 /// Reads the common keys; the endpoint stands at `url`.
-pub(super) fn settings(section: &Section<'_>, url: &str, who: Who) -> Option<Settled> {
+pub(crate) fn settings(section: &Section<'_>, url: &str, who: Who) -> Option<Settled> {
     let Request { endpoint, client, scopes, optional_params, credential_bearer } = request(section, url);
     let authentication = client::read(section, who, endpoint.as_ref(), client.as_ref());
     let default_token_exp_time = section.duration("defaultTokenExpTime");
