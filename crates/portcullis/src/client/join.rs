@@ -83,8 +83,8 @@ mod tests {
         ] {
             let joined = base(url).uri(&path.parse().unwrap());
             assert_eq!(joined.as_ref().map(ToString::to_string).as_deref(), expected, "{url} {path}");
-            if joined.is_some() {
-                assert_eq!(joined.unwrap().authority(), Uri::from_static(url).authority(), "{path}");
+            if let Some(joined) = joined {
+                assert_eq!(joined.authority(), Uri::from_static(url).authority(), "{path}");
             }
         }
     }

@@ -7,7 +7,7 @@ use portcullis_core::{
     config::{Node, Problem, Reader, Section, Table, Value, Warning},
 };
 
-use super::{ConfigBuilder, ConfigError, parse};
+use super::{ConfigBuilder, ConfigError, builder, parse};
 
 impl ConfigBuilder {
     /// Reads one table of a file: `table` is its dotted path, such as `clients.orders.auth`, or empty for the
@@ -37,7 +37,7 @@ impl ConfigBuilder {
             return failed(vec![Problem::new(table, None, message)]);
         };
         let clock: Arc<dyn Clock> = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
-        let reader = super::reader(self.source, base, &clock);
+        let reader = builder::reader(self.source, base, &clock);
         let record = read(&reader.section(found, table));
         let warnings = reader.warnings();
         let problems = reader.into_problems();

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use portcullis_core::{
     Authorization, TokenSource, UnfitForHeader,
-    config::{Location, Node, Section, Table, Value},
+    config::{Node, Section, Value},
 };
+use portcullis_oauth2::{exchange, grant};
 
 use super::record::{self, Named, Record};
 
@@ -45,7 +46,11 @@ pub(super) fn read(client: &Section<'_>) -> Option<Source> {
         Record::Jwt => Source { source: jwt(&auth)?, grant: "jwt" },
         Record::Grant => {
             let grant = name.unwrap_or_else(|| record::grant_name(&auth));
-            Source { source: read_grant(client, &auth, outer)?, grant }
+            Source { source: named_in(client, &auth, outer, grant::read)?, grant }
+        }
+        Record::Exchange => {
+            let grant = name.unwrap_or("token_exchange");
+            Source { source: named_in(client, &auth, outer, exchange::read)?, grant }
         }
     })
 }
@@ -91,22 +96,19 @@ fn jwt(auth: &Section<'_>) -> Option<Arc<dyn TokenSource>> {
     None
 }
 
-/// Reads a grant. One that is named at the client is named in its record for the reader of grants, which knows no clients.
-fn read_grant(
+/// Reads a record by `read`, which knows no clients: what is named at the client is named in the record for it.
+fn named_in(
     client: &Section<'_>,
     auth: &Section<'_>,
     outer: Option<Named>,
+    read: fn(&Section<'_>) -> Option<Arc<dyn TokenSource>>,
 ) -> Option<Arc<dyn TokenSource>> {
     let (Some(named), Some(Value::Table(table))) = (outer, client.node("auth").map(Node::value)) else {
-        return portcullis_oauth2::grant::read(auth);
+        return read(auth);
     };
     record::known(auth);
-    let named = with_grant(table, named.name, client.node("grant").and_then(Node::at));
-    portcullis_oauth2::grant::read(&auth.reader().section(&named, auth.path()))
-}
-
-fn with_grant(table: &Table, name: &str, at: Option<Location>) -> Table {
-    let mut named = table.clone();
-    named.insert_at("grant", at, Node::new(Value::String(name.to_owned()), at));
-    named
+    let at = client.node("grant").and_then(Node::at);
+    let mut table = table.clone();
+    table.insert_at("grant", at, Node::new(Value::String(named.name.to_owned()), at));
+    read(&auth.reader().section(&table, auth.path()))
 }

@@ -1,13 +1,14 @@
 //! `[clients]`: what outgoing calls show, and where it may go.
 
 mod auth;
+mod hooks;
 mod read;
 mod record;
 
 use portcullis_core::BuildError;
 use portcullis_tower::ClientAuth;
 
-pub(super) use self::read::read_all;
+pub(super) use self::{hooks::Hooks, read::read_all};
 #[cfg(feature = "reqwest")]
 use crate::client::ReqwestClient;
 use crate::client::{HyperClient, Transport};

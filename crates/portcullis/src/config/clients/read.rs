@@ -7,12 +7,14 @@ use portcullis_core::{Authorization, Secret, config::Section};
 use portcullis_outbound::HttpVersion;
 use portcullis_tower::{ClientAuth, ClientAuthBuilder};
 
-use super::{ConfiguredClient, auth};
+use super::{ConfiguredClient, Hooks, auth};
 use crate::client::Transport;
 
 /// Reads `[clients]`, in the order of the file.
-pub(in crate::config) fn read_all(root: &Section<'_>) -> Vec<ConfiguredClient> {
-    let Some(clients) = root.section("clients") else { return Vec::new() };
+pub(in crate::config) fn read_all(root: &Section<'_>, hooks: &Hooks) -> Vec<ConfiguredClient> {
+    let clients = root.section("clients");
+    hooks.check(root, clients.as_ref());
+    let Some(clients) = clients else { return Vec::new() };
     clients.entries().into_iter().filter_map(|(name, section)| read(&section, name)).collect()
 }
 

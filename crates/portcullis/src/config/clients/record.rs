@@ -13,6 +13,15 @@ pub(super) enum Record {
     Jwt,
     /// An OAuth2 grant.
     Grant,
+    /// An exchange of callers' tokens. Only its name tells it from a grant.
+    Exchange,
+}
+
+impl Record {
+    /// Whether keys that tell `self` may stand in a record of this kind.
+    fn fits(self, named: Self) -> bool {
+        self == named || (self == Self::Grant && named == Self::Exchange)
+    }
 }
 
 /// What `grant` may say, and the record that it names.
@@ -24,8 +33,8 @@ const NAMES: [(&str, Record); 9] = [
     ("password", Record::Grant),
     ("refresh_token", Record::Grant),
     ("jwt_bearer", Record::Grant),
-    ("token_exchange", Record::Grant),
-    ("on_behalf_of", Record::Grant),
+    ("token_exchange", Record::Exchange),
+    ("on_behalf_of", Record::Exchange),
 ];
 
 /// Keys that tell a record.
@@ -86,7 +95,9 @@ pub(super) fn told(auth: &Section<'_>, named: Option<Named>) -> Option<Record> {
         found.push(("password", Record::Basic));
     }
     if let Some(Named { name, record }) = named {
-        let Some((key, _)) = found.into_iter().find(|(_, told)| *told != record) else { return Some(record) };
+        let Some((key, _)) = found.into_iter().find(|(_, told)| !told.fits(record)) else {
+            return Some(record);
+        };
         auth.problem(
             key,
             format!("does not belong to the record that `grant = \"{name}\"` names: keep one of them"),
