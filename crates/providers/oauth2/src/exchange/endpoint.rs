@@ -89,15 +89,7 @@ impl ExchangeEndpoint {
         if reply.status().is_success() {
             return self.read(&reply).map_err(Failed::caller);
         }
-        let error = if is_refused(&reply) {
-            let what = format!(
-                "does not exchange the caller's token, {}: only the caller can come with another one",
-                reply.shown()
-            );
-            response::error(self.address(), reply.trouble(what))
-        } else {
-            self.not_given(&reply)
-        };
+        let error = self.not_given(&reply);
         Err(Failed { error, concern: concern(&reply) })
     }
 
@@ -175,9 +167,23 @@ impl ExchangeEndpoint {
 
     /// What an answer is called that is none of success.
     fn not_given(&self, reply: &Reply) -> TokenError {
-        self.tokens(reply)
-            .err()
-            .unwrap_or_else(|| response::error(self.address(), reply.trouble("gave no token")))
+        let shown = reply.shown();
+        let what = match concern(reply) {
+            Concern::Everybody if reply.refuses_us() => {
+                let remedy = self.config.settings.authentication.remedy();
+                format!("refuses the client, {shown}: {remedy}")
+            }
+            Concern::Caller if is_refused(reply) => {
+                format!(
+                    "does not exchange the caller's token, {shown}: only the caller can come with another one"
+                )
+            }
+            Concern::Caller if reply.status().is_client_error() && reply.error_code().is_some() => {
+                format!("does not exchange the caller's token, {shown}")
+            }
+            _ => format!("answered {shown}"),
+        };
+        response::error(self.address(), reply.trouble(what))
     }
 
     fn tokens(&self, reply: &Reply) -> Result<Tokens, TokenError> {
@@ -217,15 +223,24 @@ impl ExchangeEndpoint {
 }
 
 /// Whether it is the caller's token that the endpoint does not take.
-// RFC 8693 §2.2.2 has `invalid_request` for it; most servers answer `invalid_grant`, as RFC 6749 §5.2 has it for grants.
+// RFC 8693 §2.2.2 has `invalid_request` for it. Other servers answer `invalid_grant`, as RFC 6749 §5.2 has it for grants, or
+// `invalid_token`.
 fn is_refused(reply: &Reply) -> bool {
     concern(reply) == Concern::Caller
-        && matches!(reply.error_code(), Some("invalid_grant" | "invalid_request"))
+        && matches!(reply.error_code(), Some("invalid_grant" | "invalid_request" | "invalid_token"))
 }
 
 /// Whom an error of the endpoint concerns. What one caller's token can bring about by itself must not keep others out.
 fn concern(reply: &Reply) -> Concern {
     const OURS: [&str; 3] = ["invalid_client", "unauthorized_client", "unsupported_grant_type"];
+    const THEIRS: [&str; 6] = [
+        "invalid_grant",
+        "invalid_request",
+        "invalid_token",
+        "invalid_target",
+        "invalid_scope",
+        "access_denied",
+    ];
     const AWAY: [StatusCode; 7] = [
         StatusCode::UNAUTHORIZED,
         StatusCode::NOT_FOUND,
@@ -240,7 +255,7 @@ fn concern(reply: &Reply) -> Concern {
     match reply.error_code() {
         Some("temporarily_unavailable") => Concern::Everybody,
         Some(code) if OURS.contains(&code) => Concern::Everybody,
-        Some(_) if !busy => Concern::Caller,
+        Some(code) if THEIRS.contains(&code) && !busy => Concern::Caller,
         _ if AWAY.contains(&status) || (busy && reply.retry_after().is_some()) => Concern::Everybody,
         _ => Concern::Caller,
     }

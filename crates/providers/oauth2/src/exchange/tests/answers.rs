@@ -68,7 +68,7 @@ async fn what_is_no_access_token_is_refused() {
         ),
         (
             json!({"issued_token_type": "urn:ietf:params:oauth:token-type:refresh_token"}),
-            "gave a token of the kind \"urn:ietf:params:oauth:token-type:refresh_tok...\", which was not asked for: \
+            "gave a token of the kind \"urn:ietf:params:oauth:token-type:refresh_token\", which was not asked for: \
              set `requestedTokenType`",
         ),
         (

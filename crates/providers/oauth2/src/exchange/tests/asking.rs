@@ -62,12 +62,14 @@ async fn the_largest_says_all_that_is_configured_in_its_order() {
     assert_eq!(bench.server.calls()[0].header("authorization"), None);
 }
 
-fn on_behalf_of(config: TokenExchangeConfig) -> TokenExchangeConfig {
-    let endpoint = config.settings.endpoint.clone();
-    let (client, clock) = (config.settings.client.clone(), Arc::clone(&config.settings.clock));
-    TokenExchangeConfig::on_behalf_of(endpoint, config.settings.authentication.clone())
-        .client(client)
-        .clock(clock)
+/// The same in the other way.
+fn on_behalf_of(mut config: TokenExchangeConfig) -> TokenExchangeConfig {
+    let other = TokenExchangeConfig::on_behalf_of(
+        config.settings.endpoint.clone(),
+        config.settings.authentication.clone(),
+    );
+    config.protocol = other.protocol;
+    config
 }
 
 #[tokio::test]

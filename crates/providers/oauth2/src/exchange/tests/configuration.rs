@@ -21,7 +21,7 @@ fn problems(section: &Value) -> Vec<String> {
 }
 
 /// A record of this grant with some keys more.
-fn record(grant: &str, more: Value) -> Value {
+fn record(grant: &str, more: &Value) -> Value {
     let mut record = json!({
         "grant": grant, "tokenUrl": "https://localhost/token", "clientId": "app", "clientSecret": "secret",
     });
@@ -77,7 +77,7 @@ async fn all_keys_of_an_exchange_are_read() {
 async fn the_few_keys_that_have_to_be_there_are_enough() {
     for grant in ["token_exchange", "on_behalf_of"] {
         let more = if grant == "on_behalf_of" { json!({"scopes": "orders"}) } else { json!({}) };
-        let read = read(&record(grant, more));
+        let read = read(&record(grant, &more));
         assert_eq!((read.problems, read.warnings), (vec![], vec![]));
         let shown = format!("{:?}", read.value.unwrap());
         for part in [
@@ -94,7 +94,7 @@ async fn the_few_keys_that_have_to_be_there_are_enough() {
 async fn on_behalf_of_is_entras_way() {
     let server = TestTokenEndpoint::start().await;
     let mut record =
-        record("on_behalf_of", json!({"scopes": ["a", "b"], "cacheConfig": {"defaultMaxAge": -1}}));
+        record("on_behalf_of", &json!({"scopes": ["a", "b"], "cacheConfig": {"defaultMaxAge": -1}}));
     record["tokenUrl"] = server.url().into();
     let read = read(&record);
     assert_eq!((read.problems, read.warnings), (vec![], vec![]));
@@ -117,7 +117,7 @@ async fn an_actor_is_a_grant_of_its_own_a_token_or_a_jwt_that_is_signed_here() {
         (json!({"token": "ours"}), "ours", ACCESS_TOKEN),
         (signed, "signed", JWT),
     ] {
-        let mut record = record("token_exchange", json!({"actor": actor}));
+        let mut record = record("token_exchange", &json!({"actor": actor}));
         record["tokenUrl"] = server.url().into();
         let read = fixtures::read_with(&record, exchange::read, |reader| {
             reader.plug(SignedTokenReader::new(|section: &Section<'_>| {
@@ -136,7 +136,7 @@ async fn an_actor_is_a_grant_of_its_own_a_token_or_a_jwt_that_is_signed_here() {
 
 #[test]
 fn mistakes_are_told_at_their_keys() {
-    let exchange = |more| problems(&record("token_exchange", more));
+    let exchange = |more: &Value| problems(&record("token_exchange", more));
     for (more, told) in [
         (json!({"grant": "token_exchang"}), "x.grant: \"token_exchang\" is not one of \"token_exchange\""),
         (json!({"tokenUrl": "https://a b"}), "x.tokenUrl: holds white space"),
@@ -185,27 +185,27 @@ fn mistakes_are_told_at_their_keys() {
         (json!({"cacheConfig": {"negativeMaxAge": "soon"}}), "x.cacheConfig.negativeMaxAge: "),
         (json!({"assertion": "x"}), "x.assertion: unknown key"),
     ] {
-        let told_all = exchange(more.clone());
+        let told_all = exchange(&more);
         assert_eq!(told_all.len(), 1, "{more}: {told_all:?}");
         assert!(told_all[0].contains(told), "{more}: {told_all:?}");
     }
     let entra = |more: Value| {
         let mut with_scopes = json!({"scopes": "orders"});
         with_scopes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        problems(&record("on_behalf_of", with_scopes))
+        problems(&record("on_behalf_of", &with_scopes))
     };
     for key in ["audience", "resource", "subjectTokenType", "requestedTokenType", "actor"] {
         let told = entra(json!({key: "jwt"}));
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(told[0].contains(&format!("x.{key}: unknown key")), "{told:?}");
     }
-    let told = problems(&record("on_behalf_of", json!({})));
+    let told = problems(&record("on_behalf_of", &json!({})));
     assert!(
         told[0].contains("x.scopes: required, and missing: it alone says what the token is for"),
         "{told:?}"
     );
     let told = problems(&json!({"grant": "token_exchange"}));
-    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(told.len(), 3, "the endpoint, the client and its secret: {told:?}");
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn what_works_and_should_be_known_is_a_warning() {
         ),
         (json!({"evictionFactor": 0.25}), "x.cacheConfig.evictionFactor: accepted and not needed"),
     ] {
-        let read = read(&record("token_exchange", json!({"cacheConfig": cache})));
+        let read = read(&record("token_exchange", &json!({"cacheConfig": cache})));
         assert!(read.value.is_some() && read.problems.is_empty());
         assert_eq!(read.warnings.len(), 1, "{:?}", read.warnings);
         assert!(read.warnings[0].contains(told), "{:?}", read.warnings);

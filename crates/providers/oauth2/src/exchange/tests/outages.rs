@@ -35,10 +35,13 @@ async fn what_every_caller_would_be_told_is_an_outage() {
         (400, r#"{"error":"temporarily_unavailable"}"#, true),
         (401, r#"{"error":"invalid_client"}"#, false),
         (401, "", false),
+        (401, r#"{"error":"who_are_you"}"#, false),
         (400, r#"{"error":"invalid_client"}"#, false),
         (400, r#"{"error":"unauthorized_client"}"#, false),
         (400, r#"{"error":"unsupported_grant_type"}"#, false),
         (404, "", false),
+        (404, r#"{"error":"no such realm"}"#, false),
+        (503, r#"{"error":"invalid_grant"}"#, true),
         (405, "", false),
     ] {
         let bench = Bench::new().await;

@@ -96,6 +96,7 @@ async fn a_caller_who_is_refused_is_told_for_five_seconds_and_is_nobody_elses_ma
         (StatusCode::BAD_REQUEST, "invalid_grant"),
         // Some servers think that a bad token calls for this status.
         (StatusCode::UNAUTHORIZED, "invalid_grant"),
+        (StatusCode::UNAUTHORIZED, "invalid_token"),
     ] {
         let bench = Bench::new().await;
         bench.answer_next(status, &format!(r#"{{"error":"{code}","error_description":"no such session"}}"#));
@@ -167,10 +168,30 @@ async fn an_endpoint_that_fails_for_one_caller_serves_the_others() {
     for (status, body, transient, says) in [
         (500, "", true, "answered 500"),
         (500, r#"{"error":"server_error"}"#, true, r#"answered 500 ("server_error")"#),
-        (403, r#"{"error":"access_denied"}"#, false, r#"403 ("access_denied")"#),
-        (400, r#"{"error":"invalid_target"}"#, false, r#"answered 400 ("invalid_target")"#),
-        (400, r#"{"error":"invalid_scope"}"#, false, r#"answered 400 ("invalid_scope")"#),
-        (400, r#"{"error":"interaction_required"}"#, false, r#"answered 400 ("interaction_required")"#),
+        (
+            403,
+            r#"{"error":"access_denied"}"#,
+            false,
+            r#"does not exchange the caller's token, 403 ("access_denied")"#,
+        ),
+        (
+            400,
+            r#"{"error":"invalid_target"}"#,
+            false,
+            r#"does not exchange the caller's token, 400 ("invalid_target")"#,
+        ),
+        (
+            400,
+            r#"{"error":"invalid_scope"}"#,
+            false,
+            r#"does not exchange the caller's token, 400 ("invalid_scope")"#,
+        ),
+        (
+            400,
+            r#"{"error":"interaction_required"}"#,
+            false,
+            r#"does not exchange the caller's token, 400 ("interaction_required")"#,
+        ),
         (400, "<html>", false, "answered 400"),
         (413, "", false, "answered 413"),
         (200, "<html>", false, "gave an answer that"),
@@ -198,7 +219,8 @@ async fn an_answer_over_the_bound_is_one_callers_matter() {
     })
     .await;
     bench.answer_next(StatusCode::OK, &"x".repeat(1_001));
-    assert!(format!("{:?}", bench.error("bad").await).contains("bound"));
+    let error = bench.error("bad").await;
+    assert!(format!("{error:?}").contains("1000 bytes"), "{error:?}");
     bench.token("good").await;
 }
 

@@ -7,7 +7,10 @@ use portcullis_core::{OnBehalfOf, Scheme, TokenSource};
 use portcullis_outbound::HttpVersion;
 use portcullis_testing::contract::{SourceCase, shows_no_secret, token_source_keeps_its_contract};
 
-use super::{super::TokenType, Bench, bearer, config};
+use super::{
+    super::{TokenType, config::Protocol},
+    Bench, bearer, config,
+};
 use crate::{ClientAuthentication, TokenExchange, TokenExchangeConfig, fixtures::Log};
 
 const SUBJECT: &str = "canary-subject-4711";
@@ -100,15 +103,12 @@ async fn no_callers_token_rests_in_what_is_kept() {
 #[tokio::test]
 async fn the_contract_of_sources_is_kept() {
     let both = |config: TokenExchangeConfig, on_behalf_of: bool| {
-        if !on_behalf_of {
-            return with_canaries(config);
+        let (mut config, client) = (with_canaries(config.clone()), config.settings.client);
+        if on_behalf_of {
+            (config.protocol, config.actor) = (Protocol::OnBehalfOf, None);
+            config.settings.client = client;
         }
-        TokenExchangeConfig::on_behalf_of(
-            config.settings.endpoint.clone(),
-            ClientAuthentication::secret("gateway", SECRET),
-        )
-        .client(config.settings.client.clone())
-        .clock(Arc::clone(&config.settings.clock))
+        config
     };
     for on_behalf_of in [false, true] {
         let bench = Bench::with(|config| both(config, on_behalf_of)).await;
