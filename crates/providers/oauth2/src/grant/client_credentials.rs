@@ -78,10 +78,10 @@ impl ClientCredentials {
     /// With everything that is wrong, each mistake on a line of its own.
     pub fn new(config: ClientCredentialsConfig) -> Result<Self, BuildError> {
         whole(&config.mistakes())?;
-        let Settings { clock, min_refresh_interval, .. } = config.settings.clone();
-        let leg = Leg::new(&config.settings)?;
+        let settings = config.settings;
+        let leg = Leg::new(&settings)?;
         let flow = Flow::Granted { leg, first: First::ClientCredentials, refresh: None };
-        Ok(Self { keeper: flow.kept(clock, min_refresh_interval) })
+        Ok(Self { keeper: flow.kept(settings.clock, settings.min_refresh_interval) })
     }
 }
 

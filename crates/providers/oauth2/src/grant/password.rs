@@ -100,19 +100,17 @@ impl PasswordGrant {
     ///
     /// With everything that is wrong, each mistake on a line of its own.
     pub fn new(config: PasswordGrantConfig) -> Result<Self, BuildError> {
-        let PasswordGrantConfig { settings, username, password, refresh, rotation } = &config;
         let mut mistakes = config.mistakes();
-        if let Some(refresh) = refresh {
-            mistakes
-                .extend(refresh.mistakes(settings).into_iter().map(|mistake| mistake.below("refreshConfig")));
+        if let Some(refresh) = &config.refresh {
+            let found = refresh.mistakes(&config.settings);
+            mistakes.extend(found.into_iter().map(|mistake| mistake.below("refreshConfig")));
         }
         whole(&mistakes)?;
-        let leg = Leg::new(settings)?;
-        let refresh =
-            refresh.as_ref().map(|refresh| refresh.build(settings, &leg, rotation.clone())).transpose()?;
-        let first = First::Password { username: username.clone(), password: password.clone() };
-        let flow = Flow::Granted { leg, first, refresh };
-        Ok(Self { keeper: flow.kept(settings.clock.clone(), settings.min_refresh_interval) })
+        let PasswordGrantConfig { settings, username, password, refresh, rotation } = config;
+        let leg = Leg::new(&settings)?;
+        let refresh = refresh.map(|refresh| refresh.build(&settings, &leg, rotation)).transpose()?;
+        let flow = Flow::Granted { leg, first: First::Password { username, password }, refresh };
+        Ok(Self { keeper: flow.kept(settings.clock, settings.min_refresh_interval) })
     }
 }
 

@@ -65,7 +65,9 @@ impl fmt::Debug for RotationHook {
 /// Gives the hook of a record in a configuration. Plugged into the configuration's reader
 /// ([`Reader::plug`](portcullis_core::config::Reader::plug)) by whoever assembles it, since a hook is code.
 #[derive(Clone)]
-pub struct RotationHooks(Arc<dyn Fn(&str) -> Option<RotationHook> + Send + Sync>);
+pub struct RotationHooks(Arc<Choose>);
+
+type Choose = dyn Fn(&str) -> Option<RotationHook> + Send + Sync;
 
 impl RotationHooks {
     /// `choose` is given the dotted path of the record, such as `clients.orders.auth`.

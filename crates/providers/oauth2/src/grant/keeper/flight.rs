@@ -53,7 +53,17 @@ impl Departure {
         let (tell, told) = oneshot::channel();
         let until = asked.saturating_add(keep.fetch.longest());
         let flight = Flight { number, until, told: told.shared() };
-        Ok(Self { flight, runtime, landing: Landing { keep, number, asked, tell: Some(tell) } })
+        Ok(Self {
+            flight,
+            runtime,
+            landing: Landing { keep, number, asked, trying_out: false, tell: Some(tell) },
+        })
+    }
+
+    /// For people who want to know.
+    pub(super) fn trying_out(mut self) -> Self {
+        self.landing.trying_out = true;
+        self
     }
 
     /// Sets it off: from now on nobody can end it by going away.
@@ -68,6 +78,7 @@ struct Landing {
     keep: Arc<Keep>,
     number: u64,
     asked: Duration,
+    trying_out: bool,
     /// Gone once it has landed.
     tell: Option<oneshot::Sender<Outcome>>,
 }
@@ -81,7 +92,7 @@ impl Landing {
             .await
             .unwrap_or_else(|_| Err(TokenError::transient("the fetch of a token panicked")));
         let tell = self.tell.take();
-        self.keep.land(self.number, self.asked, &outcome);
+        self.keep.land(self.number, self.asked, self.trying_out, &outcome);
         if let Some(tell) = tell {
             // Whoever waited may have gone.
             _ = tell.send(outcome);

@@ -114,11 +114,11 @@ impl TokenKeeper {
         Err(broken_off())
     }
 
-    /// Fetches a token whatever is at hand and whatever failed a moment ago, for people who want to know; it is kept like any
-    /// other, since it may have cost a refresh token.
-    pub(crate) async fn fetch_now(&self) -> Result<Fetched, TokenError> {
+    /// Fetches a token whatever is at hand and whatever failed a moment ago, for people who want to know. It is kept where
+    /// there is none, or one that is due to be renewed. It goes the way of all others, since it may cost a refresh token.
+    pub(crate) async fn try_out(&self) -> Result<Fetched, TokenError> {
         for _ in 0..ROUNDS {
-            let flight = self.keep.fetch_now()?;
+            let flight = self.keep.try_out()?;
             if let Some(result) = flight.landed(&*self.keep.clock).await {
                 return result;
             }
@@ -149,7 +149,7 @@ impl TokenSource for TokenKeeper {
     fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {
         Box::pin(async move {
             let begun = self.keep.clock.monotonic();
-            let result = match self.fetch_now().await {
+            let result = match self.try_out().await {
                 Ok(fetched) if fetched.lifetime == Duration::MAX => Ok("gives a token for ever".to_owned()),
                 Ok(fetched) => Ok(format!("gives a token for {} s", fetched.lifetime.as_secs())),
                 // `Debug` of an error prints the message and its causes.
@@ -187,13 +187,13 @@ impl Keep {
         Ok(Look::Waits(departure.depart()))
     }
 
-    fn fetch_now(self: &Arc<Self>) -> Result<Flight, TokenError> {
+    fn try_out(self: &Arc<Self>) -> Result<Flight, TokenError> {
         let now = self.clock.monotonic();
         let mut state = self.lock();
         if let Some(flight) = state.under_way(now) {
             return Ok(flight.clone());
         }
-        let departure = self.begin(&mut state, now)?;
+        let departure = self.begin(&mut state, now)?.trying_out();
         drop(state);
         Ok(departure.depart())
     }
@@ -208,7 +208,7 @@ impl Keep {
         // The token at hand is good: that another cannot be fetched is no error yet.
         if let Ok(departure) = self.begin(&mut state, now) {
             // So that nobody else takes the lock for it while it is under way.
-            self.held.store(Some(held.renewed_at(now.saturating_add(self.fetch.longest()))));
+            self.held.store(Some(held.renewed_from(now.saturating_add(self.fetch.longest()))));
             drop(state);
             departure.depart();
         }
@@ -246,8 +246,8 @@ impl Keep {
         true
     }
 
-    /// Keeps what the fetch `number` gave that began at `asked`.
-    fn land(&self, number: u64, asked: Duration, result: &Result<Fetched, TokenError>) {
+    /// Keeps what the fetch `number` gave that began at `asked`. One that was tried out disturbs none that is good.
+    fn land(&self, number: u64, asked: Duration, trying_out: bool, result: &Result<Fetched, TokenError>) {
         let now = self.clock.monotonic();
         let mut state = self.lock();
         let expected = state.flight.take_if(|flight| flight.number == number).is_some();
@@ -257,11 +257,14 @@ impl Keep {
                 if state.newest_asked.is_some_and(|newest| newest > asked) {
                     return;
                 }
-                state.newest_asked = Some(asked);
-                state.awaited = false;
                 let recovered = state.failure.take().is_some();
-                let held = Held::new(fetched, asked);
-                self.held.store((now < held.good_until).then(|| Arc::new(held)));
+                let good = |held: &Arc<Held>| now < held.renew_at && now < held.good_until;
+                if !(trying_out && self.held.load().as_ref().is_some_and(good)) {
+                    state.newest_asked = Some(asked);
+                    state.awaited = false;
+                    let held = Held::new(fetched, asked);
+                    self.held.store((now < held.good_until).then(|| Arc::new(held)));
+                }
                 drop(state);
                 if recovered {
                     info!(target: "portcullis", url = self.fetch.address(), "tokens are fetched again");
@@ -272,7 +275,7 @@ impl Keep {
                 let first = state.failure.is_none();
                 let failure = Failure::after(state.failure.as_ref(), error, now);
                 if let Some(held) = self.held.load_full() {
-                    self.held.store(Some(held.renewed_at(failure.again_at)));
+                    self.held.store(Some(held.renewed_from(failure.again_at)));
                 }
                 state.failure = Some(failure);
                 drop(state);
@@ -296,7 +299,7 @@ impl Keep {
         if state.flight.take_if(|flight| flight.number == number).is_some()
             && let Some(held) = self.held.load_full()
         {
-            self.held.store(Some(held.renewed_at(self.clock.monotonic())));
+            self.held.store(Some(held.renewed_from(self.clock.monotonic())));
         }
     }
 

@@ -20,7 +20,10 @@ const BACK_OFF_WITHOUT: Duration = Duration::from_secs(5);
 /// A token, with the moments that matter on the monotonic scale.
 pub(super) struct Held {
     pub(super) token: Authorization,
-    /// From when on the next use begins to fetch another one.
+    /// When its last part begins.
+    due_at: Duration,
+    /// From when on the next use begins to fetch another one: not before that, and not while one is under way or may not be
+    /// tried again.
     pub(super) renew_at: Duration,
     pub(super) good_until: Duration,
 }
@@ -29,12 +32,14 @@ impl Held {
     /// The one that was asked for at `asked`.
     pub(super) fn new(fetched: &Fetched, asked: Duration) -> Self {
         let good_until = asked.saturating_add(fetched.lifetime);
-        let renew_at = good_until.saturating_sub(jittered((fetched.lifetime / RENEW_PART).min(RENEW_MOST)));
-        Self { token: fetched.token.clone(), renew_at, good_until }
+        let due_at = good_until.saturating_sub(jittered((fetched.lifetime / RENEW_PART).min(RENEW_MOST)));
+        Self { token: fetched.token.clone(), due_at, renew_at: due_at, good_until }
     }
 
-    pub(super) fn renewed_at(&self, renew_at: Duration) -> Arc<Self> {
-        Arc::new(Self { token: self.token.clone(), renew_at, good_until: self.good_until })
+    /// The same, renewed at `moment` or later.
+    pub(super) fn renewed_from(&self, moment: Duration) -> Arc<Self> {
+        let (due_at, good_until) = (self.due_at, self.good_until);
+        Arc::new(Self { token: self.token.clone(), due_at, renew_at: due_at.max(moment), good_until })
     }
 }
 

@@ -1,23 +1,10 @@
-//! The record of a grant: what is read, and every mistake at its key.
+//! `OAuth2ClientCredentialsGrantConfig`.
 
-use std::sync::Arc;
-
-use portcullis_core::TokenSource;
+use portcullis_core::TokenSource as _;
 use portcullis_testing::TestTokenEndpoint;
 use serde_json::{Value, json};
 
-use crate::{fixtures, grant};
-
-fn read(section: &Value) -> fixtures::Read<Arc<dyn TokenSource>> {
-    fixtures::read(section, grant::read)
-}
-
-fn problems(section: &Value) -> Vec<String> {
-    let read = read(section);
-    let unknown = read.problems.iter().all(|problem| problem.contains("unknown key"));
-    assert!(!read.problems.is_empty() && (read.value.is_none() || unknown), "{:?}", read.problems);
-    read.problems
-}
+use super::{problems, read};
 
 fn with(key: &str, value: impl Into<Value>) -> Value {
     json!({"tokenUrl": "https://localhost/token", "clientId": "app", "clientSecret": "secret", key: value.into()})
@@ -38,6 +25,7 @@ async fn all_keys_are_read() {
         let read = read(&json!({
             "grant": "client_credentials", "tokenUrl": server.url(), "clientId": "app", "clientSecret": "s3cret",
             "scopes": ["view-order", " ", "place-order "], "defaultTokenExpTime": "10m", "clockSkew": 20,
+            "minRefreshInterval": "100ms",
             "optionalParams": {"client": "ballerina"}, "credentialBearer": bearer,
             "clientConfig": {"customPayload": {"p": "v"}},
         }));
@@ -59,14 +47,14 @@ fn the_few_keys_that_have_to_be_there_are_enough() {
     let read = read(&with("scopes", "view-order"));
     assert_eq!((read.problems, read.warnings), (vec![], vec![]));
     assert!(read.value.is_some());
-    assert!(fixtures::read(&with("grant", "client_credentials"), grant::read).value.is_some());
+    assert!(super::read(&with("grant", "client_credentials")).value.is_some());
 }
 
 #[test]
 fn every_mistake_is_told_at_its_place() {
     let section = json!({
         "clientConfig": {"auth": {}, "customHeaders": {"X": 5}}, "clientId": "", "clientSecret": "", "clockSkew": -1,
-        "credentialBearer": "BODY", "defaultTokenExpTime": [], "optionalParams": {"client": 5, "scope": "x"}, "scopes": 7,
+        "credentialBearer": "BODY", "defaultTokenExpTime": [], "minRefreshInterval": "2h", "optionalParams": {"client": 5, "scope": "x"}, "scopes": 7,
         "tokenURL": "x",
     });
     let problems = problems(&section);
@@ -78,6 +66,7 @@ fn every_mistake_is_told_at_its_place() {
         "x.clockSkew",
         "x.credentialBearer",
         "x.defaultTokenExpTime",
+        "x.minRefreshInterval",
         "x.optionalParams.client",
         "x.optionalParams.scope",
         "x.scopes",
@@ -103,7 +92,8 @@ fn one_mistake_is_one_message_with_its_remedy() {
             r#"x.credentialBearer: "http:BODY" is not one of "AUTH_HEADER_BEARER""#,
         ),
         (with("grant", "client_credential"), "x.grant: \"client_credential\" is not one of"),
-        (with("clientAssertion", json!({})), "x.clientAssertion: is not available in this version"),
+        (with("minRefreshInterval", "99ms"), "x.minRefreshInterval: is out of bounds: from 100ms to 1h"),
+        (with("clientSecret", json!({"env": 5})), "x.clientSecret.env: "),
         (
             with("optionalParams", json!({"client_secret": "x"})),
             "x.optionalParams.client_secret: is sent by this record",
@@ -133,26 +123,4 @@ fn a_token_is_not_asked_for_with_another_token() {
         problems[0].contains("x.clientConfig.auth: a token endpoint is asked with the client's own"),
         "{problems:?}"
     );
-}
-
-#[test]
-fn the_other_grants_are_not_available_yet() {
-    let password = json!({"tokenUrl": "https://localhost/token", "username": "admin", "password": "canary",
-        "clientId": "a", "clientSecret": "b", "refreshConfig": {"refreshUrl": "https://localhost/token"}});
-    let refresh = json!({"refreshUrl": "https://localhost/token", "refreshToken": "canary", "clientId": "a",
-        "clientSecret": "b", "scopes": ["a"]});
-    let assertion = json!({"tokenUrl": "https://localhost/token", "assertion": "canary"});
-    for (section, key, name) in [
-        (password, "username", "password"),
-        (refresh, "refreshUrl", "refresh_token"),
-        (assertion, "assertion", "jwt_bearer"),
-        (with("grant", "password"), "grant", "password"),
-        (with("refreshConfig", "INFER_REFRESH_CONFIG"), "refreshConfig", "password"),
-    ] {
-        let problems = problems(&section);
-        assert_eq!(problems.len(), 1, "{problems:?}");
-        let expected =
-            format!("x.{key}: belongs to the grant `{name}`, which is not available in this version");
-        assert!(problems[0].contains(&expected) && !problems[0].contains("canary"), "{problems:?}");
-    }
 }
