@@ -2,8 +2,10 @@
 //!
 //! - [`OAuth2Introspection`]: the provider of bearer tokens that only their server can tell about;
 //!   [`IntrospectionConfig`] says which server, and what of its answers is believed.
-//! - [`ClientCredentials`]: gets the token that a service of ours shows to a server;
-//!   [`ClientCredentialsConfig`], and [`grant::read`] for the record in a configuration.
+//! - [`ClientCredentials`], [`PasswordGrant`], [`RefreshTokenGrant`], [`JwtBearerGrant`]: get the token that a service of ours
+//!   shows to a server. [`grant`] says how it is asked for, kept and renewed; [`grant::read`] reads the records of a
+//!   configuration.
+//! - [`TokenExchange`]: gets the token that a service of ours shows to a server on behalf of its own caller; [`exchange`].
 //!
 //! # What is believed of an answer
 //!

@@ -14,7 +14,7 @@ use crate::{
     params::Mistake,
 };
 
-/// How tokens of callers are exchanged. Made in code, or read by [`exchange::read`](super::read).
+/// How tokens of callers are exchanged. Made in code, or read by [`exchange::read`](super::read()).
 #[derive(Clone)]
 #[must_use]
 pub struct TokenExchangeConfig {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::params::{Mistake, whole};
 
-/// How a token is asked for by the client credentials grant. Made in code, or read by [`grant::read`](super::read).
+/// How a token is asked for by the client credentials grant. Made in code, or read by [`grant::read`](super::read()).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ClientCredentialsConfig {

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::params::{Mistake, whole};
 
-/// How a token is asked for by a user's name and password. Made in code, or read by [`grant::read`](super::read).
+/// How a token is asked for by a user's name and password. Made in code, or read by [`grant::read`](super::read()).
 #[derive(Clone)]
 #[must_use]
 pub struct PasswordGrantConfig {

@@ -18,7 +18,7 @@ use super::{
 use crate::params::{Mistake, whole};
 
 /// How a token is asked for by a refresh token that somebody obtained. Made in code, or read by
-/// [`grant::read`](super::read).
+/// [`grant::read`](super::read()).
 #[derive(Clone)]
 #[must_use]
 pub struct RefreshTokenGrantConfig {

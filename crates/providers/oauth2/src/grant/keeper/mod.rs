@@ -258,6 +258,7 @@ impl Keep {
                     return;
                 }
                 let recovered = state.failure.take().is_some();
+                let tells = fetched.lifetime.is_zero() && !std::mem::replace(&mut state.told_lifeless, true);
                 let good = |held: &Arc<Held>| now < held.renew_at && now < held.good_until;
                 if !(trying_out && self.held.load().as_ref().is_some_and(good)) {
                     state.newest_asked = Some(asked);
@@ -268,6 +269,14 @@ impl Keep {
                 drop(state);
                 if recovered {
                     info!(target: "portcullis", url = self.fetch.address(), "tokens are fetched again");
+                }
+                if tells {
+                    warn!(
+                        target: "portcullis",
+                        url = self.fetch.address(),
+                        remedy = "lower `clockSkew`, or have the server give tokens that live longer",
+                        "tokens come with no lifetime left: each use fetches another one"
+                    );
                 }
             }
             Err(_) if !expected => {}

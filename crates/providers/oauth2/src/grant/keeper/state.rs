@@ -53,6 +53,8 @@ pub(super) struct State {
     pub(super) awaited: bool,
     /// When the newest token was asked for.
     pub(super) newest_asked: Option<Duration>,
+    /// Whether it was told that tokens come with no lifetime left.
+    pub(super) told_lifeless: bool,
     flights: u64,
 }
 

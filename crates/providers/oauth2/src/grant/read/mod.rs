@@ -34,7 +34,7 @@ const JWT_BEARER: Grant =
     Grant { name: "jwt_bearer", telling: &["assertion"], needs: "`tokenUrl` and `assertion`" };
 const GRANTS: [&Grant; 4] = [&CLIENT_CREDENTIALS, &PASSWORD, &REFRESH_TOKEN, &JWT_BEARER];
 
-/// Records that are named by `grant` only.
+/// Records of another kind, which `grant` names.
 const TOKEN_EXCHANGE: &str = "token_exchange";
 const ON_BEHALF_OF: &str = "on_behalf_of";
 
@@ -51,7 +51,9 @@ const KEYS: [&str; 9] = [
     "clientAssertion",
 ];
 
-/// Whether a record is that of a grant, to be read by [`read`], by the keys it has. Asks for none of them.
+/// Whether a record is that of a grant by the keys it has: `tokenUrl`, say, or `refreshToken`. Asks for none of them.
+///
+/// `username` and `password` alone are no grant's, but what a client shows by HTTP Basic.
 #[must_use]
 pub fn is_grant(section: &Section<'_>) -> bool {
     KEYS.iter().any(|key| section.has(key))
@@ -61,7 +63,8 @@ pub fn is_grant(section: &Section<'_>) -> bool {
 /// `None` if anything is.
 ///
 /// Records are told apart by their keys, or named by `grant`: `client_credentials`, `password`, `refresh_token`,
-/// `jwt_bearer`.
+/// `jwt_bearer`. Those that exchange the tokens of callers are read by [`exchange::read`](crate::exchange::read): here there
+/// are no callers.
 #[must_use]
 pub fn read(section: &Section<'_>) -> Option<Arc<dyn TokenSource>> {
     let names = GRANTS.map(|grant| grant.name);

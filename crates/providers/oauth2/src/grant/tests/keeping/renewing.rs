@@ -5,6 +5,7 @@ use std::time::Duration;
 use portcullis_core::{Clock as _, UnixTime};
 
 use super::{Bench, SECOND, down, settle};
+use crate::fixtures::Log;
 
 #[tokio::test]
 async fn a_token_is_renewed_in_the_background_in_the_last_part_of_its_life() {
@@ -66,11 +67,15 @@ async fn a_lifetime_counts_from_the_moment_at_which_the_token_was_asked_for() {
 
 #[tokio::test]
 async fn a_token_without_lifetime_is_given_to_who_waited_and_not_kept() {
+    let log = Log::default();
+    let _guard = log.listen();
     let bench = Bench::new();
     bench.will(Ok(("once", 0))).will(Ok(("again", 0)));
     assert_eq!(bench.token().await, "once");
     assert_eq!(bench.token().await, "again");
     assert!(format!("{:?}", bench.keeper).contains("holds: false"), "it does not rest");
+    assert_eq!(log.lines().len(), 1, "{:?}", log.lines());
+    assert!(log.lines()[0].contains("each use fetches another one"), "{:?}", log.lines());
     bench.will(Ok(("for-ever", u64::MAX)));
     assert_eq!(bench.token().await, "for-ever");
     bench.clock.advance(Duration::from_secs(u64::MAX / 4));
