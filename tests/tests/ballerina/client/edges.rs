@@ -130,7 +130,7 @@ async fn d_oauth_07() {
     assert_eq!(called(&client).await, StatusCode::OK);
     assert_eq!((sts.tokens.call_count(), sts.introspection.call_count()), (3, 6));
 
-    // Neither where that is not wanted.
+    // Where nobody wants it, the first refusal is the answer.
     table["retryOn401"] = false.into();
     let client = config(&clock, &table).unwrap().client("x").unwrap().reqwest().await.unwrap();
     assert_eq!(called(&client).await, StatusCode::UNAUTHORIZED);
