@@ -17,13 +17,13 @@ pub mod client_auth;
 pub mod require_scopes;
 mod source;
 
-#[cfg(feature = "reqwest")]
-pub use self::client_auth::SendVia;
 #[cfg(feature = "client")]
 pub use self::client_auth::{
     ClientAuth, ClientAuthBuilder, ClientAuthError, ClientAuthErrorKind, ClientAuthLayer, ClientAuthService,
     SendError,
 };
+#[cfg(feature = "reqwest")]
+pub use self::client_auth::{SendVia, redirect_policy};
 pub use self::{
     auth_layer::{AuthLayer, AuthLayerWith, AuthService, EmptyBody, OnRejection, refuse},
     require_scopes::RequireScopes,

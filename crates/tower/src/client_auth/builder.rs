@@ -110,14 +110,14 @@ impl ClientAuthBuilder {
         };
         for text in &self.origins {
             let uri = parse(text).map_err(|problem| says(problem.at("origin")))?;
-            if uri.path() != "/" && !uri.path().is_empty() {
+            add("origin", &uri)?;
+            if uri.path() != "/" {
                 return Err(says(Problem::Path.at("origin")));
             }
-            add("origin", &uri)?;
         }
         if origins.is_empty() && !self.any_origin {
             return Err(says(Cow::Borrowed(
-                "nothing says where its credential may go; give it a url, origins, or any origin",
+                "nothing says where its credential may go; give it `url`, `origins`, or `anyOrigin`",
             )));
         }
         let rules = Rules {
@@ -163,7 +163,7 @@ impl Problem {
             Self::Path => "has a path, which does not narrow where the credential may go; leave it out",
             Self::PlainHttp(origin) => {
                 return Cow::Owned(format!(
-                    "the {place} {origin} lets everybody on the way read its credential; use https, or allow insecure http"
+                    "the {place} {origin} lets everybody on the way read its credential; use https, or set `allowInsecureHttp`"
                 ));
             }
         };
@@ -205,3 +205,6 @@ impl fmt::Debug for ClientAuthBuilder {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -91,18 +91,18 @@ impl fmt::Display for ClientAuthError {
             ClientAuthErrorKind::NoCredential => f.write_str("there is no credential to send"),
             ClientAuthErrorKind::ForeignOrigin => write!(
                 f,
-                "its credential is not for {to}; add that origin to its origins, or call it without this client"
+                "its credential is not for {to}; add that origin to `origins`, or call it without this client"
             ),
             ClientAuthErrorKind::PlainHttp => write!(
                 f,
-                "its credential would be readable on the way to {to}; call it over https, or allow insecure http"
+                "its credential would be readable on the way to {to}; call it over https, or set `allowInsecureHttp`"
             ),
             ClientAuthErrorKind::Scheme => f.write_str(
                 "its credential travels over https, http, wss and ws only, and the request's URL has another scheme",
             ),
             ClientAuthErrorKind::NoOrigin => f.write_str(
-                "the request's URL does not say where the credential would go; give it scheme and host, or bind the \
-                 layer to the client's url",
+                "the request's URL does not say where the credential would go; give it scheme and host, or say \
+                 `bound_to_url` where the client's url is all that is called",
             ),
             ClientAuthErrorKind::NoSubject => f.write_str(
                 "the caller showed no token, so there is nobody on whose behalf to call; ask callers for bearer \

@@ -9,7 +9,6 @@ use http::header::AUTHORIZATION;
 use pin_project_lite::pin_project;
 use portcullis_core::{Authorization, BoxFuture, TokenError};
 use tower_service::Service;
-use tracing::{debug, warn};
 
 use super::{ClientAuth, IncomingResponse, OutgoingRequest, SendError, refusal::is_refusal};
 
@@ -222,37 +221,6 @@ where
             Ok(self.again)
         } else {
             Err(self.response)
-        }
-    }
-}
-
-impl ClientAuth {
-    /// Whether an answer that `by` gave was given to the credential, which was sent to `asked`: redirects take it off.
-    pub(super) fn was_shown_to(&self, by: &super::Target<'_>, asked: Option<&super::Target<'_>>) -> bool {
-        match (by.locate(), asked.map(super::Target::locate)) {
-            (Ok(by), Some(Ok(asked))) => by.same_origin(&asked),
-            _ => self.check(by, false).is_ok(),
-        }
-    }
-
-    /// Puts the newer credential on a copy of the request. `false` where there is none: the first answer stands.
-    pub(super) fn renewed(
-        &self,
-        refused: &Authorization,
-        result: Result<Authorization, TokenError>,
-        headers: &mut http::HeaderMap,
-    ) -> bool {
-        match result {
-            Ok(token) if token != *refused => {
-                debug!(target: "portcullis", client = self.name(), "the credential was refused; the request is sent once more with a newer one");
-                headers.insert(AUTHORIZATION, token.header().clone());
-                true
-            }
-            Ok(_) => false,
-            Err(error) => {
-                warn!(target: "portcullis", client = self.name(), ?error, "the credential was refused, and there is no newer one");
-                false
-            }
         }
     }
 }

@@ -5,12 +5,13 @@
 
 #[cfg(feature = "reqwest-middleware")]
 mod middleware;
+mod redirects;
 mod send_via;
 
 use http::{HeaderMap, StatusCode};
 use reqwest::{Request, Response, Url};
 
-pub use self::send_via::SendVia;
+pub use self::{redirects::redirect_policy, send_via::SendVia};
 use super::{IncomingResponse, OutgoingRequest, Replay, ReplayEmpty, Target};
 
 impl<'a> From<&'a Url> for Target<'a> {

@@ -7,19 +7,25 @@ use crate::client_auth::{ClientAuth, ClientAuthService, ReplayEmpty, ResponseFut
 ///
 /// ```
 /// use portcullis_core::{Authorization, Secret};
-/// use portcullis_tower::{ClientAuth, SendVia};
+/// use portcullis_tower::{ClientAuth, SendVia, redirect_policy};
 ///
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 /// let token = Authorization::bearer(&Secret::new("2YotnFZFEjr1zCsicMWpAA"))?;
 /// let orders = ClientAuth::builder(token).name("orders").url("https://orders.example").build()?;
 ///
-/// let client = reqwest::Client::new();
+/// let client = reqwest::Client::builder().redirect(redirect_policy()).build()?;
 /// let response = client.get("https://orders.example/v2/open").send_via(&orders).await?;
 /// # Ok(())
 /// # }
 /// ```
 pub trait SendVia {
-    /// Sends it by the `reqwest::Client` that the request was begun with, by the [rules](crate::client_auth) of the layer.
+    /// Sends it by the `reqwest::Client` that the request was begun with, by the [rules](crate::client_auth) of the layer. An
+    /// `Authorization` that the client sends by default gives way.
+    ///
+    /// # Security
+    ///
+    /// Give the client [`redirect_policy`](crate::redirect_policy): reqwest's own shows the credential to another origin, once that redirects
+    /// to itself.
     ///
     /// # Errors
     ///
