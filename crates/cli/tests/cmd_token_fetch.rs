@@ -193,7 +193,7 @@ async fn a_server_that_is_not_trusted_and_one_that_is_late_are_told_apart() {
         late.url()
     );
     folder.file("c.toml", config);
-    for (client, step) in [("untrusted", "TLS: "), ("late", "in time: ")] {
+    for (client, step) in [("untrusted", "TLS: "), ("late", "waiting for the answer: ")] {
         let run = folder.run(["token", "fetch", "--config", "c.toml", "--client", client]);
         run.assert_code(1);
         assert!(run.stderr.lines().nth(1).unwrap().starts_with(step), "{run:?}");

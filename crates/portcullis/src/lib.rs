@@ -303,10 +303,10 @@ pub use portcullis_outbound as outbound;
 #[cfg(not(feature = "axum"))]
 pub use portcullis_tower::*;
 // portcullis-axum has what names axum, and these do not.
-#[cfg(feature = "reqwest")]
-pub use portcullis_tower::SendVia;
 #[cfg(feature = "client")]
 pub use portcullis_tower::{
     ClientAuth, ClientAuthBuilder, ClientAuthError, ClientAuthErrorKind, ClientAuthLayer, ClientAuthService,
     SendError,
 };
+#[cfg(feature = "reqwest")]
+pub use portcullis_tower::{SendVia, redirect_policy};

@@ -10,13 +10,13 @@ use std::{
     vec,
 };
 
-use http::Uri;
+use http::{Uri, uri::Scheme};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{
         self,
         connect::{
-            HttpConnector,
+            Connection, HttpConnector,
             dns::{GaiResolver, Name},
         },
     },
@@ -66,6 +66,7 @@ where
             connector: https,
             clock: Arc::clone(&transport.clock),
             timeout: transport.connect_timeout,
+            needs_http2: transport.version == HttpVersion::Http2,
         })
 }
 
@@ -75,12 +76,13 @@ pub(super) struct Bounded<C> {
     connector: C,
     clock: Arc<dyn Clock>,
     timeout: Duration,
+    /// Whether a server of https must have agreed to HTTP/2.
+    needs_http2: bool,
 }
 
 impl<C> Service<Uri> for Bounded<C>
 where
-    C: Service<Uri, Error: Into<BoxError>, Future: Send + 'static>,
-    C::Response: Send,
+    C: Service<Uri, Response: Connection, Error: Into<BoxError>, Future: Send + 'static>,
 {
     type Response = C::Response;
     type Error = BoxError;
@@ -91,11 +93,16 @@ where
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
+        let needs_http2 = self.needs_http2 && uri.scheme() == Some(&Scheme::HTTPS);
         let connecting = self.connector.call(uri);
         let (alarm, timeout) = (self.clock.sleep(self.timeout), self.timeout);
         Box::pin(async move {
             let connected = within(alarm, connecting).await.ok_or(ConnectTimedOut(timeout))?;
-            connected.map_err(Into::into)
+            let connected = connected.map_err(Into::into)?;
+            if needs_http2 && !connected.connected().is_negotiated_h2() {
+                return Err(NoHttp2.into());
+            }
+            Ok(connected)
         })
     }
 }
@@ -124,6 +131,18 @@ impl fmt::Display for ConnectTimedOut {
 }
 
 impl Error for ConnectTimedOut {}
+
+/// The server does not speak the version that the configuration wants.
+#[derive(Debug)]
+struct NoHttp2;
+
+impl fmt::Display for NoHttp2 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the server does not offer HTTP/2: leave the version to it")
+    }
+}
+
+impl Error for NoHttp2 {}
 
 /// The addresses of `localhost`: where plain http may go, whatever a name service says (RFC 6761 §6.3).
 pub(super) const LOCALHOST: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];

@@ -6,13 +6,10 @@ use ::reqwest::{Body, Client, Response, redirect};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use portcullis_core::{BuildError, Principal};
 use portcullis_outbound::HttpVersion;
-use portcullis_tower::{ClientAuth, ClientAuthError, SendError, SendVia as _};
+use portcullis_tower::{ClientAuth, ClientAuthError, SendError, SendVia as _, redirect_policy};
 use serde::Serialize;
 
 use super::{Transport, connect::LOCALHOST, join::Base};
-
-/// How many redirects are followed.
-const MAX_REDIRECTS: usize = 10;
 
 /// A client on reqwest whose requests carry a credential, with URL, TLS and credential from one place.
 ///
@@ -22,7 +19,8 @@ const MAX_REDIRECTS: usize = 10;
 /// * A path is joined to the client's URL: with the URL `https://h/base`, `/foo` and `foo` are `https://h/base/foo`. Without
 ///   a URL of the client's, a path is an error.
 /// * Redirects are followed, ten at most. The credential goes along where scheme, host and port stay the same, and nowhere
-///   else. One from https to http is an error.
+///   else: from another origin on, only one that leads to yet another is followed ([`redirect_policy`]). One from https to http
+///   is an error.
 /// * No proxy of the environment is asked, and no `Referer` is sent.
 /// * After a 401 a request is sent once more with another token where there is one to be had, and the request's body is
 ///   no stream.
@@ -123,17 +121,15 @@ impl ReqwestClient {
     }
 }
 
-/// Which redirects are followed. reqwest takes the credential off where scheme, host or port change.
+/// Which redirects are followed: those that show the credential to nobody else, and none from https to http.
 fn redirects() -> redirect::Policy {
-    redirect::Policy::custom(|attempt| {
+    let shown_to_nobody_else = redirect_policy();
+    redirect::Policy::custom(move |attempt| {
         let from_https = attempt.previous().last().is_some_and(|url| url.scheme() == "https");
         if from_https && attempt.url().scheme() != "https" {
             return attempt.error("a redirect from https to http is not followed");
         }
-        if attempt.previous().len() > MAX_REDIRECTS {
-            return attempt.error("too many redirects");
-        }
-        attempt.follow()
+        shown_to_nobody_else.redirect(attempt)
     })
 }
 

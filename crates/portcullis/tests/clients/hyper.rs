@@ -1,19 +1,21 @@
 //! Clients of a configuration, and the ready one on hyper.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, Version};
-use http_body_util::{BodyExt as _, Full, StreamBody};
+use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use portcullis::{
     Auth, ClientAuth, Config, FileUserStore, RequestHead, RequiredScopes, Secret, SendError, User,
     client::{Authorization, HttpVersion, HyperClient, OnBehalfOf, Transport, TransportError},
     jwt::decode_unverified,
+    keys::{ClientTls, Identity, ServerTls},
 };
 use portcullis_testing::{
     GrantType, ManualClock, TestPrincipal, TestResource, TestTokenEndpoint, contract::shows_no_secret,
 };
-use tower::ServiceExt as _;
+use tokio::net::TcpListener;
+use tower::{Service, ServiceExt as _};
 
 use crate::{SECRET, World, credentials, soon};
 
@@ -187,6 +189,45 @@ async fn the_version_of_http_is_the_configured_one() {
 }
 
 #[tokio::test]
+async fn a_server_that_knows_no_http_2_is_told_from_a_broken_one() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/ballerina/data");
+    let identity =
+        Identity::from_files(data.join("pub--public.crt"), data.join("key--private.key"), None).unwrap();
+    let mut tls = Arc::unwrap_or_clone(ServerTls::new(identity).build().unwrap());
+    tls.alpn_protocols.clear();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(tls));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let (peer, _) = listener.accept().await.unwrap();
+        drop(acceptor.accept(peer).await);
+    });
+    let tls = ClientTls::dangerous_without_verification();
+    let client = in_code(Transport::new().tls(tls).http_version(HttpVersion::Http2), &url).await;
+    let Err(SendError::Service(error)) = client.request(get("/")).await else {
+        panic!("an error of the connection")
+    };
+    assert!(error.is_connect(), "{error:?}");
+    let told = format!("{error:?}");
+    assert!(told.ends_with("the server does not offer HTTP/2: leave the version to it"), "{told}");
+    soon("the end of the server", server).await.unwrap();
+}
+
+#[test]
+fn a_ready_client_stands_below_whatever_takes_a_service_of_requests() {
+    fn stands<B, S>()
+    where
+        S: Service<Request<B>, Future: Send> + Clone + Send + Sync + 'static,
+        S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+    }
+    // The body of tonic's clients is of this kind.
+    stands::<UnsyncBoxBody<Bytes, std::io::Error>, HyperClient>();
+    stands::<Full<Bytes>, HyperClient>();
+    stands::<::hyper::body::Incoming, HyperClient<portcullis::client::NeverReplay>>();
+}
+
+#[tokio::test]
 async fn another_certificate_than_the_trusted_one_is_refused_and_nothing_is_sent() {
     let (world, other) = (World::new().await, World::new().await);
     let origins = format!("origins = \"{}\"", other.orders.origin());
@@ -245,7 +286,7 @@ async fn a_request_that_is_not_answered_ends_in_time() {
 #[tokio::test]
 async fn a_handshake_that_does_not_end_ends_in_time() {
     let clock = ManualClock::at(crate::NOW);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
     let world = World::new().await;
     let transport = Transport::new().tls(world.tls()).clock(Arc::new(clock.clone()));

@@ -155,6 +155,20 @@ async fn a_redirect_takes_the_credential_along_within_its_origin_and_nowhere_els
         assert_eq!(away.call_count(), 1, "the refusal was another's: nothing is sent once more");
     }
 
+    // Nor does it get it back by redirecting to itself.
+    let itself = TestServer::start_https(tls.clone(), |_| {
+        Response::builder().status(307).header("location", "/again").body(bytes::Bytes::new()).unwrap()
+    })
+    .await;
+    let away = redirecting(tls.clone(), itself.origin()).await;
+    let Err(SendError::Service(error)) = client(&away, String::new()).await.get("/here").send().await else {
+        panic!("it ends there")
+    };
+    assert!(error.is_redirect(), "{error:?}");
+    let shown: Vec<_> =
+        itself.calls().iter().map(|call| call.header("authorization").map(str::to_owned)).collect();
+    assert_eq!(shown, [None]);
+
     let down = redirecting(tls.clone(), plain.url()).await;
     let Err(SendError::Service(error)) = client(&down, String::new()).await.get("/here").send().await else {
         panic!("https to http is not followed")

@@ -104,7 +104,7 @@ fn step(client: &ConfiguredClient, error: &ClientAuthError) -> &'static str {
             return match call.kind() {
                 OutboundErrorKind::Connect => "connecting",
                 OutboundErrorKind::Tls => "TLS",
-                OutboundErrorKind::Timeout => "in time",
+                OutboundErrorKind::Timeout => "waiting for the answer",
                 OutboundErrorKind::NotPermitted => "before calling",
                 _ => "reading the answer",
             };

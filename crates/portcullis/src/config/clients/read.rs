@@ -60,7 +60,7 @@ impl Places {
                 all.push(origin);
             } else if key == "origins" {
                 section
-                    .problem(key, format!("names {origin} twice, or the origin of `url`: it is one anyway"));
+                    .warn(key, format!("names {origin} twice, or the origin of `url`, which is one anyway"));
             }
             true
         };

@@ -46,7 +46,7 @@ const TELLING: [(&str, Record); 4] = [
 ];
 
 /// Keys that tell it where none of the above is there: one of those is then what is missing.
-const HINTING: [(&str, Record); 14] = [
+const HINTING: [(&str, Record); 16] = [
     ("clientId", Record::Grant),
     ("clientSecret", Record::Grant),
     ("clientAssertion", Record::Grant),
@@ -54,6 +54,8 @@ const HINTING: [(&str, Record); 14] = [
     ("refreshConfig", Record::Grant),
     ("assertion", Record::Grant),
     ("credentialBearer", Record::Grant),
+    ("clientConfig", Record::Grant),
+    ("scopes", Record::Grant),
     ("issuer", Record::Jwt),
     ("audience", Record::Jwt),
     ("customClaims", Record::Jwt),

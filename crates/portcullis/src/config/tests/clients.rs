@@ -250,10 +250,6 @@ fn a_client_says_where_its_credential_may_go() {
             "clients.orders.origins: plain http to another machine",
         ),
         (
-            "url = \"https://a.example/x\"\norigins = \"https://a.example\"",
-            "clients.orders.origins: names https://a.example twice, or the origin of `url`",
-        ),
-        (
             "anyOrigin = true\norigins = \"https://b.example\"",
             "clients.orders.origins: beside `anyOrigin` it has no effect",
         ),
@@ -328,6 +324,10 @@ fn what_works_and_should_be_known_is_warned_about() {
         (
             "url = \"http://a.example\"\nallowInsecureHttp = true",
             "2:1: clients.orders.url: plain http to another machine",
+        ),
+        (
+            "url = \"https://a.example/x\"\norigins = \"https://A.example\"",
+            "3:1: clients.orders.origins: names https://a.example twice, or the origin of `url`, which is one anyway",
         ),
         (
             "url = \"http://localhost:1\"\nsecureSocket = { disable = true }",
