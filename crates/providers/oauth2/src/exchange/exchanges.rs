@@ -62,10 +62,9 @@ struct Table {
 impl Table {
     /// The exchange of this kind on its way. One that should have ended long ago is none.
     fn on_its_way(&mut self, key: &Key, now: Duration) -> Option<&Flight> {
-        let lost = self.flights.get(key).filter(|flight| now >= flight.until).map(|flight| flight.number);
-        if let Some(number) = lost {
+        if let Some(lost) = self.flights.get(key).filter(|flight| now >= flight.until) {
+            let number = lost.number;
             self.end(key, number);
-            self.outage.broke_off(number);
         }
         self.flights.get(key)
     }
@@ -225,10 +224,10 @@ impl Exchanges {
             );
         }
         let number = table.begun + 1;
-        table.outage.permit(number, asked)?;
+        let until = asked.saturating_add(self.endpoint.lost_after());
+        table.outage.permit(number, asked, until)?;
         table.begun = number;
         let (tell, told) = oneshot::channel();
-        let until = asked.saturating_add(self.endpoint.lost_after());
         let flight = Flight { number, until, told: told.shared() };
         table.flights.insert(key, flight.clone());
         // A runtime that shuts down drops what it is given at once, which needs the table.

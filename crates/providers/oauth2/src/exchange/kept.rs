@@ -105,7 +105,6 @@ impl Kept {
 
     /// Keeps a token, unless it has no life left, or one that was asked for later is there.
     pub(super) fn put(&self, subject: &Digest, held: Held, now: Moment) {
-        self.refused.remove(subject);
         let Some(tokens) = self.tokens.as_ref().filter(|_| held.is_good(now)) else { return };
         if tokens.peek(subject).is_none_or(|current| current.number < held.number) {
             tokens.insert(*subject, Arc::new(held));

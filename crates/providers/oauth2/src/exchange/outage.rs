@@ -24,23 +24,25 @@ struct Failing {
     error: TokenError,
     count: u32,
     again_at: Duration,
-    /// The exchange that tries whether the endpoint is back. The others do not queue up behind it.
-    trial: Option<u64>,
+    /// The exchange that tries whether the endpoint is back, and when it is given up for lost. The others do not queue up
+    /// behind it.
+    trial: Option<(u64, Duration)>,
     /// The exchange that began last before the failure was known: what it and those before it say is old news.
     known_at: u64,
 }
 
 impl Outage {
-    /// Whether exchange `number` may begin at `now`; else what callers are told.
-    pub(super) fn permit(&mut self, number: u64, now: Duration) -> Result<(), TokenError> {
+    /// Whether exchange `number` may begin at `now`, which is lost if nothing was heard of it by `lost_at`; else what callers
+    /// are told.
+    pub(super) fn permit(&mut self, number: u64, now: Duration, lost_at: Duration) -> Result<(), TokenError> {
         let Some(failing) = &mut self.0 else { return Ok(()) };
         if now < failing.again_at {
             return Err(failing.error.clone().with_retry_after(failing.again_at.saturating_sub(now)));
         }
-        if failing.trial.is_some() {
+        if failing.trial.is_some_and(|(_, lost_at)| now < lost_at) {
             return Err(failing.error.clone().with_retry_after(WHILE_TRYING));
         }
-        failing.trial = Some(number);
+        failing.trial = Some((number, lost_at));
         Ok(())
     }
 
@@ -71,7 +73,7 @@ impl Outage {
     /// Exchange `number` ended without a word.
     pub(super) fn broke_off(&mut self, number: u64) {
         if let Some(failing) = &mut self.0 {
-            failing.trial.take_if(|trial| *trial == number);
+            failing.trial.take_if(|(trial, _)| *trial == number);
         }
     }
 }
@@ -90,7 +92,7 @@ mod tests {
 
     /// What is told to whoever is not let through.
     fn told(outage: &mut Outage, number: u64, now: u64) -> Option<Duration> {
-        outage.permit(number, secs(now)).err().map(|error| error.retry_after().unwrap())
+        outage.permit(number, secs(now), secs(now + 15)).err().map(|error| error.retry_after().unwrap())
     }
 
     #[test]
@@ -125,6 +127,18 @@ mod tests {
         assert!(outage.answered(3));
         assert_eq!(told(&mut outage, 4, 1), None);
         assert_eq!(told(&mut outage, 5, 1), None, "nobody tries any more");
+    }
+
+    #[test]
+    fn one_that_nobody_hears_of_does_not_keep_the_others_waiting() {
+        let mut outage = Outage::default();
+        outage.failed(1, &down(), secs(0), 1);
+        assert_eq!(told(&mut outage, 2, 1), None);
+        assert_eq!(told(&mut outage, 3, 15), Some(secs(1)));
+        assert_eq!(told(&mut outage, 3, 16), None);
+        assert_eq!(told(&mut outage, 4, 16), Some(secs(1)));
+        outage.broke_off(2);
+        assert_eq!(told(&mut outage, 4, 16), Some(secs(1)), "it is not the one that tries");
     }
 
     #[test]

@@ -121,6 +121,30 @@ async fn a_thousand_calls_of_a_hundred_callers_at_once_are_a_hundred_exchanges()
     assert_eq!(asked.len(), 100);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn on_many_threads_too_there_is_one_exchange_for_each_caller() {
+    let issued = Arc::new(AtomicUsize::new(0));
+    let server = TestServer::start(move |call| telling(&issued, call).map(Into::into)).await;
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW));
+    let url = format!("{}/token", server.origin());
+    let exchange = TokenExchange::new(config(&url, &clock)).unwrap();
+    for caller in 0..20 {
+        let calls: Vec<_> = (0..100)
+            .map(|_| {
+                let subject = OnBehalfOf::token(format!("caller-{caller}"), None);
+                let source = exchange.on_behalf_of(&subject).unwrap();
+                tokio::spawn(async move { source.token().await.unwrap() })
+            })
+            .collect();
+        let mut given = HashSet::new();
+        for call in calls {
+            given.insert(text(&call.await.unwrap()));
+        }
+        assert_eq!(given, HashSet::from([format!("of.caller-{caller}.{caller}")]));
+    }
+    assert_eq!(server.call_count(), 20);
+}
+
 #[test]
 fn digests_are_compared_whole() {
     let kept = Kept::new(1_000, secs(5));

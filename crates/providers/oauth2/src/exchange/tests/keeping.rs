@@ -1,20 +1,16 @@
 //! How long a token is kept, for whom, and how many.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
-};
-
 use http::StatusCode;
-use portcullis_core::{
-    Authorization, BoxFuture, OnBehalfOf, Probe, Secret, TokenError, TokenSource, UnixTime,
-};
+use portcullis_core::{OnBehalfOf, TokenSource as _, UnixTime};
 
 use super::{
-    super::{ExchangeCacheConfig, TokenType},
+    super::{
+        ExchangeCacheConfig,
+        kept::{Held, Kept, Moment},
+    },
     Bench, bearer, secs, text, until,
 };
-use crate::fixtures::NOW;
+use crate::{fixtures::NOW, prf::Digest};
 
 #[tokio::test]
 async fn a_token_is_kept_for_whoever_comes_with_the_same_callers_token() {
@@ -251,117 +247,6 @@ async fn without_capacity_every_call_exchanges_and_those_at_one_time_share() {
     }
 }
 
-/// An actor whose token a test changes.
-#[derive(Debug)]
-struct Changing {
-    token: Mutex<Result<Authorization, TokenError>>,
-    at_hand: bool,
-    asked: AtomicUsize,
-}
-
-impl Changing {
-    fn new(at_hand: bool) -> Arc<Self> {
-        let token = Mutex::new(Ok(bearer("actor-1")));
-        Arc::new(Self { token, at_hand, asked: AtomicUsize::new(0) })
-    }
-
-    fn set(&self, token: Result<Authorization, TokenError>) {
-        *self.token.lock().unwrap() = token;
-    }
-}
-
-impl TokenSource for Changing {
-    fn try_token(&self) -> Option<Authorization> {
-        self.token.lock().unwrap().clone().ok().filter(|_| self.at_hand)
-    }
-
-    fn token(&self) -> BoxFuture<'_, Result<Authorization, TokenError>> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        let token = self.token.lock().unwrap().clone();
-        Box::pin(async { token })
-    }
-
-    fn refused(&self, _: &Authorization) -> bool {
-        panic!("the actor's token is nobody's to refuse")
-    }
-
-    fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {
-        Box::pin(async { vec![Probe::new("actor", "here", secs(0), Ok("there".to_owned()))] })
-    }
-}
-
-async fn with_actor(actor: &Arc<Changing>) -> Bench {
-    let source = Arc::clone(actor);
-    Bench::with(|config| config.actor(source, TokenType::access_token())).await
-}
-
-#[tokio::test]
-async fn another_token_of_the_actors_is_another_exchange() {
-    for at_hand in [true, false] {
-        let actor = Changing::new(at_hand);
-        let bench = with_actor(&actor).await;
-        assert_eq!(bench.text("one").await, "access-1");
-        assert_eq!(bench.text("one").await, "access-1");
-        assert_eq!(bench.of("one").try_token().is_some(), at_hand);
-        actor.set(Ok(bearer("actor-2")));
-        assert_eq!(bench.of("one").try_token(), None);
-        assert_eq!(bench.text("one").await, "access-2");
-        let sent: Vec<_> =
-            bench.server.calls().iter().map(|call| call.parameter("actor_token").unwrap()).collect();
-        assert_eq!(sent, ["actor-1", "actor-2"]);
-        // The one of before is no longer kept: there is one for each caller.
-        assert_eq!(bench.exchange.kept().len(), 1);
-    }
-}
-
-#[tokio::test]
-async fn exchanges_with_two_tokens_of_the_actors_are_not_shared() {
-    let actor = Changing::new(true);
-    let bench = with_actor(&actor).await;
-    let hold = bench.server.hold();
-    let first = bench.spawn("one");
-    bench.server.called(1).await;
-    actor.set(Ok(bearer("actor-2")));
-    let second = bench.spawn("one");
-    bench.server.called(2).await;
-    assert_eq!(bench.exchange.on_their_way(), 2);
-    hold.release();
-    let (first, second) = (first.await.unwrap().unwrap(), second.await.unwrap().unwrap());
-    assert_ne!(first, second);
-    // Whichever came later: the one that was asked for later is kept.
-    assert_eq!(bench.of("one").try_token(), Some(second));
-}
-
-#[tokio::test]
-async fn without_a_token_of_the_actors_nothing_is_exchanged() {
-    let actor = Changing::new(true);
-    let bench = with_actor(&actor).await;
-    actor.set(Err(TokenError::transient("its server is away").with_retry_after(secs(7))));
-    let error = bench.error("one").await;
-    assert!(error.is_transient());
-    assert_eq!(error.retry_after(), Some(secs(7)));
-    assert_eq!(
-        format!("{error:?}"),
-        "there is no token of the actor's, which is this service: its server is away"
-    );
-    actor.set(Err(TokenError::permanent("its secret is wrong")));
-    assert!(!bench.error("one").await.is_transient());
-    actor.set(Ok(Authorization::basic("tom", &Secret::new("canary")).unwrap()));
-    let error = bench.error("one").await;
-    assert!(!error.is_transient());
-    assert_eq!(
-        error.to_string(),
-        "the actor's credential is no token: give `actor` a grant, a token, or a JWT that is signed"
-    );
-    assert_eq!(bench.calls(), 0);
-    let probes = bench.exchange.probe().await;
-    assert_eq!(probes.len(), 2);
-    assert!(probes[0].result.as_ref().unwrap_err().contains("the actor's credential is no token"));
-    assert_eq!(probes[1].role, "actor");
-    actor.set(Ok(bearer("actor-1")));
-    assert_eq!(bench.text("one").await, "access-1");
-}
-
 #[tokio::test]
 async fn who_finds_no_place_is_told_to_come_again_in_a_second() {
     let bench = Bench::within(2, |config| config).await;
@@ -385,56 +270,41 @@ async fn who_finds_no_place_is_told_to_come_again_in_a_second() {
     assert_eq!(bench.calls(), 3);
 }
 
-#[test]
-fn without_a_runtime_there_is_an_error_and_no_panic() {
-    use futures_util::FutureExt as _;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let bench = runtime.block_on(Bench::new());
-    let error = bench.of("one").token().now_or_never().unwrap().unwrap_err();
-    assert_eq!(error.to_string(), "tokens are exchanged on a tokio runtime, and there is none");
-    assert_eq!(bench.exchange.on_their_way(), 0);
-    runtime.block_on(bench.token("one"));
-}
-
 #[tokio::test]
-async fn an_exchange_whose_runtime_is_gone_is_begun_anew() {
+async fn a_lifetime_begins_when_the_token_was_asked_for() {
     let bench = Bench::new().await;
+    bench.server.expires_in(Some(60));
     let hold = bench.server.hold();
-    let other = std::thread::spawn({
-        let source = bench.of("one");
-        move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let waiting = tokio::spawn(async move { source.token().await });
-                tokio::task::yield_now().await;
-                drop(waiting);
-            });
-        }
-    });
-    until("the other runtime to end", || other.is_finished()).await;
-    other.join().unwrap();
+    let asking = bench.spawn("one");
+    bench.server.called(1).await;
+    bench.advance(5);
     hold.release();
+    asking.await.unwrap().unwrap();
+    bench.server.fail_with(StatusCode::BAD_REQUEST);
+    bench.advance(54);
+    assert!(bench.of("one").try_token().is_some());
     bench.quiet().await;
-    assert!(bench.text("one").await.starts_with("access-"));
+    bench.advance(1);
+    assert!(bench.of("one").try_token().is_none());
 }
 
-#[tokio::test]
-async fn an_exchange_whose_runtime_stands_still_is_given_up() {
-    let bench = Bench::new().await;
-    let still = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let source = bench.of("one");
-    // Begun there, and never driven again.
-    {
-        let _there = still.enter();
-        let mut asking = source.token();
-        let waker = std::task::Waker::noop();
-        assert!(asking.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_pending());
-    }
-    assert_eq!(bench.exchange.on_their_way(), 1);
-    let waiting = bench.spawn("one");
-    tokio::task::yield_now().await;
-    bench.advance(15);
-    assert_eq!(text(&waiting.await.unwrap().unwrap()), "access-1");
-    assert_eq!(bench.calls(), 1);
-    still.shutdown_background();
+#[test]
+fn an_older_token_that_comes_later_is_not_kept() {
+    let kept = Kept::new(10, secs(5));
+    let now = Moment { civil: NOW, monotonic: secs(0) };
+    let subject = Digest::from_bytes([1; 32]);
+    let held = |number: u64| Held {
+        token: bearer(&format!("token-{number}")),
+        actor: None,
+        number,
+        renew_at: secs(60),
+        good_until: secs(60),
+        subject_until: None,
+    };
+    let found = || text(&kept.get(&subject, None, now).unwrap().token);
+    kept.put(&subject, held(2), now);
+    kept.put(&subject, held(1), now);
+    assert_eq!(found(), "token-2");
+    kept.put(&subject, held(3), now);
+    assert_eq!(found(), "token-3");
 }

@@ -1,3 +1,4 @@
+mod acting;
 mod answers;
 mod asking;
 mod configuration;
@@ -5,6 +6,7 @@ mod crossing;
 mod keeping;
 mod outages;
 mod refusing;
+mod runtimes;
 mod secrets;
 
 use std::{sync::Arc, time::Duration};

@@ -3,7 +3,7 @@
 use http::{Response, StatusCode};
 use portcullis_core::TokenSource as _;
 
-use super::{Bench, secs, text, until};
+use super::{Bench, secs, text};
 use crate::fixtures::Log;
 
 #[tokio::test]
@@ -120,28 +120,6 @@ async fn who_is_refused_shows_that_it_is_back() {
     bench.advance(1);
     bench.error("bad").await;
     bench.token("good").await;
-}
-
-#[tokio::test]
-async fn a_trial_that_breaks_off_leaves_room_for_the_next() {
-    let bench = Bench::new().await;
-    bench.server.fail_with(StatusCode::SERVICE_UNAVAILABLE);
-    bench.error("one").await;
-    bench.server.recover();
-    bench.advance(1);
-    // It begins on a runtime that ends at once.
-    let source = bench.of("one");
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let _there = runtime.enter();
-        let mut asking = source.token();
-        let waker = std::task::Waker::noop();
-        assert!(asking.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_pending());
-    })
-    .join()
-    .unwrap();
-    until("the trial to break off", || bench.exchange.on_their_way() == 0).await;
-    bench.token("two").await;
 }
 
 #[tokio::test]

@@ -1,11 +1,8 @@
 //! Services that refuse a token, and an endpoint that refuses a caller.
 
-use http::{Response, StatusCode};
+use http::StatusCode;
 
-use super::{
-    super::{ExchangeCacheConfig, TokenType},
-    Bench, bearer, secs, text,
-};
+use super::{super::ExchangeCacheConfig, Bench, bearer, secs, text};
 
 #[tokio::test]
 async fn a_token_that_a_service_refuses_is_exchanged_anew_once_per_interval() {
@@ -240,18 +237,4 @@ async fn a_refusal_while_a_token_is_at_hand_takes_nothing_away() {
     assert_eq!(bench.calls(), 1 + 3, "every five seconds");
     assert_eq!(source.try_token(), None);
     assert!(!source.token().await.unwrap_err().is_transient());
-}
-
-#[tokio::test]
-async fn a_refusal_with_one_token_of_the_actors_says_nothing_of_the_next() {
-    let bench =
-        Bench::with(|config| config.actor(std::sync::Arc::new(bearer("actor-1")), TokenType::access_token()))
-            .await;
-    bench
-        .server
-        .answer_next_with(Response::builder().status(400).body(r#"{"error":"invalid_request"}"#).unwrap());
-    bench.error("one").await;
-    // The same caller and the same actor.
-    bench.error("one").await;
-    assert_eq!(bench.calls(), 1);
 }
