@@ -204,11 +204,16 @@ async fn refresh_tokens_rotate_or_last_and_are_forgotten() {
         assert_eq!((status, answer.get("refresh_token")), (200, None));
     }
     endpoint.with_refresh_tokens();
-    assert_eq!(ask(&endpoint, &refresh(1)).await.1["refresh_token"], "refresh-4");
+    endpoint.will_issue_refresh_token("mine");
+    assert_eq!(ask(&endpoint, &refresh(1)).await.1["refresh_token"], "mine");
+    assert_eq!(
+        ask(&endpoint, "grant_type=refresh_token&refresh_token=mine").await.1["refresh_token"],
+        "refresh-5"
+    );
     assert_eq!(ask(&endpoint, &refresh(1)).await, error("invalid_grant"));
     endpoint.forget_refresh_tokens();
-    assert_eq!(ask(&endpoint, &refresh(4)).await, error("invalid_grant"));
-    assert_eq!((endpoint.count(GrantType::Password), endpoint.count(GrantType::RefreshToken)), (1, 5));
+    assert_eq!(ask(&endpoint, &refresh(5)).await, error("invalid_grant"));
+    assert_eq!((endpoint.count(GrantType::Password), endpoint.count(GrantType::RefreshToken)), (1, 6));
 }
 
 #[tokio::test]

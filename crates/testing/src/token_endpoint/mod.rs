@@ -190,6 +190,12 @@ impl TestTokenEndpoint {
         self.state.given().next.push_back(token.to_owned());
     }
 
+    /// The next refresh token it gives out is this one. Several are given out in order. It gives some out as
+    /// [`with_refresh_tokens`](Self::with_refresh_tokens) says.
+    pub fn will_issue_refresh_token(&self, token: &str) {
+        self.state.given().next_refresh.push_back(token.to_owned());
+    }
+
     /// The access tokens given out so far.
     #[must_use]
     pub fn issued(&self) -> Vec<String> {

@@ -39,6 +39,7 @@ pub(super) struct Given {
     pub(super) subjects: Option<HashSet<String>>,
     pub(super) subject_of: HashMap<String, String>,
     pub(super) next: VecDeque<String>,
+    pub(super) next_refresh: VecDeque<String>,
     pub(super) issued: Vec<String>,
 }
 
@@ -62,6 +63,7 @@ impl Default for Given {
             subjects: None,
             subject_of: HashMap::new(),
             next: VecDeque::new(),
+            next_refresh: VecDeque::new(),
             issued: Vec::new(),
         }
     }
@@ -176,7 +178,8 @@ impl Given {
     fn issue_refreshable(&mut self, call: &Call, with_refresh_token: bool) -> Response<Bytes> {
         let mut more = Map::new();
         if with_refresh_token && self.refreshing != Refreshing::No {
-            let refresh = format!("refresh-{}", self.issued.len() + 1);
+            let number = self.issued.len() + 1;
+            let refresh = self.next_refresh.pop_front().unwrap_or_else(|| format!("refresh-{number}"));
             self.refresh = Some(refresh.clone());
             more.insert("refresh_token".to_owned(), refresh.into());
         }
