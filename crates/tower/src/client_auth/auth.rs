@@ -167,21 +167,23 @@ impl ClientAuth {
     }
 
     /// Whether the credential may go to `target`. `bound`: a target without authority is the client's own url.
+    #[inline]
     pub(super) fn check(&self, target: &Target<'_>, bound: bool) -> Result<(), ClientAuthError> {
-        let rules = &*self.shared.rules;
         // Nearly always: no name has to be taken apart.
-        if rules.origins.iter().any(|origin| origin.is_spelled(target)) {
-            return Ok(());
+        for origin in &self.shared.rules.origins {
+            if origin.is_spelled(target) {
+                return Ok(());
+            }
         }
-        if bound && !target.has_authority() && rules.url.is_some() {
-            return Ok(());
-        }
-        self.check_closely(target)
+        self.check_closely(target, bound)
     }
 
     #[cold]
-    fn check_closely(&self, target: &Target<'_>) -> Result<(), ClientAuthError> {
+    fn check_closely(&self, target: &Target<'_>, bound: bool) -> Result<(), ClientAuthError> {
         let rules = &*self.shared.rules;
+        if bound && !target.has_authority() && rules.url.is_some() {
+            return Ok(());
+        }
         let located = target.locate().map_err(|problem| {
             self.error(match problem {
                 NotLocated::Relative | NotLocated::Authority => Kind::NoOrigin,

@@ -119,10 +119,12 @@ impl Origin {
         Located { secure: self.secure, host: &self.host, port: self.port }
     }
 
-    /// Whether `target` spells this origin letter by letter. `false` says nothing.
+    /// Whether `target` spells this origin as it usually is. `false` says nothing.
     pub(super) fn is_spelled(&self, target: &Target<'_>) -> bool {
-        target.authority.is_some_and(|authority| *authority == *self.spelled)
-            && target.scheme.and_then(is_secure) == Some(self.secure)
+        let (Some(scheme), Some(authority)) = (target.scheme, target.authority) else { return false };
+        // Of a length that is known here, it is compared without a call.
+        let same_scheme = if self.secure { scheme == "https" } else { scheme == "http" };
+        same_scheme && *authority == *self.spelled
     }
 }
 

@@ -3,8 +3,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::header::AUTHORIZATION;
-use portcullis_core::Authorization;
+use http::header::{AUTHORIZATION, Entry};
 use tower_service::Service;
 
 use super::{
@@ -58,36 +57,11 @@ impl<S, P> ClientAuthService<S, P> {
         mem::replace(&mut self.inner, clone)
     }
 
-    fn send<R>(&mut self, mut request: R, token: Authorization) -> ResponseFuture<S, R>
+    #[cold]
+    fn wait<R>(&mut self, request: R, copy: Option<R>) -> ResponseFuture<S, R>
     where
-        S: Service<R, Response: IncomingResponse> + Clone,
-        R: OutgoingRequest,
-        P: Replay<R>,
+        S: Service<R> + Clone,
     {
-        if !self.auth.watches() {
-            request.headers_mut().insert(AUTHORIZATION, token.header().clone());
-            return ResponseFuture::sent(self.inner.call(request), None);
-        }
-        // Before the credential is on it: it is smaller.
-        let copy = self.replay.copy(&request);
-        request.headers_mut().insert(AUTHORIZATION, token.header().clone());
-        let (response, again) = match copy {
-            None => (self.inner.call(request), None),
-            Some(copy) => {
-                let mut inner = self.take_ready();
-                (inner.call(request), Some(Box::new(Again { inner, request: copy })))
-            }
-        };
-        ResponseFuture::sent(response, Some(Watch { auth: self.auth.clone(), token, again }))
-    }
-
-    fn wait<R>(&mut self, request: R) -> ResponseFuture<S, R>
-    where
-        S: Service<R, Response: IncomingResponse> + Clone,
-        R: OutgoingRequest,
-        P: Replay<R>,
-    {
-        let copy = if self.auth.watches() { self.replay.copy(&request) } else { None };
         ResponseFuture::waiting(Waiting {
             token: self.auth.token(),
             auth: self.auth.clone(),
@@ -112,16 +86,29 @@ where
         self.inner.poll_ready(cx).map_err(SendError::Service)
     }
 
-    fn call(&mut self, request: R) -> Self::Future {
-        if request.headers().contains_key(AUTHORIZATION) {
+    fn call(&mut self, mut request: R) -> Self::Future {
+        let allowed = self.auth.check(&request.target(), self.bound);
+        // Before the credential is on it: it is smaller.
+        let copy = if self.auth.watches() && allowed.is_ok() { self.replay.copy(&request) } else { None };
+        let Entry::Vacant(place) = request.headers_mut().entry(AUTHORIZATION) else {
             return ResponseFuture::sent(self.inner.call(request), None);
-        }
-        if let Err(error) = self.auth.check(&request.target(), self.bound) {
+        };
+        if let Err(error) = allowed {
             return ResponseFuture::failed(error.into());
         }
-        match self.auth.try_token() {
-            Some(token) => self.send(request, token),
-            None => self.wait(request),
+        let Some(token) = self.auth.try_token() else { return self.wait(request, copy) };
+        if !self.auth.watches() {
+            place.insert(token.into_header());
+            return ResponseFuture::sent(self.inner.call(request), None);
         }
+        place.insert(token.header().clone());
+        let auth = self.auth.clone();
+        let Some(copy) = copy else {
+            return ResponseFuture::sent(self.inner.call(request), Some(Watch { auth, token, again: None }));
+        };
+        let mut inner = self.take_ready();
+        let response = inner.call(request);
+        let again = Some(Box::new(Again { inner, request: copy }));
+        ResponseFuture::sent(response, Some(Watch { auth, token, again }))
     }
 }
