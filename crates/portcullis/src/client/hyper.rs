@@ -58,7 +58,7 @@ impl HyperClient {
 }
 
 impl<P> HyperClient<P> {
-    /// The same, with another one's credential: its calls are made on behalf of `caller`.
+    /// A client over the same connections whose calls are made on behalf of `caller`.
     ///
     /// # Errors
     ///

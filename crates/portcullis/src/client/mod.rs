@@ -12,12 +12,15 @@ use portcullis::{Config, SendVia as _};
 let config = Config::load("Config.toml")?;
 let orders = config.client("orders")?.build().await?;
 
-let client = reqwest::Client::new();
+let client = reqwest::Client::builder().redirect(portcullis::redirect_policy()).build()?;
 let reply = client.get("https://orders.example/orders/7").send_via(&orders).await?;
 # drop(reply);
 # Ok(())
 # }
 ```
+
+That client is of reqwest 0.13, with the features that the application gives it, its TLS among them: portcullis asks for none
+that decides about TLS. [`redirect_policy`](crate::redirect_policy) says why it is worth having.
 
 Or take a ready one, with URL, TLS and credential from one table. Paths are joined to its URL:
 

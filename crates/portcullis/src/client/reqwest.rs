@@ -60,7 +60,7 @@ impl ReqwestClient {
         Ok(Self { client, auth, base })
     }
 
-    /// The same, with another one's credential: its calls are made on behalf of `caller`.
+    /// A client over the same connections whose calls are made on behalf of `caller`.
     ///
     /// # Errors
     ///

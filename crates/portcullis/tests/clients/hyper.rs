@@ -10,6 +10,7 @@ use portcullis::{
     client::{Authorization, HttpVersion, HyperClient, OnBehalfOf, Transport, TransportError},
     jwt::decode_unverified,
     keys::{ClientTls, Identity, ServerTls},
+    oauth2::grant::RotationHook,
 };
 use portcullis_testing::{
     GrantType, ManualClock, TestPrincipal, TestResource, TestTokenEndpoint, contract::shows_no_secret,
@@ -88,6 +89,33 @@ async fn whatever_is_made_of_a_client_has_one_token_and_reading_it_contacts_nobo
     assert_eq!(hyper.request(get("/")).await.unwrap().status(), StatusCode::OK);
     assert_eq!(hyper.clone().oneshot(get("/")).await.unwrap().status(), StatusCode::OK);
     assert_eq!(tokens.call_count(), 1);
+}
+
+#[tokio::test]
+async fn the_hook_of_a_client_is_told_of_its_new_refresh_token_and_of_no_other() {
+    let tokens = TestTokenEndpoint::start().await;
+    tokens.with_refresh_tokens();
+    tokens.accept_refresh_token("first-refresh-token");
+    let client = |name: &str| {
+        format!(
+            "[clients.{name}]\nurl = \"https://orders.example\"\nauth = {{ refreshUrl = \"{}\", refreshToken = \
+             \"first-refresh-token\", clientId = \"shop\", clientSecret = \"{SECRET}\" }}\n",
+            tokens.url()
+        )
+    };
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let hook = RotationHook::new(move |token: Secret| {
+        let tell = tell.clone();
+        async move { Ok(tell.send(token.expose().to_owned())?) }
+    });
+    let text = client("\"or ders\"") + &client("others");
+    let config = Config::builder().rotation_hook("or ders", hook).parse(&text, ".").unwrap();
+    for (name, hears) in [("or ders", true), ("others", false)] {
+        tokens.accept_refresh_token("first-refresh-token");
+        let auth = config.client(name).unwrap().build().await.unwrap();
+        auth.generate_token().await.unwrap();
+        assert_eq!(told.try_recv().is_ok_and(|token| token.starts_with("refresh-")), hears, "{name}");
+    }
 }
 
 #[tokio::test]
