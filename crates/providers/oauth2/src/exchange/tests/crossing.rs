@@ -2,14 +2,16 @@
 
 use std::{
     collections::HashSet,
+    fmt,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use http::{Response, StatusCode};
-use portcullis_core::{Clock, OnBehalfOf, TokenSource};
+use portcullis_core::{BoxFuture, Clock, OnBehalfOf, TokenSource, UnixTime};
 use portcullis_testing::{Call, ManualClock, TestServer};
 
 use super::{
@@ -145,18 +147,80 @@ async fn on_many_threads_too_there_is_one_exchange_for_each_caller() {
     assert_eq!(server.call_count(), 20);
 }
 
-#[test]
-fn digests_are_compared_whole() {
-    let kept = Kept::new(1_000, secs(5));
-    let now = Moment { civil: NOW, monotonic: secs(0) };
-    let held = |number: usize| Held {
-        token: bearer(&format!("token-{number}")),
+/// A clock that lets something happen when it is looked at for the second time.
+#[derive(Debug)]
+struct Interrupting {
+    manual: ManualClock,
+    looks: AtomicUsize,
+    happens: Happens,
+}
+
+#[derive(Default)]
+struct Happens(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl fmt::Debug for Happens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Happens")
+    }
+}
+
+impl Clock for Interrupting {
+    fn now(&self) -> UnixTime {
+        self.manual.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        if self.looks.fetch_add(1, Ordering::Relaxed) == 1
+            && let Some(happens) = self.happens.0.lock().unwrap().take()
+        {
+            happens();
+        }
+        self.manual.monotonic()
+    }
+
+    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
+        self.manual.sleep(span)
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_comes_while_it_is_looked_for_is_found() {
+    let server = TestServer::start(|_| panic!("nothing is asked for")).await;
+    let clock = Arc::new(Interrupting {
+        manual: ManualClock::at(NOW),
+        looks: AtomicUsize::new(0),
+        happens: Happens::default(),
+    });
+    let shared: Arc<dyn Clock> = Arc::clone(&clock) as _;
+    let exchange = TokenExchange::new(config(&format!("{}/token", server.origin()), &shared)).unwrap();
+    *clock.happens.0.lock().unwrap() = Some(Box::new({
+        let exchange = exchange.clone();
+        move || {
+            let now = Moment { civil: NOW, monotonic: secs(0) };
+            exchange.kept().put(&exchange.digest_of("one"), held("meanwhile"), now);
+        }
+    }));
+    let source = exchange.on_behalf_of(&OnBehalfOf::token("one", None)).unwrap();
+    assert_eq!(text(&source.token().await.unwrap()), "meanwhile");
+    assert_eq!(server.call_count(), 0);
+}
+
+/// A token for a minute from the beginning.
+fn held(token: &str) -> Held {
+    Held {
+        token: bearer(token),
         actor: None,
         number: 1,
         renew_at: secs(60),
         good_until: secs(60),
         subject_until: None,
-    };
+    }
+}
+
+#[test]
+fn digests_are_compared_whole() {
+    let kept = Kept::new(1_000, secs(5));
+    let now = Moment { civil: NOW, monotonic: secs(0) };
     // Alike but for one byte, each time another one.
     let digest = |number: usize| {
         let mut bytes = [7; 32];
@@ -164,7 +228,7 @@ fn digests_are_compared_whole() {
         Digest::from_bytes(bytes)
     };
     for number in 0..32 {
-        kept.put(&digest(number), held(number), now);
+        kept.put(&digest(number), held(&format!("token-{number}")), now);
     }
     for number in 0..32 {
         let found = kept.get(&digest(number), None, now).unwrap();

@@ -5,6 +5,7 @@ use std::{
     task::{Context, Waker},
 };
 
+use futures_util::FutureExt as _;
 use http::StatusCode;
 use portcullis_core::TokenSource;
 use tokio::runtime::{Builder, Runtime};
@@ -24,13 +25,30 @@ fn begin_on(runtime: &Runtime, source: &Arc<dyn TokenSource>) {
 
 #[test]
 fn without_a_runtime_there_is_an_error_and_no_panic() {
-    use futures_util::FutureExt as _;
     let runtime = runtime();
     let bench = runtime.block_on(Bench::new());
     let error = bench.of("one").token().now_or_never().unwrap().unwrap_err();
     assert_eq!(error.to_string(), "tokens are exchanged on a tokio runtime, and there is none");
     assert_eq!(bench.exchange.on_their_way(), 0);
     runtime.block_on(bench.token("one"));
+}
+
+#[test]
+fn on_a_runtime_that_ends_there_is_an_error_and_no_standstill() {
+    let runtime = runtime();
+    let bench = runtime.block_on(Bench::new());
+    let ended = self::runtime();
+    let handle = ended.handle().clone();
+    ended.shutdown_background();
+    let _there = handle.enter();
+    let error = bench.of("one").token().now_or_never().unwrap().unwrap_err();
+    assert!(error.is_transient());
+    assert_eq!(
+        error.to_string(),
+        "the exchange of a token broke off: the runtime that it ran on is gone, or stands still"
+    );
+    assert_eq!(bench.exchange.on_their_way(), 0);
+    assert_eq!(bench.calls(), 0);
 }
 
 #[tokio::test]
