@@ -18,6 +18,8 @@ use self::{
     state::{Failure, Held, State},
 };
 
+pub(crate) use self::state::renewal_span;
+
 /// The default of `minRefreshInterval`, and its bounds.
 pub(crate) const MIN_REFRESH_INTERVAL: Duration = Duration::from_secs(10);
 pub(crate) const LEAST_REFRESH_INTERVAL: Duration = Duration::from_millis(100);

@@ -32,7 +32,7 @@ impl Held {
     /// The one that was asked for at `asked`.
     pub(super) fn new(fetched: &Fetched, asked: Duration) -> Self {
         let good_until = asked.saturating_add(fetched.lifetime);
-        let due_at = good_until.saturating_sub(jittered((fetched.lifetime / RENEW_PART).min(RENEW_MOST)));
+        let due_at = good_until.saturating_sub(renewal_span(fetched.lifetime));
         Self { token: fetched.token.clone(), due_at, renew_at: due_at, good_until }
     }
 
@@ -100,6 +100,11 @@ impl Failure {
             again_without_at: now.saturating_add(wait.min(BACK_OFF_WITHOUT).max(told)),
         }
     }
+}
+
+/// What a token of this lifetime has left when it begins to be renewed.
+pub(crate) fn renewal_span(lifetime: Duration) -> Duration {
+    jittered((lifetime / RENEW_PART).min(RENEW_MOST))
 }
 
 /// `span`, more or less: from three quarters to five quarters of it, so that many processes do not ask at once.

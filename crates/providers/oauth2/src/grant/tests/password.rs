@@ -131,6 +131,18 @@ async fn a_refused_refresh_token_makes_room_for_name_and_password() {
 }
 
 #[tokio::test]
+async fn a_refused_refresh_token_is_not_tried_again() {
+    let server = endpoint().await;
+    server.with_refresh_tokens();
+    let bench = bench(&server, |config| config.refresh(RefreshConfig::inferred()));
+    assert_eq!(bench.token().await, "access-1");
+    server.forget_refresh_tokens();
+    server.member("refresh_token", serde_json::Value::Null);
+    assert_eq!((bench.next().await, bench.next().await), ("access-2".into(), "access-3".into()));
+    assert_eq!((server.count(GrantType::RefreshToken), server.count(GrantType::Password)), (1, 3));
+}
+
+#[tokio::test]
 async fn an_endpoint_in_trouble_costs_no_refresh_token() {
     let server = endpoint().await;
     server.with_refresh_tokens();

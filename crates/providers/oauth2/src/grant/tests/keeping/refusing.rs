@@ -128,6 +128,22 @@ async fn a_refused_token_whose_renewal_is_under_way_is_given_to_nobody() {
 }
 
 #[tokio::test]
+async fn a_fetch_that_is_under_way_serves_whoever_was_refused_within_the_interval() {
+    let bench = Bench::new();
+    bench.will(Ok(("first", 100))).will(Ok(("second", 8)));
+    assert_eq!(bench.token().await, "first");
+    assert!(bench.refused("first"));
+    assert_eq!(bench.token().await, "second");
+    bench.clock.advance(7 * SECOND);
+    assert_eq!(bench.at_hand().as_deref(), Some("second"));
+    bench.until_called(3).await;
+    assert!(bench.refused("second"));
+    bench.answer(Ok(("third", 100)));
+    assert_eq!(bench.token().await, "third");
+    assert_eq!(bench.calls(), 3);
+}
+
+#[tokio::test]
 async fn a_refused_token_that_has_ended_meanwhile_is_replaced_without_force() {
     let bench = Bench::new();
     bench.will(Ok(("first", 100))).will(Ok(("second", 100))).will(Ok(("third", 100)));
