@@ -47,7 +47,7 @@ impl<S, P> ClientAuthService<S, P> {
 
     /// The service that said it is ready. Its clone, which did not, stays.
     ///
-    /// `Service::clone`: "services are permitted to panic if `call` is invoked without obtaining `Poll::Ready(Ok(()))` from
+    /// tower: "Services are permitted to panic if `call` is invoked without obtaining `Poll::Ready(Ok(()))` from
     /// `poll_ready`".
     fn take_ready(&mut self) -> S
     where
@@ -90,6 +90,7 @@ where
         let allowed = self.auth.check(&request.target(), self.bound);
         // Before the credential is on it: it is smaller.
         let copy = if self.auth.watches() && allowed.is_ok() { self.replay.copy(&request) } else { None };
+        // One look-up says whether it is there, and where it goes.
         let Entry::Vacant(place) = request.headers_mut().entry(AUTHORIZATION) else {
             return ResponseFuture::sent(self.inner.call(request), None);
         };
