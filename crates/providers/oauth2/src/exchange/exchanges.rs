@@ -17,10 +17,10 @@ use tracing::{info, warn};
 
 use super::{
     endpoint::{Concern, ExchangeEndpoint, Exchanged, Failed},
-    kept::{Held, Kept, Moment, renewal_span},
+    kept::{Held, Kept, Moment},
     outage::Outage,
 };
-use crate::prf::Digest;
+use crate::{grant::keeper::renewal_span, prf::Digest};
 
 /// What a caller is told to wait who found no place.
 const RETRY_AFTER: Duration = Duration::from_secs(1);

@@ -71,15 +71,6 @@ impl Held {
     }
 }
 
-/// What a token has left when it begins to be renewed: more or less, so that many processes do not ask at once.
-pub(super) fn renewal_span(lifetime: Duration) -> Duration {
-    const PART: u32 = 5;
-    const MOST: Duration = Duration::from_secs(300);
-    // Without randomness there is no jitter, which is no reason to fail.
-    let random = getrandom::u32().unwrap_or(u32::MAX / 2);
-    (lifetime / PART).min(MOST).mul_f64(0.75 + f64::from(random) / f64::from(u32::MAX) / 2.0)
-}
-
 impl Kept {
     pub(super) fn new(capacity: usize, refused_for: Duration) -> Self {
         let room = UNIT.saturating_mul(capacity as u64);

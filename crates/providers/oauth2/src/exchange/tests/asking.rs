@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use portcullis_core::{AssertionSigner, Secret, TokenError, TokenSource as _};
+use portcullis_core::{AssertionSigner, OnBehalfOf, Secret, TokenError, TokenSource as _, UnixTime};
 use portcullis_outbound::Endpoint;
+use portcullis_testing::TestPrincipal;
 
-use super::{super::TokenType, Bench, bearer};
+use super::{super::TokenType, Bench, bearer, secs};
 use crate::{ClientAuthentication, CredentialBearer, TokenExchangeConfig};
 
 impl Bench {
@@ -124,6 +125,24 @@ async fn a_client_that_signs_says_who_it_is_anew_with_each_exchange() {
         assert_eq!((call.header("authorization"), call.parameter("client_secret")), (None, None));
     }
     assert_eq!(bench.calls(), 2);
+}
+
+#[tokio::test]
+async fn the_token_of_a_request_is_exchanged_until_it_expires() {
+    let end = UnixTime::from_secs(4_000_000_000);
+    let caller = TestPrincipal::new("alice").expires_at(end).principal();
+    let subject = OnBehalfOf::caller(&caller).unwrap();
+    let token = subject.subject_token().expose().to_owned();
+    let bench = Bench::new().await;
+    let source = bench.exchange.on_behalf_of(&subject).unwrap();
+    source.token().await.unwrap();
+    assert_eq!(bench.server.calls()[0].parameter("subject_token"), Some(token));
+    bench.manual.set(end.saturating_sub(secs(1)));
+    assert!(source.try_token().is_some());
+    bench.manual.set(end);
+    assert!(source.try_token().is_none());
+    assert!(!source.token().await.unwrap_err().is_transient());
+    assert_eq!(bench.calls(), 1);
 }
 
 #[tokio::test]
