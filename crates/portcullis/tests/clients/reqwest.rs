@@ -15,6 +15,12 @@ async fn ready(config: &Config) -> ReqwestClient {
     config.client("orders").unwrap().reqwest().await.unwrap()
 }
 
+/// reqwest with TLS and without a provider of cryptography panics where a client is made.
+#[test]
+fn a_plain_client_of_reqwest_can_be_made_with_our_features_alone() {
+    assert!(reqwest::Client::builder().build().is_ok());
+}
+
 #[tokio::test]
 async fn a_ready_client_joins_paths_and_sends_what_reqwest_can() {
     let world = World::new().await;
