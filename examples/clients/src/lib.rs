@@ -35,8 +35,6 @@ pub struct Surroundings {
 /// When they cannot be started.
 pub async fn start() -> Result<Surroundings, Box<dyn Error>> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    // For reqwest, whose default features would bring it. Where there is one already, that will do.
-    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
 
     // Stands for your identity provider. It has one client, and this token for it.
     let (issuer, tokens) = (TestIssuer::start().await, TestTokenEndpoint::start().await);

@@ -22,8 +22,6 @@ use self::identity_provider::IdentityProvider;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    // For reqwest, whose default features would bring it. Where there is one already, that will do.
-    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
 
     let id = IdentityProvider::start().await;
     let folder = tempfile::tempdir()?;
