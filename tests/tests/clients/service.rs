@@ -143,7 +143,5 @@ pub(crate) async fn failure(client: &ReqwestClient) -> String {
 
 /// reqwest's own client, as it is unless told otherwise.
 pub(crate) fn plain() -> reqwest::Client {
-    // It fails where somebody else was faster, which is as good.
-    _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     reqwest::Client::new()
 }
