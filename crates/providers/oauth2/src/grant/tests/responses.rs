@@ -8,7 +8,10 @@ use portcullis_outbound::Endpoint;
 use portcullis_testing::{ManualClock, TestServer};
 use serde_json::{Value, json};
 
-use crate::{ClientCredentials, ClientCredentialsConfig, fixtures::NOW};
+use crate::{
+    ClientCredentials, ClientCredentialsConfig,
+    fixtures::{NOW, text},
+};
 
 /// A token endpoint that gives one answer.
 struct Bench {
@@ -30,7 +33,7 @@ impl Bench {
     async fn raw(&self, status: u16, body: &str) -> Result<String, TokenError> {
         self.server.answer_with(Response::builder().status(status).body(body.to_owned()).unwrap());
         let source = ClientCredentials::new(self.config()).unwrap();
-        source.token().await.map(|token| token.expose().to_owned())
+        source.token().await.map(|token| text(&token))
     }
 
     async fn answer(&self, body: &Value) -> Result<String, TokenError> {

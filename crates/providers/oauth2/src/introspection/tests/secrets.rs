@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use portcullis_core::{BoxFuture, Outcome, Probe, Provider as _, Secret, TokenError, TokenSource};
+use portcullis_core::{Outcome, Provider as _};
 use portcullis_outbound::HttpVersion;
 use serde_json::json;
 
 use super::{Bench, CacheConfig, known, unavailable};
-use crate::fixtures::Log;
+use crate::fixtures::{Log, bearer};
 
 const TOKEN: &str = "canary-token-4711";
 const SECRET: &str = "canary-secret-0815";
@@ -54,29 +54,13 @@ async fn no_secret_shows_in_debug_logs_errors_and_states() {
     }
 }
 
-/// A token of our own.
-#[derive(Debug)]
-struct OwnToken;
-
-impl TokenSource for OwnToken {
-    fn token(&self) -> BoxFuture<'_, Result<Secret, TokenError>> {
-        Box::pin(async { Ok(Secret::new("canary-own")) })
-    }
-
-    fn refused(&self, _: &Secret) {}
-
-    fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {
-        Box::pin(async { Vec::new() })
-    }
-}
-
 #[tokio::test]
 async fn nothing_beneath_logs_a_secret_in_either_version_of_http() {
     for version in [HttpVersion::Http11, HttpVersion::Http2] {
         let log = Log::default();
         let _guard = log.listen();
         let bench = Bench::with(|config| {
-            let client = config.client.clone().http_version(version).auth(Arc::new(OwnToken));
+            let client = config.client.clone().http_version(version).auth(Arc::new(bearer("canary-own")));
             let client = client.payload("p", "canary-payload").header("x-key", "canary-header");
             config.optional_param("tenant", PARAM).client(client)
         })
