@@ -44,6 +44,10 @@ impl RequestSource for AxumRequest {
     fn view<'a>(&'a self, _: &Method, uri: &'a Uri, extensions: &'a Extensions) -> RequestView<'a> {
         Self::locate(uri, extensions)
     }
+
+    fn settles_policies(&self) -> bool {
+        false
+    }
 }
 
 /// The path and the route to judge by.

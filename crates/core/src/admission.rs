@@ -16,7 +16,6 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Admission {
     how: How,
-    policy: Policy,
     /// What it takes to ask again while a connection is open.
     again: Option<Arc<Again>>,
 }
@@ -25,8 +24,8 @@ pub struct Admission {
 enum How {
     Authenticated(Principal),
     /// `optional` let a request without credentials in.
-    Anonymous,
-    Public,
+    Anonymous(Policy),
+    Public(Policy),
 }
 
 /// What holds the admission in a request's extensions. Nobody else can name it, so nobody else can put one there.
@@ -34,16 +33,16 @@ enum How {
 struct Attached(Admission);
 
 impl Admission {
-    pub(crate) fn authenticated(principal: Principal, policy: &Policy) -> Self {
-        Self { how: How::Authenticated(principal), policy: policy.clone(), again: None }
+    pub(crate) const fn authenticated(principal: Principal) -> Self {
+        Self { how: How::Authenticated(principal), again: None }
     }
 
     pub(crate) fn anonymous(policy: &Policy) -> Self {
-        Self { how: How::Anonymous, policy: policy.clone(), again: None }
+        Self { how: How::Anonymous(policy.clone()), again: None }
     }
 
     pub(crate) fn public(policy: &Policy) -> Self {
-        Self { how: How::Public, policy: policy.clone(), again: None }
+        Self { how: How::Public(policy.clone()), again: None }
     }
 
     /// The admission of the request that carries `extensions`; `None` where no layer ran.
@@ -59,8 +58,8 @@ impl Admission {
     pub fn attach(self, extensions: &mut Extensions) {
         let keeps_earlier = Self::of(extensions).is_some_and(|earlier| match self.how {
             How::Authenticated(_) => false,
-            How::Anonymous => earlier.principal().is_some(),
-            How::Public => true,
+            How::Anonymous(_) => earlier.principal().is_some(),
+            How::Public(_) => true,
         });
         if !keeps_earlier {
             extensions.insert(Attached(self));
@@ -90,7 +89,7 @@ impl Admission {
     /// ([`RejectionKind::LayerMissing`]) and where the route is public ([`RejectionKind::PublicRoute`]).
     pub fn demand_caller<'e>(extensions: &'e Extensions, asker: &str) -> Result<&'e Principal, Rejection> {
         Self::demanded(extensions).map(|(principal, _)| principal).inspect_err(|rejection| {
-            let label = Self::of(extensions).map_or("", |admission| admission.policy.label());
+            let label = Self::of(extensions).map_or("", |admission| admission.policy().label());
             chain::log_narrowed(label, rejection, asker);
         })
     }
@@ -122,20 +121,23 @@ impl Admission {
     }
 
     fn demanded(extensions: &Extensions) -> Result<(&Principal, &Policy), Rejection> {
-        let Some(Self { how, policy, .. }) = Self::of(extensions) else {
+        let Some(Self { how, .. }) = Self::of(extensions) else {
             return Err(Self::missing());
         };
         match how {
-            How::Authenticated(principal) => Ok((principal, policy)),
-            How::Anonymous => Err(policy.without_credential()),
-            How::Public => Err(policy.without_caller()),
+            How::Authenticated(principal) => Ok((principal, principal.policy())),
+            How::Anonymous(policy) => Err(policy.without_credential()),
+            How::Public(policy) => Err(policy.without_caller()),
         }
     }
 
     /// What let the request in: the service, or the resource or route that overrides it.
     #[must_use]
     pub const fn policy(&self) -> &Policy {
-        &self.policy
+        match &self.how {
+            How::Authenticated(principal) => principal.policy(),
+            How::Anonymous(policy) | How::Public(policy) => policy,
+        }
     }
 
     /// The caller, where there is one.
@@ -143,7 +145,7 @@ impl Admission {
     pub const fn principal(&self) -> Option<&Principal> {
         match &self.how {
             How::Authenticated(principal) => Some(principal),
-            How::Anonymous | How::Public => None,
+            How::Anonymous(_) | How::Public(_) => None,
         }
     }
 
@@ -152,7 +154,7 @@ impl Admission {
     pub fn into_principal(self) -> Option<Principal> {
         match self.how {
             How::Authenticated(principal) => Some(principal),
-            How::Anonymous | How::Public => None,
+            How::Anonymous(_) | How::Public(_) => None,
         }
     }
 
@@ -181,6 +183,6 @@ impl Admission {
     /// Whether the route is public: the credential was not looked at.
     #[must_use]
     pub const fn is_public(&self) -> bool {
-        matches!(self.how, How::Public)
+        matches!(self.how, How::Public(_))
     }
 }

@@ -4,7 +4,7 @@ use std::{fmt, ops::Deref, sync::Arc};
 
 use http::Extensions;
 
-use crate::{Admission, Authorization, Clock, Expired, Identity, Scheme};
+use crate::{Admission, Authorization, Clock, Element, Expired, Identity, Policy, Scheme};
 
 /// Who the caller turned out to be.
 ///
@@ -15,9 +15,11 @@ use crate::{Admission, Authorization, Clock, Expired, Identity, Scheme};
 #[derive(Clone)]
 pub struct Principal {
     identity: Arc<Identity>,
-    provider: Arc<str>,
+    /// What let the caller in. Name and clock are looked up in it: what threads share costs each of them to count.
+    policy: Policy,
+    /// Which of its elements did.
+    element: usize,
     scheme: Scheme,
-    clock: Arc<dyn Clock>,
     /// A token alone: a password is kept nowhere.
     authorization: Option<Authorization>,
 }
@@ -26,11 +28,11 @@ impl Principal {
     /// States that an element's provider vouched for `identity`. The chain alone may say so.
     pub(crate) const fn assertion(
         identity: Arc<Identity>,
-        provider: Arc<str>,
+        policy: Policy,
+        element: usize,
         scheme: Scheme,
-        clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { identity, provider, scheme, clock, authorization: None }
+        Self { identity, policy, element, scheme, authorization: None }
     }
 
     /// Takes along the token that the caller showed.
@@ -51,7 +53,7 @@ impl Principal {
     /// The name of the element's provider: `file`, `jwt`, or the name given in the configuration.
     #[must_use]
     pub fn provider(&self) -> &str {
-        &self.provider
+        self.policy.elements().get(self.element).map_or("", Element::name)
     }
 
     /// The scheme of the credential.
@@ -80,7 +82,7 @@ impl Principal {
     ///
     /// It knows nothing of revocation; [`Admission::lease`] does.
     pub fn expired(&self) -> Expired {
-        Expired::at(&self.clock, self.identity.good_until())
+        Expired::at(self.clock(), self.identity.good_until())
     }
 
     /// The token that the caller showed, wherever in the request it stood, for calls on the caller's behalf
@@ -90,8 +92,12 @@ impl Principal {
         self.authorization.as_ref()
     }
 
-    pub(crate) const fn clock(&self) -> &Arc<dyn Clock> {
-        &self.clock
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        self.policy.clock()
+    }
+
+    pub(crate) const fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     pub(crate) const fn shared_identity(&self) -> &Arc<Identity> {
@@ -115,7 +121,7 @@ impl Deref for Principal {
 impl fmt::Debug for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Principal")
-            .field("provider", &self.provider)
+            .field("provider", &self.provider())
             .field("scheme", &self.scheme)
             .field("identity", &self.identity)
             .finish()

@@ -28,6 +28,16 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// The scheme of the credentials that it looks at.
     fn scheme(&self) -> Scheme;
 
+    /// Whose credential it is, where it was accepted before and would be now. `None` says nothing: the credential is then
+    /// read, and [`Provider::try_authenticate`] asked.
+    ///
+    /// For providers that remember. They are asked with `text` as it stands in the `Authorization` header, after scheme
+    /// and space, before anything is known of its form: what was accepted was read then. It has to be found by all its
+    /// bytes, and everything that may have changed since (the time, a key) is looked at again.
+    fn recall(&self, _text: &[u8], _cx: &Context<'_>) -> Option<Arc<Identity>> {
+        None
+    }
+
     /// Answers at once, or says with `None` that it has to wait: [`Provider::authenticate`] is asked then.
     ///
     /// This is the path of every request. It must not block, and should not allocate where it can be helped.

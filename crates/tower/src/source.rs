@@ -30,6 +30,12 @@ impl From<IpAddr> for ClientAddr {
 pub trait RequestSource {
     /// What is known of a request.
     fn view<'a>(&'a self, method: &Method, uri: &'a Uri, extensions: &'a Extensions) -> RequestView<'a>;
+
+    /// Whether a view may name a policy. Where it never does and the service has no resources, callers that are remembered
+    /// are let in without asking where the request goes.
+    fn settles_policies(&self) -> bool {
+        true
+    }
 }
 
 /// Where a request goes, and from whom.
@@ -84,5 +90,9 @@ impl RequestSource for PlainRequest {
     fn view<'a>(&'a self, _: &Method, uri: &'a Uri, extensions: &'a Extensions) -> RequestView<'a> {
         let client = extensions.get::<ClientAddr>().map(|ClientAddr(address)| *address);
         RequestView::new(uri.path()).with_client(client)
+    }
+
+    fn settles_policies(&self) -> bool {
+        false
     }
 }

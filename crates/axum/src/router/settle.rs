@@ -81,6 +81,10 @@ impl RequestSource for RouteGuard {
             None => AxumRequest::locate(uri, extensions),
         }
     }
+
+    fn settles_policies(&self) -> bool {
+        self.settled.is_some()
+    }
 }
 
 /// Whether the resource speaks for every path of the route.

@@ -198,11 +198,13 @@ impl AuthBuilder {
                 "a service without `auth` would refuse everybody: add an element, give resources their own, or say `public`",
             ));
         }
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let label = format!("service {}", self.path);
         let policy = if self.public {
-            Policy::public(label, self.protocol)
+            Policy::public(label, self.protocol, Arc::clone(&clock))
         } else {
-            Policy::guarded(label, self.elements, self.optional, self.protocol, &self.realm)
+            let clock = Arc::clone(&clock);
+            Policy::guarded(label, self.elements, self.optional, self.protocol, &self.realm, clock)
         };
         let mut inner = Inner {
             path: self.path.into(),
@@ -215,7 +217,7 @@ impl AuthBuilder {
             sources: self.sources,
             protocol: self.protocol,
             revalidate_interval: self.revalidate_interval,
-            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+            clock,
         };
         let mut compiled = Vec::new();
         for resource in self.resources {

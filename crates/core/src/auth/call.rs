@@ -32,6 +32,7 @@ pub async fn authenticate_header(
         false,
         Protocol::Http,
         REALM,
+        Arc::clone(clock),
     );
     let sources = CredentialSources::header();
     let subject = Subject {
@@ -42,6 +43,7 @@ pub async fn authenticate_header(
         max_credential_bytes: DEFAULT_MAX_CREDENTIAL_BYTES,
         timeout: DEFAULT_DECISION_TIMEOUT,
         clock,
+        not_remembered: false,
     };
     let decision = match chain::decide(&policy, subject) {
         Step::Ready(decision) => decision,

@@ -55,13 +55,14 @@ pub struct RequestHead<'a> {
     pub headers: &'a HeaderMap,
     /// The caller's address, where it is known.
     pub client: Option<IpAddr>,
+    not_remembered: bool,
 }
 
 impl<'a> RequestHead<'a> {
     /// A request of which no router has chosen a route, from an unknown address.
     #[must_use]
     pub const fn new(method: &'a Method, path: &'a str, headers: &'a HeaderMap) -> Self {
-        Self { method, path, route: None, headers, client: None }
+        Self { method, path, route: None, headers, client: None, not_remembered: false }
     }
 
     /// The same with the pattern of the route that a router chose.
@@ -75,6 +76,13 @@ impl<'a> RequestHead<'a> {
     #[must_use]
     pub const fn with_client(mut self, client: Option<IpAddr>) -> Self {
         self.client = client;
+        self
+    }
+
+    /// The same where [`Auth::decide_at_once`] has said nothing, so that no memory is searched again.
+    #[must_use]
+    pub const fn not_at_once(mut self) -> Self {
+        self.not_remembered = true;
         self
     }
 
@@ -157,6 +165,21 @@ impl Auth {
         }
     }
 
+    /// Decides where it makes no difference where the request goes and from whom, which costs something to find out: a
+    /// caller that is remembered is let in, and whoever shows no credential is not. `None` says nothing: ask
+    /// [`Auth::decide`].
+    ///
+    /// Only in a service without resources, and only where no log would show the rest of the request.
+    #[must_use]
+    pub fn decide_at_once(&self, method: &Method, headers: &HeaderMap) -> Option<Decision> {
+        let inner = &*self.0;
+        if !inner.resources.is_empty() {
+            return None;
+        }
+        let head = RequestHead::new(method, "", headers);
+        chain::decide_at_once(&inner.policy, &self.subject(&head))
+    }
+
     /// Decides on a request by a policy that was settled before, for instance when a router was built.
     #[must_use]
     pub fn decide_by(&self, policy: &Policy, request: &RequestHead<'_>) -> Step {
@@ -173,6 +196,7 @@ impl Auth {
             max_credential_bytes: inner.max_credential_bytes,
             timeout: inner.decision_timeout,
             clock: &inner.clock,
+            not_remembered: request.not_remembered,
         }
     }
 
@@ -354,10 +378,11 @@ impl Inner {
     fn policy_with(&self, over: Override, label: String) -> Result<Policy, BuildError> {
         let described = |error: BuildError| BuildError::new(format!("{label}: {error}"));
         let applied = over.apply(self.policy.elements(), self.policy.is_optional()).map_err(described)?;
+        let clock = Arc::clone(&self.clock);
         Ok(match applied {
-            None => Policy::public(label, self.protocol),
+            None => Policy::public(label, self.protocol, clock),
             Some((elements, optional)) => {
-                Policy::guarded(label, elements, optional, self.protocol, &self.realm)
+                Policy::guarded(label, elements, optional, self.protocol, &self.realm, clock)
             }
         })
     }
@@ -368,7 +393,8 @@ impl Inner {
         self.resources = resources;
         if !self.policy.is_public() && self.policy.elements().is_empty() {
             let schemes = self.resources.iter().flat_map(|resource| resource.policy.schemes());
-            self.policy = Policy::closed(self.policy.label(), schemes, self.protocol, &self.realm);
+            let clock = Arc::clone(&self.clock);
+            self.policy = Policy::closed(self.policy.label(), schemes, self.protocol, &self.realm, clock);
         }
     }
 

@@ -12,6 +12,7 @@ use http::{HeaderMap, Method, header::AUTHORIZATION};
 
 use super::{
     log::{self, About},
+    recall::recall,
     verdict,
     walk::{Stand, Walk},
 };
@@ -62,12 +63,18 @@ pub(crate) struct Subject<'a> {
     pub(crate) max_credential_bytes: usize,
     pub(crate) timeout: Duration,
     pub(crate) clock: &'a Arc<dyn Clock>,
+    /// That no element remembers the credential was found out before.
+    pub(crate) not_remembered: bool,
 }
 
 impl<'a> Subject<'a> {
     /// The method; GET where a provider was called directly.
-    fn method(&self) -> &'a Method {
+    pub(super) fn method(&self) -> &'a Method {
         self.about.request.map_or(&Method::GET, |(method, _)| method)
+    }
+
+    pub(super) fn has_authorization(&self) -> bool {
+        self.headers.contains_key(AUTHORIZATION)
     }
 
     pub(super) fn read(&self) -> Result<Option<Credential<'a>>, CredentialError> {
@@ -84,10 +91,15 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// Whether a connection may stay open that the element is asked about again.
+    pub(super) fn may_be_asked_again(&self) -> bool {
+        self.revalidate_interval.is_some()
+            && self.about.request.is_some_and(|(method, _)| websocket::may_open(method, self.headers))
+    }
+
     /// When the element is asked again whether the credential still is good, where a connection stays open.
     fn revalidate(&self) -> Option<Revalidate> {
-        let (method, _) = self.about.request?;
-        let interval = self.revalidate_interval.filter(|_| websocket::may_open(method, self.headers))?;
+        let interval = self.revalidate_interval.filter(|_| self.may_be_asked_again())?;
         Some(Revalidate { interval, timeout: self.timeout, client: self.about.client })
     }
 }
@@ -118,6 +130,9 @@ impl Revalidate {
 /// Decides by `policy`, as far as that needs no waiting.
 pub(crate) fn decide(policy: &Policy, subject: Subject<'_>) -> Step {
     let Some(guard) = policy.guard() else { return Step::Ready(Ok(Admission::public(policy))) };
+    if let Some(admission) = recall(policy, guard, &subject) {
+        return Step::Ready(Ok(admission));
+    }
     let credential = match subject.read() {
         Ok(Some(credential)) => credential,
         Ok(None) if guard.optional => {
@@ -136,13 +151,13 @@ pub(crate) fn decide(policy: &Policy, subject: Subject<'_>) -> Step {
     };
     let mut walk = Walk::default();
     let cx = Context::new(subject.clock).with_client(subject.about.client);
-    match walk.advance(guard, &credential, &cx) {
+    match walk.advance(policy, guard, &credential, &cx) {
         Stand::Admitted(principal) => {
             let again = subject
                 .revalidate()
                 .and_then(|when| when.of(guard.elements.get(walk.next), Some(&principal), &credential));
             let principal = principal.shown(subject.shown(&credential));
-            Step::Ready(Ok(Admission::authenticated(principal, policy).asking_again(again)))
+            Step::Ready(Ok(Admission::authenticated(principal).asking_again(again)))
         }
         Stand::Exhausted => {
             let rejection = verdict::reject(guard, &walk.reports, credential.scheme());
@@ -198,8 +213,8 @@ async fn within(
     let cx = Context::new(clock).with_client(client);
     let mut alarm = clock.sleep(timeout);
     loop {
-        let element = match walk.advance(guard, credential, &cx) {
-            Stand::Admitted(principal) => return Ok(Admission::authenticated(principal, policy)),
+        let element = match walk.advance(policy, guard, credential, &cx) {
+            Stand::Admitted(principal) => return Ok(Admission::authenticated(principal)),
             Stand::Exhausted => return Err(verdict::reject(guard, &walk.reports, credential.scheme())),
             Stand::Waiting(element) => element,
         };
@@ -210,13 +225,13 @@ async fn within(
         });
         match outcome.await {
             Some(outcome) => {
-                if let Some(principal) = walk.take(element, outcome, clock) {
-                    return Ok(Admission::authenticated(principal, policy));
+                if let Some(principal) = walk.take(policy, element, outcome) {
+                    return Ok(Admission::authenticated(principal));
                 }
             }
             None => {
                 let late = Unavailable::new("no answer within decisionTimeout");
-                walk.take(element, late.into(), clock);
+                walk.take(policy, element, late.into());
                 return Err(verdict::reject(guard, &walk.reports, credential.scheme()));
             }
         }

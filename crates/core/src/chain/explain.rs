@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use http::StatusCode;
 
@@ -6,10 +6,10 @@ use super::{
     deciding::{Subject, malformed},
     log::OneLine,
     verdict,
-    walk::{Walk, principal},
+    walk::Walk,
 };
 use crate::{
-    Admission, Clock, Contact, Context, Element, Outcome, Policy, Principal, Rejection, Scheme, policy::Guard,
+    Admission, Contact, Context, Element, Outcome, Policy, Principal, Rejection, Scheme, policy::Guard,
 };
 
 /// A decision and how it came about. Nothing was remembered for it.
@@ -130,8 +130,7 @@ pub(crate) async fn explain(policy: &Policy, subject: Subject<'_>, contact: Cont
             return unasked(guard, Explanation::of(label, Err(malformed(guard, error)), error.to_string()));
         }
     };
-    let clock = subject.clock;
-    let cx = Context::new(clock).with_client(subject.about.client).explaining(contact);
+    let cx = Context::new(subject.clock).with_client(subject.about.client).explaining(contact);
     let mut walk = Walk::default();
     let mut admitted: Option<Principal> = None;
     let mut elements = Vec::new();
@@ -143,14 +142,14 @@ pub(crate) async fn explain(policy: &Policy, subject: Subject<'_>, contact: Cont
         } else {
             walk.next = position;
             let outcome = element.provider().authenticate(&credential, &cx).await;
-            let told = told(guard, position, &outcome, clock);
-            admitted = walk.take(element, outcome, clock);
+            let told = told(guard, position, &outcome);
+            admitted = walk.take(policy, element, outcome);
             told
         };
         elements.push(ElementReport::new(element, looked, reason));
     }
     let decision = match admitted {
-        Some(principal) => Ok(Admission::authenticated(principal, policy)),
+        Some(principal) => Ok(Admission::authenticated(principal)),
         None => Err(verdict::reject(guard, &walk.reports, credential.scheme())),
     };
     Explanation { policy: label, decision, credential: credential.scheme().to_string(), elements }
@@ -165,7 +164,7 @@ fn unasked(guard: &Guard, mut explanation: Explanation) -> Explanation {
     explanation
 }
 
-fn told(guard: &Guard, position: usize, outcome: &Outcome, clock: &Arc<dyn Clock>) -> (Looked, String) {
+fn told(guard: &Guard, position: usize, outcome: &Outcome) -> (Looked, String) {
     match outcome {
         Outcome::Refused(refusal) => (Looked::Refused, refusal.to_string()),
         Outcome::Unavailable(unavailable) => (Looked::Unavailable, format!("{unavailable:?}")),
@@ -173,9 +172,8 @@ fn told(guard: &Guard, position: usize, outcome: &Outcome, clock: &Arc<dyn Clock
             let Some(element) = guard.elements.get(position) else {
                 return (Looked::NotReached, String::new());
             };
-            let who = principal(element, Arc::clone(identity), clock);
-            let subject = who.subject().unwrap_or("a caller without a subject");
-            let held: Vec<&str> = who.scopes().iter().collect();
+            let subject = identity.subject().unwrap_or("a caller without a subject");
+            let held: Vec<&str> = identity.scopes().iter().collect();
             if element.scopes().satisfied_by(identity.scopes()) {
                 (Looked::Admitted, format!("{subject} holds {held:?}"))
             } else {

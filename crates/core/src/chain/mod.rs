@@ -10,6 +10,7 @@
 mod deciding;
 mod explain;
 mod log;
+mod recall;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -23,4 +24,5 @@ pub(crate) use self::{
     deciding::{Subject, decide},
     explain::explain,
     log::{About, narrowed as log_narrowed, rejected_unasked as log_rejected},
+    recall::decide_at_once,
 };

@@ -22,5 +22,8 @@ pub(super) fn reject(guard: &Guard, reports: &[Report], sent: Scheme) -> Rejecti
         );
     }
     let kind = if reports.is_empty() { RejectionKind::NotLookedAt } else { RejectionKind::Refused };
+    if kind == RejectionKind::Refused && sent == Scheme::Bearer {
+        return guard.refused_bearer.clone();
+    }
     Rejection::unauthorized(kind, &guard.challenges, Some(sent))
 }

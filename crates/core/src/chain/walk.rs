@@ -1,8 +1,4 @@
-use std::sync::Arc;
-
-use crate::{
-    Clock, Context, Credential, Element, Identity, Outcome, Principal, Refusal, Unavailable, policy::Guard,
-};
+use crate::{Context, Credential, Element, Outcome, Policy, Principal, Refusal, Unavailable, policy::Guard};
 
 /// What one element said, where it did not let the request in.
 #[derive(Clone, Debug)]
@@ -40,6 +36,7 @@ impl Walk {
     /// Goes on with every element that answers at once.
     pub(super) fn advance<'g>(
         &mut self,
+        policy: &Policy,
         guard: &'g Guard,
         credential: &Credential<'_>,
         cx: &Context<'_>,
@@ -50,7 +47,7 @@ impl Walk {
                 match element.provider().try_authenticate(credential, cx) {
                     None => return Stand::Waiting(element),
                     Some(outcome) => {
-                        if let Some(principal) = self.take(element, outcome, cx.clock()) {
+                        if let Some(principal) = self.take(policy, element, outcome) {
                             return Stand::Admitted(principal);
                         }
                         continue;
@@ -62,16 +59,11 @@ impl Walk {
         Stand::Exhausted
     }
 
-    /// Takes the answer of the element that is next: the one place where a caller becomes a principal.
-    pub(super) fn take(
-        &mut self,
-        element: &Element,
-        outcome: Outcome,
-        clock: &Arc<dyn Clock>,
-    ) -> Option<Principal> {
+    /// Takes the answer of the element that is next. Here a caller becomes a principal, and where it is remembered.
+    pub(super) fn take(&mut self, policy: &Policy, element: &Element, outcome: Outcome) -> Option<Principal> {
         let said = match outcome {
             Outcome::Known(identity) if element.scopes().satisfied_by(identity.scopes()) => {
-                return Some(principal(element, identity, clock));
+                return Some(Principal::assertion(identity, policy.clone(), self.next, element.scheme()));
             }
             Outcome::Known(_) => Said::NotAuthorized,
             Outcome::Refused(refusal) => Said::Refused(refusal),
@@ -81,9 +73,4 @@ impl Walk {
         self.next += 1;
         None
     }
-}
-
-pub(super) fn principal(element: &Element, identity: Arc<Identity>, clock: &Arc<dyn Clock>) -> Principal {
-    let name = Arc::clone(element.shared_name());
-    Principal::assertion(identity, name, element.scheme(), Arc::clone(clock))
 }

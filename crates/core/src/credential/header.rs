@@ -61,6 +61,25 @@ pub fn from_header_value(value: &HeaderValue, max_bytes: usize) -> Result<Creden
     read().map_err(|kind| CredentialError::new(kind, Some(scheme)))
 }
 
+/// The scheme of a credential and the text after it, and the header's value, where there is one such header and it is
+/// written as nearly all are. Nothing is said of the text's form, and `None` says nothing at all.
+pub(crate) fn unread(headers: &HeaderMap, max_bytes: usize) -> Option<(Scheme, &[u8], &HeaderValue)> {
+    let value = headers.get(AUTHORIZATION)?;
+    if headers.len() > headers.keys_len() || value.len() > max_bytes {
+        return None;
+    }
+    let bytes = value.as_bytes();
+    match bytes.split_first_chunk::<7>() {
+        Some((scheme, text)) if scheme.eq_ignore_ascii_case(b"Bearer ") => {
+            Some((Scheme::Bearer, text, value))
+        }
+        _ => {
+            let (scheme, text) = bytes.split_first_chunk::<6>()?;
+            scheme.eq_ignore_ascii_case(b"Basic ").then_some((Scheme::Basic, text, value))
+        }
+    }
+}
+
 /// The token of a bearer credential that is written as nearly all are. `None` says nothing: what is wrong, if something is,
 /// takes a closer look.
 fn plain_token(value: &[u8]) -> Option<&[u8]> {

@@ -10,7 +10,7 @@
 mod basic;
 mod cookie;
 mod error;
-mod header;
+pub(crate) mod header;
 mod origin;
 mod protocols;
 mod sources;

@@ -94,6 +94,11 @@ impl CredentialSources {
         self.header
     }
 
+    /// Whether nothing but the `Authorization` header is looked at.
+    pub(crate) const fn reads_header_alone(&self) -> bool {
+        self.header && !self.websocket_protocol && self.cookies.is_empty()
+    }
+
     /// Whether the subprotocols of WebSocket requests are looked at.
     #[must_use]
     pub const fn reads_websocket_protocol(&self) -> bool {

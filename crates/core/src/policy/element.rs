@@ -6,6 +6,7 @@ use crate::{BuildError, IntoProvider, Provider, RequiredScopes, Scheme};
 #[derive(Clone)]
 pub struct Element {
     provider: Arc<dyn Provider>,
+    scheme: Scheme,
     name: Arc<str>,
     scopes: RequiredScopes,
 }
@@ -18,8 +19,8 @@ impl Element {
     /// When the provider cannot be built, or when `scopes` would admit nobody.
     pub fn new(provider: impl IntoProvider, scopes: impl Into<RequiredScopes>) -> Result<Self, BuildError> {
         let provider = provider.into_provider()?;
-        let name = provider.kind().into();
-        Self { provider, name, scopes: RequiredScopes::anyone() }.with_scopes(scopes.into())
+        let (scheme, name) = (provider.scheme(), provider.kind().into());
+        Self { provider, scheme, name, scopes: RequiredScopes::anyone() }.with_scopes(scopes.into())
     }
 
     /// The same under a name of its own, which logs and the principal show.
@@ -44,10 +45,6 @@ impl Element {
         &self.name
     }
 
-    pub(crate) const fn shared_name(&self) -> &Arc<str> {
-        &self.name
-    }
-
     /// The element's provider.
     #[must_use]
     pub const fn provider(&self) -> &Arc<dyn Provider> {
@@ -56,8 +53,8 @@ impl Element {
 
     /// The scheme its provider looks at.
     #[must_use]
-    pub fn scheme(&self) -> Scheme {
-        self.provider.scheme()
+    pub const fn scheme(&self) -> Scheme {
+        self.scheme
     }
 
     /// The scopes of which a caller needs any one.

@@ -12,7 +12,9 @@ pub use self::{
     element::Element,
     resource::{Override, Resource},
 };
-use crate::{Principal, Protocol, Rejection, RejectionKind, RequiredScopes, Scheme, rejection::Challenges};
+use crate::{
+    Clock, Principal, Protocol, Rejection, RejectionKind, RequiredScopes, Scheme, rejection::Challenges,
+};
 
 /// What guards one request: the outcome of service, resource and route together. Cheap to clone.
 #[derive(Clone)]
@@ -23,6 +25,8 @@ struct Inner {
     label: Box<str>,
     /// How its refusals are told.
     protocol: Protocol,
+    /// The service's.
+    clock: Arc<dyn Clock>,
     guard: Option<Guard>,
 }
 
@@ -32,12 +36,14 @@ pub(crate) struct Guard {
     pub(crate) challenges: Challenges,
     /// Made once, since crawlers and browsers ask without credentials all the time.
     pub(crate) no_credential: Rejection,
+    /// Where all elements refused a bearer token.
+    pub(crate) refused_bearer: Rejection,
 }
 
 impl Policy {
     /// Everybody is let in.
-    pub(crate) fn public(label: String, protocol: Protocol) -> Self {
-        Self(Arc::new(Inner { label: label.into(), protocol, guard: None }))
+    pub(crate) fn public(label: String, protocol: Protocol, clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Inner { label: label.into(), protocol, clock, guard: None }))
     }
 
     /// One of `elements` has to let the caller in. Without elements nobody is.
@@ -47,9 +53,10 @@ impl Policy {
         optional: bool,
         protocol: Protocol,
         realm: &str,
+        clock: Arc<dyn Clock>,
     ) -> Self {
         let challenges = Challenges::new(protocol, realm, elements.iter().map(Element::scheme));
-        Self::challenging(label, elements, optional, protocol, challenges)
+        Self::challenging(label, elements, optional, challenges, clock)
     }
 
     /// Nobody is let in. RFC 9110 §15.5.2 has a 401 name some challenge all the same: that of `schemes`.
@@ -58,21 +65,29 @@ impl Policy {
         schemes: impl Iterator<Item = Scheme>,
         protocol: Protocol,
         realm: &str,
+        clock: Arc<dyn Clock>,
     ) -> Self {
         let challenges = Challenges::new(protocol, realm, schemes);
-        Self::challenging(label.to_owned(), Vec::new(), false, protocol, challenges)
+        Self::challenging(label.to_owned(), Vec::new(), false, challenges, clock)
     }
 
     fn challenging(
         label: String,
         elements: Vec<Element>,
         optional: bool,
-        protocol: Protocol,
         challenges: Challenges,
+        clock: Arc<dyn Clock>,
     ) -> Self {
-        let no_credential = Rejection::no_credential(&challenges);
-        let guard = Guard { elements: elements.into(), optional, challenges, no_credential };
-        Self(Arc::new(Inner { label: label.into(), protocol, guard: Some(guard) }))
+        let no_credential = Rejection::no_credential(&challenges).prepared();
+        let refused_bearer =
+            Rejection::unauthorized(RejectionKind::Refused, &challenges, Some(Scheme::Bearer)).prepared();
+        let protocol = challenges.protocol();
+        let guard = Guard { elements: elements.into(), optional, challenges, no_credential, refused_bearer };
+        Self(Arc::new(Inner { label: label.into(), protocol, clock, guard: Some(guard) }))
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
     }
 
     pub(crate) fn guard(&self) -> Option<&Guard> {

@@ -8,7 +8,7 @@ use crate::{Protocol, Scheme};
 #[derive(Clone, Debug)]
 pub(crate) struct Challenges {
     /// How the refusals that carry them are told.
-    pub(super) protocol: Protocol,
+    protocol: Protocol,
     realm: Box<str>,
     schemes: Box<[Scheme]>,
     plain: Box<[HeaderValue]>,
@@ -34,6 +34,10 @@ impl Challenges {
             schemes: once.into(),
             realm: realm.into(),
         }
+    }
+
+    pub(crate) const fn protocol(&self) -> Protocol {
+        self.protocol
     }
 
     /// For a 401.

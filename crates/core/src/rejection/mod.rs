@@ -30,6 +30,8 @@ struct Inner {
     protocol: Protocol,
     challenges: Box<[HeaderValue]>,
     retry_after: Option<Duration>,
+    /// The headers of the answer, where it is given again and again.
+    prepared: Option<HeaderMap>,
 }
 
 /// How a service tells its callers that they are not let in.
@@ -176,7 +178,17 @@ impl Rejection {
         challenges: &[HeaderValue],
         retry_after: Option<Duration>,
     ) -> Self {
-        Self(Arc::new(Inner { kind, protocol, challenges: challenges.into(), retry_after }))
+        let prepared = None;
+        Self(Arc::new(Inner { kind, protocol, challenges: challenges.into(), retry_after, prepared }))
+    }
+
+    /// The same with its headers made beforehand: to copy them takes a third of what making them does.
+    pub(crate) fn prepared(self) -> Self {
+        let mut headers = HeaderMap::new();
+        self.write_headers(&mut headers);
+        let Inner { kind, protocol, ref challenges, retry_after, .. } = *self.0;
+        let challenges = challenges.clone();
+        Self(Arc::new(Inner { kind, protocol, challenges, retry_after, prepared: Some(headers) }))
     }
 
     pub(crate) fn no_credential(challenges: &Challenges) -> Self {
@@ -184,7 +196,7 @@ impl Rejection {
     }
 
     pub(crate) fn unauthorized(kind: RejectionKind, challenges: &Challenges, sent: Option<Scheme>) -> Self {
-        Self::new(kind, challenges.protocol, challenges.unauthorized(sent), None)
+        Self::new(kind, challenges.protocol(), challenges.unauthorized(sent), None)
     }
 
     pub(crate) fn forbidden<'s>(
@@ -193,12 +205,12 @@ impl Rejection {
         scopes: impl Iterator<Item = &'s str>,
     ) -> Self {
         let challenge = challenges.insufficient(sent, scopes);
-        Self::new(RejectionKind::InsufficientScope, challenges.protocol, challenge.as_slice(), None)
+        Self::new(RejectionKind::InsufficientScope, challenges.protocol(), challenge.as_slice(), None)
     }
 
     pub(crate) fn unavailable(challenges: &Challenges, retry_after: Option<Duration>) -> Self {
         let span = retry_after.unwrap_or(DEFAULT_RETRY_AFTER);
-        Self::new(RejectionKind::Unavailable, challenges.protocol, &[], Some(span))
+        Self::new(RejectionKind::Unavailable, challenges.protocol(), &[], Some(span))
     }
 
     pub(crate) fn without_challenge(kind: RejectionKind, protocol: Protocol) -> Self {
@@ -260,6 +272,10 @@ impl Rejection {
     /// Writes the headers of the answer: challenges, `Retry-After`, and those of an empty text body. In gRPC, which knows
     /// no other body than messages, `grpc-status` and `grpc-message` in their place.
     pub fn write_headers(&self, headers: &mut HeaderMap) {
+        if let Some(prepared) = self.0.prepared.as_ref().filter(|_| headers.is_empty()) {
+            headers.clone_from(prepared);
+            return;
+        }
         for challenge in self.challenges() {
             headers.append(WWW_AUTHENTICATE, challenge.clone());
         }

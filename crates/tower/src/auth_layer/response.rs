@@ -34,6 +34,11 @@ use portcullis_core::{Protocol, Rejection};
 pub trait OnRejection<B> {
     /// The body of the refusal whose head is prepared in `head`.
     fn body(&self, rejection: &Rejection, head: &mut Parts) -> B;
+
+    /// An empty body, where it is that for every refusal and the head is to stay as it is: the hook is not asked further.
+    fn empty_body(&self) -> Option<B> {
+        None
+    }
 }
 
 impl<F, B> OnRejection<B> for F
@@ -55,11 +60,22 @@ impl<B: Default> OnRejection<B> for EmptyBody {
         head.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         B::default()
     }
+
+    fn empty_body(&self) -> Option<B> {
+        Some(B::default())
+    }
 }
 
 /// The response to a request that is not let in: for whoever refuses requests inside the layer, with
 /// [`Admission::demand_caller`](portcullis_core::Admission::demand_caller), in a layer's way.
 pub fn refuse<B, H: OnRejection<B>>(rejection: Rejection, hook: &H) -> Response<B> {
+    if let Some(body) = hook.empty_body() {
+        let mut response = Response::new(body);
+        *response.status_mut() = rejection.response_status();
+        rejection.write_headers(response.headers_mut());
+        response.extensions_mut().insert(rejection);
+        return response;
+    }
     let (mut head, ()) = Response::new(()).into_parts();
     head.status = rejection.response_status();
     rejection.write_headers(&mut head.headers);
