@@ -1,6 +1,10 @@
 //! What a provider found out about a caller.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -17,9 +21,43 @@ pub struct Identity {
     subject: Option<Box<str>>,
     issuer: Option<Box<str>>,
     scopes: Scopes,
-    claims: Map<String, Value>,
+    claims: Claims,
     expires_at: Option<UnixTime>,
     leeway: Duration,
+}
+
+/// Where claims are kept in a form that is smaller than their JSON form.
+pub trait ClaimsSource: Send + Sync + 'static {
+    /// All that the credential says. Says the same whenever it is asked.
+    fn claims(&self) -> Map<String, Value>;
+}
+
+/// Read when they are first asked for: most services never do, and remember thousands of callers.
+#[derive(Clone, Default)]
+struct Claims {
+    source: Option<Arc<dyn ClaimsSource>>,
+    read: OnceLock<Box<Map<String, Value>>>,
+}
+
+impl Claims {
+    fn get(&self) -> &Map<String, Value> {
+        self.read.get_or_init(|| {
+            let source = self.source.as_ref();
+            Box::new(source.map(|source| source.claims()).unwrap_or_default())
+        })
+    }
+}
+
+impl From<Map<String, Value>> for Claims {
+    fn from(claims: Map<String, Value>) -> Self {
+        Self { source: None, read: OnceLock::from(Box::new(claims)) }
+    }
+}
+
+impl PartialEq for Claims {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
+    }
 }
 
 impl Identity {
@@ -34,7 +72,7 @@ impl Identity {
             subject: None,
             issuer: None,
             scopes: Scopes::none(),
-            claims: Map::new(),
+            claims: Claims::default(),
             expires_at: None,
             leeway: Duration::ZERO,
         }
@@ -54,7 +92,13 @@ impl Identity {
 
     /// All that the credential says, in its JSON form.
     pub fn with_claims(mut self, claims: Map<String, Value>) -> Self {
-        self.claims = claims;
+        self.claims = claims.into();
+        self
+    }
+
+    /// All that the credential says, read from `source` when it is first asked for.
+    pub fn with_claims_from(mut self, source: Arc<dyn ClaimsSource>) -> Self {
+        self.claims = Claims { source: Some(source), read: OnceLock::new() };
         self
     }
 
@@ -90,8 +134,8 @@ impl Identity {
 
     /// All that the credential says; empty for users of a file.
     #[must_use]
-    pub const fn claims(&self) -> &Map<String, Value> {
-        &self.claims
+    pub fn claims(&self) -> &Map<String, Value> {
+        self.claims.get()
     }
 
     /// The claims as a type of yours.
@@ -100,7 +144,7 @@ impl Identity {
     ///
     /// When the claims do not have the type's shape.
     pub fn claims_as<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        T::deserialize(&self.claims)
+        T::deserialize(self.claims())
     }
 
     /// The moment from which the credential is no longer good; `None` where it does not expire.
@@ -130,6 +174,8 @@ impl fmt::Debug for Identity {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use super::*;
 
     #[test]
@@ -142,6 +188,26 @@ mod tests {
         assert_eq!(Identity::new("alice").with_leeway(leeway).good_until(), None);
         let for_ever = Identity::new("alice").with_expiry(UnixTime::MAX).with_leeway(leeway);
         assert_eq!(for_ever.good_until(), Some(UnixTime::MAX));
+    }
+
+    #[test]
+    fn claims_are_read_from_their_source_once_and_only_when_asked_for() {
+        struct Source(AtomicU32);
+        impl ClaimsSource for Source {
+            fn claims(&self) -> Map<String, Value> {
+                self.0.fetch_add(1, Ordering::Relaxed);
+                Map::from_iter([("tenant".to_owned(), 7.into())])
+            }
+        }
+        let source = Arc::new(Source(AtomicU32::new(0)));
+        let identity = Identity::new("alice").with_claims_from(source.clone());
+        assert_eq!(source.0.load(Ordering::Relaxed), 0);
+        assert_eq!(identity.claims()["tenant"], 7);
+        assert_eq!(identity.claims_as::<Map<String, Value>>().unwrap(), *identity.claims());
+        assert_eq!(identity, Identity::new("alice").with_claims(identity.claims().clone()));
+        assert_eq!(source.0.load(Ordering::Relaxed), 1);
+        assert!(Identity::new("alice").claims().is_empty());
+        assert_ne!(identity, Identity::new("alice"));
     }
 
     #[test]

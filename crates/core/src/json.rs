@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, cell::RefCell, collections::HashSet, error::Error, fmt};
 
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 /// Reads `text` as one JSON object.
@@ -21,23 +21,41 @@ use serde_json::{Map, Value};
 // The text is walked twice: a walk of our own that builds values would lose numbers where some other crate of the program
 // switches serde_json's `arbitrary_precision` on.
 pub fn object(text: &[u8]) -> Result<Map<String, Value>, JsonError> {
-    if text.windows(PRIVATE.len()).any(|part| part == PRIVATE.as_bytes()) {
-        return Err(JsonError::PrivateMember);
-    }
-    let duplicate = RefCell::new(None);
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    let walked = Unique { duplicate: &duplicate }.deserialize(&mut reader).and_then(|()| reader.end());
-    if let Err(error) = walked {
-        return Err(match duplicate.into_inner() {
-            Some(name) => JsonError::DuplicateMember(name),
-            None => JsonError::NotJson(error.to_string()),
-        });
-    }
+    check(text)?;
     match serde_json::from_slice(text) {
         Ok(Value::Object(members)) => Ok(members),
         Ok(_) => Err(JsonError::NotAnObject),
         Err(error) => Err(JsonError::NotJson(error.to_string())),
     }
+}
+
+/// As [`object`], for who looks at few members: the others are read as strictly, and not kept.
+///
+/// # Errors
+///
+/// As [`object`].
+pub fn members(text: &[u8], wanted: impl Fn(&str) -> bool) -> Result<Map<String, Value>, JsonError> {
+    check(text)?;
+    if !text.trim_ascii_start().starts_with(b"{") {
+        return Err(JsonError::NotAnObject);
+    }
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    reader.deserialize_map(Wanted(wanted)).map_err(|error| JsonError::NotJson(error.to_string()))
+}
+
+/// Whether `text` is one JSON value without ambiguity.
+fn check(text: &[u8]) -> Result<(), JsonError> {
+    // To look for one byte costs next to nothing, and hardly a text has it.
+    if text.contains(&b'$') && text.windows(PRIVATE.len()).any(|part| part == PRIVATE.as_bytes()) {
+        return Err(JsonError::PrivateMember);
+    }
+    let duplicate = RefCell::new(None);
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    let walked = Unique { duplicate: &duplicate }.deserialize(&mut reader).and_then(|()| reader.end());
+    walked.map_err(|error| match duplicate.into_inner() {
+        Some(name) => JsonError::DuplicateMember(name),
+        None => JsonError::NotJson(error.to_string()),
+    })
 }
 
 /// Why a text is not read as a JSON object. Reads on after the name of the text: "the payload" "is not a JSON object".
@@ -133,20 +151,72 @@ impl<'de> Visitor<'de> for Unique<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        let mut names = HashSet::new();
+        let mut names = Names::default();
         while let Some(name) = members.next_key_seed(Name)? {
             // Spelled with escapes, it is not in the text. (A number is walked as an object with the other such name,
             // where `arbitrary_precision` is on.)
             if name == "$serde_json::private::RawValue" {
                 return Err(de::Error::custom("a name that is used inside"));
             }
-            if let Some(name) = names.replace(name) {
+            if let Err(name) = names.add(name) {
                 *self.duplicate.borrow_mut() = Some(name.into_owned());
                 return Err(de::Error::custom("duplicate member"));
             }
             members.next_value_seed(self)?;
         }
         Ok(())
+    }
+}
+
+/// The names of one object.
+#[derive(Default)]
+struct Names<'de> {
+    few: Vec<Cow<'de, str>>,
+    /// Empty while there are few.
+    many: HashSet<Cow<'de, str>>,
+}
+
+impl<'de> Names<'de> {
+    /// As many names are looked through one by one faster than they are hashed.
+    const FEW: usize = 16;
+
+    /// Takes the name, or gives it back where it is there already.
+    fn add(&mut self, name: Cow<'de, str>) -> Result<(), Cow<'de, str>> {
+        if self.few.contains(&name) || self.many.contains(&name) {
+            return Err(name);
+        }
+        if self.few.len() < Self::FEW {
+            if self.few.is_empty() {
+                self.few.reserve_exact(Self::FEW);
+            }
+            self.few.push(name);
+        } else {
+            self.many.insert(name);
+        }
+        Ok(())
+    }
+}
+
+/// Reads the members whose names are wanted.
+struct Wanted<F>(F);
+
+impl<'de, F: Fn(&str) -> bool> Visitor<'de> for Wanted<F> {
+    type Value = Map<String, Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut kept = Map::new();
+        while let Some(name) = members.next_key_seed(Name)? {
+            if (self.0)(&name) {
+                kept.insert(name.into_owned(), members.next_value()?);
+            } else {
+                members.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(kept)
     }
 }
 
@@ -182,7 +252,9 @@ mod tests {
     use super::*;
 
     fn code_of(text: impl AsRef<[u8]>) -> &'static str {
-        match object(text.as_ref()).unwrap_err() {
+        let error = object(text.as_ref()).unwrap_err();
+        assert_eq!(members(text.as_ref(), |_| false).as_ref(), Err(&error), "what is kept changes no answer");
+        match error {
             JsonError::DuplicateMember(_) => "duplicate-member",
             _ => "malformed",
         }
@@ -195,6 +267,33 @@ mod tests {
             Value::Object(read),
             serde_json::json!({"a":1,"b":[{"a":1},{"a":2}],"c":{"a":null,"b":1.5}})
         );
+    }
+
+    #[test]
+    fn of_the_members_those_that_are_wanted_are_kept() {
+        let text = br#" {"a":1,"b":[{"a":1}],"\u0063":"x","d":{"a":[1,2.5,"y"]},"e":"\""} "#;
+        let all = object(text).unwrap();
+        assert_eq!(members(text, |_| true).unwrap(), all);
+        let some = members(text, |name| matches!(name, "c" | "d" | "z")).unwrap();
+        assert_eq!(Value::Object(some), serde_json::json!({"c": "x", "d": {"a": [1, 2.5, "y"]}}));
+        assert_eq!(members(b"{}", |_| true).unwrap(), Map::new());
+        for text in ["[]", " 1", "null", "\"{}\""] {
+            assert_eq!(members(text.as_bytes(), |_| true).unwrap_err(), JsonError::NotAnObject, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_found_twice_among_many() {
+        let text = |names: usize, again: usize| {
+            let names: Vec<String> = (0..names).chain([again]).map(|name| format!("\"{name}\":0")).collect();
+            format!("{{{}}}", names.join(","))
+        };
+        for names in [1, 2, 15, 16, 17, 18, 40] {
+            assert!(object(text(names, names).as_bytes()).is_ok(), "{names}");
+            for again in 0..names {
+                assert_eq!(code_of(text(names, again)), "duplicate-member", "{again} of {names}");
+            }
+        }
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub use self::{
         DEFAULT_MAX_CREDENTIAL_BYTES, OfferedProtocols, Scheme,
     },
     error::BuildError,
-    identity::Identity,
+    identity::{ClaimsSource, Identity},
     lease::{Ended, Expired, Lease},
     policy::{Element, Override, Policy, Resource},
     principal::Principal,

@@ -31,7 +31,7 @@ impl fmt::Debug for UnverifiedToken {
 ///
 /// When it is not three segments of base64url, of which the first two are JSON objects.
 pub fn decode_unverified(token: &str) -> Result<UnverifiedToken, Refusal> {
-    let compact = Compact::split(token)?;
+    let compact = Compact::split(token.as_bytes())?;
     Ok(UnverifiedToken {
         header: json::object(&compact.header, "the header")?,
         claims: json::object(&compact.payload()?, "the payload")?,

@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 /// RFC 7515 §2 leaves padding, line breaks and white space out. What remains besides are the unused bits at the end:
 /// where they are not zero the segment is a second spelling of the same bytes, and refused. So no two tokens differ
 /// in their text only.
-pub(crate) fn decode(segment: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode(segment: impl AsRef<[u8]>) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(segment).ok()
 }
 

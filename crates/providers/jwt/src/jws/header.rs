@@ -16,9 +16,12 @@ pub(crate) struct Header {
     pub(crate) typ: Option<String>,
 }
 
+/// The parameters that are looked at.
+const READ: [&str; 7] = ["alg", "b64", "crit", "cty", "kid", "typ", "zip"];
+
 impl Header {
     pub(crate) fn read(text: &[u8]) -> Refused<Self> {
-        let members = json::object(text, "the header")?;
+        let mut members = json::members(text, "the header", |name| READ.contains(&name))?;
         // RFC 7515 §4.1.11: "If any of the listed extension Header Parameters are not understood and supported by the
         // recipient, then the JWS is invalid." No extension is supported, and an empty list is not allowed.
         if members.contains_key("crit") {
@@ -35,14 +38,15 @@ impl Header {
                 );
             }
         }
-        let Some(alg) = members.get("alg") else {
+        let Some(alg) = members.remove("alg") else {
             return refuse(code::UNSUPPORTED_ALGORITHM, "the header has no `alg`");
         };
         let Value::String(alg) = alg else {
             return refuse(code::UNSUPPORTED_ALGORITHM, "`alg` in the header is not a string");
         };
-        text_of(&members, "cty")?;
-        Ok(Self { alg: alg.clone(), kid: text_of(&members, "kid")?, typ: text_of(&members, "typ")? })
+        let mut text = |name| take_text(&mut members, name);
+        text("cty")?;
+        Ok(Self { alg, kid: text("kid")?, typ: text("typ")? })
     }
 
     /// Whether `typ` is one of `types`; or absent, unless it is `required`.
@@ -80,10 +84,10 @@ fn short_type(typ: &str) -> &str {
     }
 }
 
-fn text_of(members: &Map<String, Value>, name: &'static str) -> Refused<Option<String>> {
-    match members.get(name) {
+fn take_text(members: &mut Map<String, Value>, name: &'static str) -> Refused<Option<String>> {
+    match members.remove(name) {
         None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => refuse(code::MALFORMED, format!("`{name}` in the header is not a string")),
     }
 }

@@ -10,13 +10,24 @@ use crate::refusal::{Refused, code};
 
 /// Reads `text` as one JSON object; `what` names it in the refusal.
 pub(crate) fn object(text: &[u8], what: &'static str) -> Refused<Map<String, Value>> {
-    json::object(text).map_err(|error| {
-        let code = match error {
-            JsonError::DuplicateMember(_) => code::DUPLICATE_MEMBER,
-            _ => code::MALFORMED,
-        };
-        Refusal::new(code, format!("{what} {error}"))
-    })
+    json::object(text).map_err(|error| refusal(&error, what))
+}
+
+/// The same for those of its members that are wanted.
+pub(crate) fn members(
+    text: &[u8],
+    what: &'static str,
+    wanted: impl Fn(&str) -> bool,
+) -> Refused<Map<String, Value>> {
+    json::members(text, wanted).map_err(|error| refusal(&error, what))
+}
+
+fn refusal(error: &JsonError, what: &'static str) -> Refusal {
+    let code = match error {
+        JsonError::DuplicateMember(_) => code::DUPLICATE_MEMBER,
+        _ => code::MALFORMED,
+    };
+    Refusal::new(code, format!("{what} {error}"))
 }
 
 #[cfg(test)]

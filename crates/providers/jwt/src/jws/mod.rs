@@ -57,7 +57,7 @@ pub(crate) enum Doubt {
 }
 
 impl<'t> Unverified<'t> {
-    pub(crate) fn read(token: &'t str) -> Refused<Self> {
+    pub(crate) fn read(token: &'t [u8]) -> Refused<Self> {
         let compact = Compact::split(token)?;
         Ok(Self { header: Header::read(&compact.header)?, compact })
     }
@@ -85,7 +85,7 @@ impl<'t> Unverified<'t> {
             fits = true;
             if let Err(refusal) = key.is_valid_at(now) {
                 outside_validity = Some(refusal);
-            } else if verifier.verify(compact.signed.as_bytes(), &compact.signature) {
+            } else if verifier.verify(compact.signed, &compact.signature) {
                 return Ok(key);
             }
         }
@@ -112,7 +112,7 @@ impl From<Refusal> for NotVerified {
 /// The payload of `token`, if one of `keys` verifies it at the time `now`.
 #[cfg(test)]
 pub(crate) fn verify(token: &str, keys: &KeySet, now: UnixTime) -> Refused<Vec<u8>> {
-    let unverified = Unverified::read(token)?;
+    let unverified = Unverified::read(token.as_bytes())?;
     unverified.key(keys, now).map_err(|not| not.refusal)?;
     unverified.payload()
 }

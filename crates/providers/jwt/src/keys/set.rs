@@ -50,9 +50,14 @@ impl KeySet {
         })
     }
 
-    /// Whether this very key is in the set.
-    pub(crate) fn holds(&self, key: &Arc<Key>) -> bool {
-        self.keys.iter().any(|held| Arc::ptr_eq(held, key))
+    /// Where this very key stands in the set, if it does.
+    pub(crate) fn place_of(&self, key: &Arc<Key>) -> Option<usize> {
+        self.keys.iter().position(|held| Arc::ptr_eq(held, key))
+    }
+
+    /// Whether this very key is in the set. It most likely still stands at `place`, among however many.
+    pub(crate) fn holds(&self, key: &Arc<Key>, place: usize) -> bool {
+        self.keys.get(place).is_some_and(|held| Arc::ptr_eq(held, key)) || self.place_of(key).is_some()
     }
 
     /// The algorithms that one or the other key allows.

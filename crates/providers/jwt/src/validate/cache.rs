@@ -7,40 +7,40 @@ use std::{
     time::Duration,
 };
 
-use portcullis_core::{Clock, Identity, UnixTime};
+use portcullis_core::{ClaimsSource, Clock, Identity, UnixTime};
 use quick_cache::{Equivalent, Weighter, sync::Cache};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::{claims::Times, config::CacheConfig};
-use crate::keys::{Key, KeySet};
+use super::{Accepted, claims, claims::Times, config::CacheConfig};
+use crate::{
+    jws::{Compact, json},
+    keys::{Key, KeySet},
+};
 
 /// What an entry counts at least, in bytes. The cache holds as many times this as it may hold entries, so both are
 /// bounded by one number: 10,000 entries never take more than 80 MB.
-const UNIT: u64 = 8 * 1024;
-
-/// What a token was found to say, and what has to be looked at again whenever it comes back.
-#[derive(Debug)]
-pub(super) struct Remembered {
-    pub(super) identity: Arc<Identity>,
-    pub(super) times: Times,
-    pub(super) key: Arc<Key>,
-}
+const UNIT: u32 = 8 * 1024;
 
 /// Tokens are compared whole: two that differ in one bit are two. Only tokens that were accepted are in it.
 pub(super) struct TokenCache {
-    entries: Cache<Token, Arc<Entry>, ByBytes>,
+    entries: Cache<Arc<Token>, Arc<Entry>, ByBytes>,
     max_age: Option<Duration>,
     /// The clock that ages are measured by. Services that share a provider each bring a clock with a start of its own;
     /// the first one is used for all.
     clock: OnceLock<Arc<dyn Clock>>,
 }
 
+/// What a token was found to say, and what has to be looked at again whenever it comes back.
 struct Entry {
-    what: Remembered,
+    identity: Arc<Identity>,
+    not_before: Option<UnixTime>,
+    key: Arc<Key>,
+    /// Where the key stood in its set.
+    place: u32,
+    weight: u32,
     /// On the monotonic scale, so that setting the machine's clock back makes no entry live longer.
     good_until: Option<Duration>,
-    weight: u64,
 }
 
 impl TokenCache {
@@ -48,7 +48,7 @@ impl TokenCache {
     pub(super) fn new(config: &CacheConfig) -> Option<Self> {
         let capacity = config.capacity;
         (capacity > 0).then(|| Self {
-            entries: Cache::with_weighter(capacity, UNIT.saturating_mul(capacity as u64), ByBytes),
+            entries: Cache::with_weighter(capacity, u64::from(UNIT).saturating_mul(capacity as u64), ByBytes),
             max_age: config.max_age,
             clock: OnceLock::new(),
         })
@@ -65,35 +65,44 @@ impl TokenCache {
         let entry = self.entries.get(&Shown(token))?;
         let now = clock.now();
         let too_old = entry.good_until.is_some_and(|until| self.monotonic(clock) >= until);
-        let what = &entry.what;
         let good = !too_old
-            && what.times.check(now, skew).is_ok()
-            && keys.holds(&what.key)
-            && what.key.is_valid_at(now).is_ok();
+            && entry.times().check(now, skew).is_ok()
+            && keys.holds(&entry.key, entry.place as usize)
+            && entry.key.is_valid_at(now).is_ok();
         if good {
-            return Some(Arc::clone(&what.identity));
+            return Some(Arc::clone(&entry.identity));
         }
         self.entries.remove(&Shown(token));
         None
     }
 
+    /// Remembers whose token it is. The claims are read from the token when somebody looks at them, so that an entry takes
+    /// little more than the token.
     pub(super) fn put(
         &self,
-        token: &str,
-        what: Remembered,
+        token: &[u8],
+        accepted: Accepted,
         clock: &Arc<dyn Clock>,
         now: UnixTime,
         skew: Duration,
-    ) {
-        let left = what.times.expires_at.map(|expires_at| expires_at.saturating_add(skew).since(now));
+    ) -> Arc<Identity> {
+        let Accepted { identity, times, key, place, payload } = accepted;
+        let left = times.expires_at.map(|expires_at| expires_at.saturating_add(skew).since(now));
         let age = [left, self.max_age].into_iter().flatten().min();
         let good_until = age.map(|age| self.monotonic(clock).saturating_add(age));
-        let bytes = token.len()
-            + size_of::<Entry>()
-            + size_of::<Identity>()
-            + size_of_members(what.identity.claims());
-        let entry = Entry { what, good_until, weight: (bytes as u64).max(UNIT) };
-        self.entries.insert(Token(Zeroizing::new(token.into())), Arc::new(entry));
+        let bytes = token.len() + size_of::<Entry>() + size_of::<Identity>() + claims::most_bytes(&payload);
+        let token = Arc::new(Token(Zeroizing::new(token.into())));
+        let identity = Arc::new(identity.with_claims_from(Arc::<Token>::clone(&token)));
+        let entry = Entry {
+            identity: Arc::clone(&identity),
+            not_before: times.not_before,
+            key,
+            place: u32::try_from(place).unwrap_or_default(),
+            weight: u32::try_from(bytes).unwrap_or(u32::MAX).max(UNIT),
+            good_until,
+        };
+        self.entries.insert(token, Arc::new(entry));
+        identity
     }
 
     fn monotonic(&self, clock: &Arc<dyn Clock>) -> Duration {
@@ -117,13 +126,42 @@ impl fmt::Debug for TokenCache {
     }
 }
 
-/// A raw token, overwritten when dropped.
+impl Entry {
+    fn times(&self) -> Times {
+        Times { expires_at: self.identity.expires_at(), not_before: self.not_before }
+    }
+}
+
+/// A raw token, overwritten when dropped. That is when it is forgotten, and so is the caller who came with it.
 #[derive(PartialEq, Eq)]
-struct Token(Zeroizing<Box<str>>);
+struct Token(Zeroizing<Box<[u8]>>);
+
+impl ClaimsSource for Token {
+    fn claims(&self) -> Map<String, Value> {
+        // It was read before.
+        Compact::split(&self.0)
+            .and_then(|compact| compact.payload())
+            .map(|payload| claims_of(&payload))
+            .unwrap_or_default()
+    }
+}
+
+/// The payload of a token that is not remembered.
+pub(super) struct Payload(pub(super) Vec<u8>);
+
+impl ClaimsSource for Payload {
+    fn claims(&self) -> Map<String, Value> {
+        claims_of(&self.0)
+    }
+}
+
+fn claims_of(payload: &[u8]) -> Map<String, Value> {
+    json::object(payload, "the payload").unwrap_or_default()
+}
 
 impl Hash for Token {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        Shown(self.0.as_bytes()).hash(state);
+        Shown(&self.0).hash(state);
     }
 }
 
@@ -140,33 +178,17 @@ impl Hash for Shown<'_> {
     }
 }
 
-impl Equivalent<Token> for Shown<'_> {
-    fn equivalent(&self, token: &Token) -> bool {
-        *self.0 == *token.0.as_bytes()
+impl Equivalent<Arc<Token>> for Shown<'_> {
+    fn equivalent(&self, token: &Arc<Token>) -> bool {
+        *self.0 == **token.0
     }
 }
 
 #[derive(Clone)]
 struct ByBytes;
 
-impl Weighter<Token, Arc<Entry>> for ByBytes {
-    fn weight(&self, _: &Token, entry: &Arc<Entry>) -> u64 {
-        entry.weight
+impl Weighter<Arc<Token>, Arc<Entry>> for ByBytes {
+    fn weight(&self, _: &Arc<Token>, entry: &Arc<Entry>) -> u64 {
+        entry.weight.into()
     }
-}
-
-/// About how many bytes the claims take in memory; more than the token by far where they are many small ones.
-fn size_of_members(members: &Map<String, Value>) -> usize {
-    let one = |(name, value): (&String, &Value)| size_of::<String>() + name.len() + size_of_value(value);
-    members.iter().map(one).sum()
-}
-
-fn size_of_value(value: &Value) -> usize {
-    size_of::<Value>()
-        + match value {
-            Value::String(text) => text.len(),
-            Value::Array(items) => items.iter().map(size_of_value).sum(),
-            Value::Object(members) => size_of_members(members),
-            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        }
 }

@@ -9,7 +9,38 @@ use portcullis_core::{
 use serde_json::{Map, Number, Value};
 
 use super::config::JwtValidatorConfig;
-use crate::refusal::{Refused, code, refuse, shown};
+use crate::{
+    jws::json,
+    refusal::{Refused, code, refuse, shown},
+};
+
+/// The claims that every token is read for.
+const REGISTERED: [&str; 8] = ["aud", "cnf", "exp", "iat", "iss", "jti", "nbf", "sub"];
+
+/// Reads of a payload what is looked at: those claims, and what the configuration names.
+pub(super) fn read(payload: &[u8], config: &JwtValidatorConfig) -> Refused<Map<String, Value>> {
+    let scopes = first_member(&config.scope_key);
+    json::members(payload, "the payload", |name| {
+        REGISTERED.contains(&name)
+            || scopes.is_none_or(|scopes| name == scopes)
+            || config.custom_claims.contains_key(name)
+    })
+}
+
+/// The member that `key` is found in, by itself or as a JSON pointer; `None` where it could be any.
+fn first_member(key: &str) -> Option<&str> {
+    let Some(pointer) = key.strip_prefix('/') else { return Some(key) };
+    let first = pointer.split('/').next()?;
+    // Its name is not what stands there.
+    (!first.contains('~')).then_some(first)
+}
+
+/// About how many bytes the claims of this payload take where somebody looks at them, at most; more than the token by far
+/// where they are many small ones. Each begins with one of these characters or ends with one.
+pub(super) fn most_bytes(payload: &[u8]) -> usize {
+    let structural = |byte: &&u8| matches!(byte, b',' | b':' | b'[' | b'{');
+    payload.len() + payload.iter().filter(structural).count() * (size_of::<Value>() + size_of::<String>())
+}
 
 /// When a token is good. Compared with the clock again whenever it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

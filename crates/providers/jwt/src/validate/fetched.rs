@@ -47,7 +47,7 @@ impl JwtValidator {
     /// By the keys that are there.
     pub(super) fn accept_by_held(
         &self,
-        token: &str,
+        token: &[u8],
         source: &KeySource,
         now: UnixTime,
     ) -> Result<Accepted, NotVerified> {
@@ -116,16 +116,16 @@ impl JwtValidator {
         if let Some(identity) = keys.and_then(|keys| self.recall(bearer, keys, cx)) {
             return Ok(Outcome::Known(identity));
         }
-        let (token, now) = (bearer.token(), cx.clock().now());
-        let unverified = match Unverified::read(token) {
+        let unverified = match Unverified::read(bearer.as_bytes()) {
             Ok(unverified) => unverified,
             Err(refusal) => return Ok(refusal.into()),
         };
+        let now = cx.clock().now();
         if let Err(refusal) = self.could_be_accepted(&unverified) {
             return Ok(refusal.into());
         }
         let lacks = match keys.map(|keys| self.accept(&unverified, keys, now)) {
-            Some(Ok(accepted)) => return Ok(self.known(token, accepted, now, cx)),
+            Some(Ok(accepted)) => return Ok(self.known(bearer, accepted, now, cx)),
             Some(Err(NotVerified { refusal, doubt: Doubt::None })) => return Ok(refusal.into()),
             Some(Err(NotVerified { refusal, doubt: Doubt::KeyMissing })) => Lacks::Key(refusal),
             Some(Err(NotVerified { refusal, doubt: Doubt::KeyDiffers })) => Lacks::OtherKey(refusal),

@@ -21,7 +21,7 @@ use portcullis_core::{Probe, ServerState};
 use serde_json::Value;
 
 use self::{
-    cache::{Remembered, TokenCache},
+    cache::{Payload, TokenCache},
     claims::{Registered, Times},
     signature::Keys,
 };
@@ -30,8 +30,8 @@ pub use self::{
     signature::SignatureConfig,
 };
 use crate::{
-    jws::{self, Header, NotVerified, Unverified},
-    keys::KeySet,
+    jws::{Header, NotVerified, Unverified},
+    keys::{Key, KeySet},
     refusal::{Refused, code},
 };
 
@@ -79,7 +79,17 @@ pub struct JwtValidator {
 struct Accepted {
     identity: Identity,
     times: Times,
-    key: Arc<crate::keys::Key>,
+    key: Arc<Key>,
+    /// Where the key stands in its set.
+    place: usize,
+    payload: Vec<u8>,
+}
+
+impl Accepted {
+    /// Whose token it is, for who does not remember the token.
+    fn into_identity(self) -> Identity {
+        self.identity.with_claims_from(Arc::new(Payload(self.payload)))
+    }
 }
 
 impl JwtValidator {
@@ -112,21 +122,19 @@ impl JwtValidator {
     /// With a code and a sentence that say why it is not accepted; see the [crate's table](crate#codes).
     pub fn validate(&self, token: &str, now: UnixTime) -> Result<Identity, Refusal> {
         let accepted = match &self.keys {
-            Keys::Fixed(keys) => self.accept_token(token, keys, now),
+            Keys::Fixed(keys) => Unverified::read(token.as_bytes())
+                .map_err(NotVerified::from)
+                .and_then(|unverified| self.accept(&unverified, keys, now)),
             #[cfg(feature = "jwks")]
-            Keys::Fetched(source) => self.accept_by_held(token, source, now),
+            Keys::Fetched(source) => self.accept_by_held(token.as_bytes(), source, now),
         };
-        accepted.map(|accepted| accepted.identity).map_err(|not| not.refusal)
+        accepted.map(Accepted::into_identity).map_err(|not| not.refusal)
     }
 
     /// Whether an element with these tokens has to name scopes, see [`JwtValidatorConfig::needs_scopes`].
     #[must_use]
     pub fn needs_scopes(&self) -> bool {
         self.config.needs_scopes()
-    }
-
-    fn accept_token(&self, token: &str, keys: &KeySet, now: UnixTime) -> Result<Accepted, NotVerified> {
-        self.accept(&Unverified::read(token)?, keys, now)
     }
 
     fn accept(
@@ -136,18 +144,21 @@ impl JwtValidator {
         now: UnixTime,
     ) -> Result<Accepted, NotVerified> {
         let key = Arc::clone(unverified.key(keys, now)?);
-        let (identity, times) = self.judge(&unverified.header, &unverified.payload()?, now)?;
-        Ok(Accepted { identity, times, key })
+        let payload = unverified.payload()?;
+        let (identity, times) = self.judge(&unverified.header, &payload, now)?;
+        let place = keys.place_of(&key).unwrap_or_default();
+        Ok(Accepted { identity, times, key, place, payload })
     }
 
-    /// Whether header and payload say what the configuration asks for, and who the caller is if they are true.
+    /// Whether header and payload say what the configuration asks for, and who the caller is if they are true, without all
+    /// that else is said of it.
     fn judge(&self, header: &Header, payload: &[u8], now: UnixTime) -> Refused<(Identity, Times)> {
         let config = &self.config;
         header.has_type_of(&config.types, config.requires_type())?;
         if let Some(expected) = &config.key_id {
             claims::is("kid", header.kid.as_deref(), expected, code::WRONG_KEY_ID)?;
         }
-        let payload = jws::json::object(payload, "the payload")?;
+        let payload = claims::read(payload, config)?;
         let times = Times::read(&payload)?;
         let registered = Registered::read(&payload)?;
         if times.expires_at.is_none() && config.require_expiration {
@@ -168,20 +179,21 @@ impl JwtValidator {
             identity = identity.with_expiry(expires_at).with_leeway(config.clock_skew);
         }
         let payload = Value::Object(payload);
-        identity = identity.with_scopes(claims::scopes(&payload, &config.scope_key)?);
-        if let Value::Object(members) = payload {
-            identity = identity.with_claims(members);
-        }
-        Ok((identity, times))
+        let scopes = claims::scopes(&payload, &config.scope_key)?;
+        Ok((identity.with_scopes(scopes), times))
     }
 
     fn answer(&self, bearer: &Bearer<'_>, keys: &KeySet, cx: &Context<'_>) -> Outcome {
         if let Some(identity) = self.recall(bearer, keys, cx) {
             return Outcome::Known(identity);
         }
-        let (token, now) = (bearer.token(), cx.clock().now());
-        match self.accept_token(token, keys, now) {
-            Ok(accepted) => self.known(token, accepted, now, cx),
+        let unverified = match Unverified::read(bearer.as_bytes()) {
+            Ok(unverified) => unverified,
+            Err(refusal) => return refusal.into(),
+        };
+        let now = cx.clock().now();
+        match self.accept(&unverified, keys, now) {
+            Ok(accepted) => self.known(bearer, accepted, now, cx),
             Err(not) => not.refusal.into(),
         }
     }
@@ -193,14 +205,14 @@ impl JwtValidator {
     }
 
     /// The answer to a token that was accepted, which is remembered.
-    fn known(&self, token: &str, accepted: Accepted, now: UnixTime, cx: &Context<'_>) -> Outcome {
-        let Accepted { identity, times, key } = accepted;
-        let identity = Arc::new(identity);
-        if let Some(cache) = self.cache.as_ref().filter(|_| cx.may_remember()) {
-            let what = Remembered { identity: Arc::clone(&identity), times, key };
-            cache.put(token, what, cx.clock(), now, self.config.clock_skew);
+    fn known(&self, bearer: &Bearer<'_>, accepted: Accepted, now: UnixTime, cx: &Context<'_>) -> Outcome {
+        match self.cache.as_ref().filter(|_| cx.may_remember()) {
+            Some(cache) => {
+                let skew = self.config.clock_skew;
+                Outcome::Known(cache.put(bearer.as_bytes(), accepted, cx.clock(), now, skew))
+            }
+            None => Outcome::known(accepted.into_identity()),
         }
-        Outcome::Known(identity)
     }
 }
 
