@@ -1,4 +1,4 @@
-//! What a request may cost. `bench gate` fails above it.
+//! What a request may cost. `bench gate` fails above it, and prints beside each number the margin that is left.
 
 /// What a row may cost over its baseline: instructions and allocations.
 pub struct Budget {
@@ -17,6 +17,11 @@ pub const BUDGETS: &[Budget] = &[
     budget("jwt-warm-fetched", 3_400, 6),
     budget("introspection-warm", 4_600, 6),
     budget("basic-warm", 4_600, 6),
+    budget("client-token", 450, 0),
+    budget("client-token-once", 450, 0),
+    budget("client-signed", 450, 0),
+    budget("client-signed-once", 450, 0),
+    budget("client-basic", 450, 0),
     Budget { row: "refused-none", instructions: Some(2_000.0), allocations: None },
     Budget { row: "refused-random", instructions: Some(3_500.0), allocations: None },
 ];

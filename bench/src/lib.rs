@@ -6,6 +6,7 @@
 
 pub mod budget;
 pub mod cases;
+pub mod document;
 pub mod fixtures;
 pub mod load;
 pub mod measure;

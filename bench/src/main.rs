@@ -1,6 +1,11 @@
 //! The command line of the benchmark: see `bench help`.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
 
 use bench::{
     Outcome,
@@ -15,10 +20,11 @@ use bench::{
 const HELP: &str = "\
 What portcullis costs, beside its peers and beside nothing.
 
-Usage: cargo run --release -- <COMMAND>
+Usage: cargo run --release [--features peers] -- <COMMAND>
 
 Commands:
-  table [ROW...]   Instructions, allocations and time of a request, of all rows or of those whose name begins so
+  table [ROW...]   Instructions, allocations and time of a request, of all rows or of those whose name begins so; all of them
+                   become what docs/performance shows
   counts [ROW...]  The same without the time: what is true on a busy machine, too
   gate             Instructions and allocations of the rows with a budget; fails above it
   threads          Whether two threads serve twice as much as one
@@ -81,15 +87,14 @@ fn prepare() -> Outcome<Run> {
     ensure("valgrind", "valgrind")?;
     let program = std::env::current_exe()?;
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    output(cargo().args([
-        "build",
-        "--release",
-        "--locked",
-        "--bin",
-        "allocations",
-        "--manifest-path",
-        manifest,
-    ]))?;
+    let profile = program.parent().and_then(Path::file_name).ok_or("this program is in no folder")?;
+    let mut build = cargo();
+    build.args(["build", "--locked", "--bin", "allocations", "--manifest-path", manifest]);
+    build.arg("--profile").arg(profile);
+    if cfg!(feature = "peers") {
+        build.args(["--features", "peers"]);
+    }
+    output(&mut build)?;
     let fixtures = std::env::temp_dir().join(format!("portcullis-bench-{}.json", std::process::id()));
     Ok(Run {
         allocations: program.with_file_name("allocations"),
@@ -117,6 +122,10 @@ fn table(wanted: &[&str], timed: bool) -> Outcome {
     }
     std::fs::remove_file(&run.fixtures)?;
     report::print(&costs);
+    // A part of it is no document.
+    if timed && wanted.is_empty() {
+        bench::document::write(&costs, concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/performance").as_ref())?;
+    }
     Ok(())
 }
 
@@ -151,16 +160,31 @@ fn gate() -> Outcome {
     report::judge(&costs, &bytes)
 }
 
+/// Counts on every core: what is counted is the same on a busy one.
 fn count(run: &Run, rows: &[&'static Row]) -> Outcome<Costs> {
+    let next = AtomicUsize::new(0);
+    let worker = || -> Result<Costs, String> {
+        let mut costs = Costs::new();
+        while let Some(row) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
+            eprintln!("  {}", row.id);
+            let failed = |error: Box<dyn std::error::Error>| format!("{}: {error}", row.id);
+            let cost = Cost {
+                instructions: Some(run.instructions(row).map_err(failed)?),
+                allocations: Some(run.allocations(row).map_err(failed)?),
+                ..Cost::default()
+            };
+            costs.insert(row.id.to_owned(), cost);
+        }
+        Ok(costs)
+    };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let counted: Vec<_> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(worker)).collect();
+        workers.into_iter().map(|worker| worker.join().expect("nothing panics there")).collect()
+    });
     let mut costs = Costs::new();
-    for row in rows {
-        eprintln!("  {}", row.id);
-        let cost = Cost {
-            instructions: Some(run.instructions(row)?),
-            allocations: Some(run.allocations(row)?),
-            ..Cost::default()
-        };
-        costs.insert(row.id.to_owned(), cost);
+    for part in counted {
+        costs.extend(part?);
     }
     Ok(costs)
 }

@@ -1,6 +1,8 @@
 //! Everything that is measured, by name.
 
-use crate::cases::{Bench, Case, growth, ours, peers, plain};
+#[cfg(feature = "peers")]
+use crate::cases::peers;
+use crate::cases::{Bench, Case, client, growth, ours, plain};
 
 /// One line of the table.
 pub struct Row {
@@ -100,19 +102,35 @@ pub const ROWS: &[Row] = &[
     // Growth
     row("users-1", "Basic among 1 user", |bench| growth::users(bench, 1)),
     row("users-100000", "Basic among 100,000 users", |bench| growth::users(bench, 100_000)),
-    row("resources-1", "JWT, 1 resource", |bench| growth::resources(bench, 1)),
-    row("resources-1000", "JWT, 1,000 resources", |bench| growth::resources(bench, 1_000)),
+    row("route-resource", "the unprotected route at a longer path", growth::open_resource).by_itself(),
+    row("resources-1", "JWT, 1 resource", |bench| growth::resources(bench, 1)).over("route-resource"),
+    row("resources-1000", "JWT, 1,000 resources", |bench| growth::resources(bench, 1_000))
+        .over("route-resource"),
     row("tokens-1", "JWT, 1 remembered", |bench| growth::tokens(bench, 1)),
     row("tokens-100000", "JWT, 100,000 remembered", |bench| growth::tokens(bench, 100_000)),
     row("keys-1", "JWT, 1 fetched key", |bench| growth::keys(bench, 1)),
     row("keys-50", "JWT, 50 fetched keys", |bench| growth::keys(bench, 50)),
     row("elements-0", "JWT, no other element", |bench| growth::elements(bench, 0)),
     row("elements-3", "JWT behind 3 elements of the other scheme", |bench| growth::elements(bench, 3)),
+    // Clients
+    row("client-bare", "a client, no credential", client::bare).by_itself(),
+    row("client-token", "a client, its token fetched before", client::token).over("client-bare"),
+    row("client-token-once", "the same, where no request is sent twice", client::token_once)
+        .over("client-bare"),
+    row("client-signed", "a client, its JWT signed before", client::signed).over("client-bare"),
+    row("client-signed-once", "the same, where no request is sent twice", client::signed_once)
+        .over("client-bare"),
+    row("client-basic", "a client, Basic", client::basic).over("client-bare"),
     // Peers
-    row("route-axum-07", "the unprotected route of axum 0.7", plain::route_of_axum_07).by_itself(),
+    #[cfg(feature = "peers")]
+    row("route-axum-07", "the unprotected route of axum 0.7", peers::route_of_axum_07).by_itself(),
+    #[cfg(feature = "peers")]
     row("tower-oauth2", "tower-oauth2-resource-server 0.12, RS256", peers::tower_oauth2).slow(),
+    #[cfg(feature = "peers")]
     row("jwt-authorizer", "jwt-authorizer 0.15, RS256", peers::jwt_authorizer).over("route-axum-07").slow(),
+    #[cfg(feature = "peers")]
     row("oauth-resource-server", "oauth-resource-server 0.4, RS256", peers::oauth_resource_server).slow(),
+    #[cfg(feature = "peers")]
     row("huskarl", "huskarl-resource-server 0.11, RS256", peers::huskarl).slow(),
 ];
 

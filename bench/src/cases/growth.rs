@@ -25,9 +25,18 @@ pub fn users(bench: &Bench, count: usize) -> Box<dyn Case> {
     Box::new(Serving::<_, _, Body>::new(bench, basic(), app).warm(bench))
 }
 
+/// The route that a resource covers, unprotected.
+pub fn open_resource(bench: &Bench) -> Box<dyn Case> {
+    Box::new(Serving::<_, _, Body>::new(bench, item(bench), |_| hello("/orders/0/items")))
+}
+
+fn item(bench: &Bench) -> Requests {
+    Requests::bearer(bench.fixtures.rsa.tokens.first()).to("/orders/0/items")
+}
+
 /// Resources with scopes of their own, of which one is asked for.
 pub fn resources(bench: &Bench, count: usize) -> Box<dyn Case> {
-    let requests = Requests::bearer(bench.fixtures.rsa.tokens.first()).to("/orders/0/items");
+    let requests = item(bench);
     let app = move |bench: &Bench| {
         let resource = |number| Resource::new(format!("/orders/{number}/items")).scopes(SCOPE);
         let auth = auth(jwt(&bench.fixtures.rsa)).with_resources((0..count).map(resource));

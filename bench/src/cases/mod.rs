@@ -3,6 +3,7 @@
 pub mod client;
 pub mod growth;
 pub mod ours;
+#[cfg(feature = "peers")]
 pub mod peers;
 pub mod plain;
 

@@ -34,6 +34,14 @@ fn requests(bench: &Bench) -> Requests {
     Requests::bearer(&bench.fixtures.rsa.tokens)
 }
 
+/// The unprotected route of axum 0.7, on which one of the peers stands.
+pub fn route_of_axum_07(bench: &Bench) -> Box<dyn Case> {
+    let requests = Requests::bearer(bench.fixtures.rsa.tokens.first());
+    Box::new(Serving::<_, _, axum07::body::Body>::new(bench, requests, |_| {
+        axum07::Router::new().route("/", axum07::routing::get(|| async { "Hello, World!" }))
+    }))
+}
+
 /// jwt-authorizer, on axum 0.7.
 pub fn jwt_authorizer(bench: &Bench) -> Box<dyn Case> {
     let app = |bench: &Bench| {

@@ -28,14 +28,6 @@ pub fn route_without_header(bench: &Bench) -> Box<dyn Case> {
     open(bench, Requests::without_credential())
 }
 
-/// The same of axum 0.7, on which one of the peers stands.
-pub fn route_of_axum_07(bench: &Bench) -> Box<dyn Case> {
-    let requests = Requests::bearer(bench.fixtures.rsa.tokens.first());
-    Box::new(Serving::<_, _, axum07::body::Body>::new(bench, requests, |_| {
-        axum07::Router::new().route("/", axum07::routing::get(|| async { "Hello, World!" }))
-    }))
-}
-
 /// What `Router::layer` costs by itself.
 pub fn idle_layer(bench: &Bench) -> Box<dyn Case> {
     let requests = Requests::bearer(bench.fixtures.rsa.tokens.first());

@@ -1,0 +1,100 @@
+//! What `docs/performance.md` shows: the numbers, and pictures of them.
+
+use std::{fs, path::Path};
+
+use crate::{
+    Outcome,
+    picture::{Bar, bars},
+    report::{Costs, over},
+    rows::{self, Row},
+};
+
+/// A picture: its file, what stands above it, and the rows in it.
+struct Picture {
+    file: &'static str,
+    title: &'static str,
+    unit: &'static str,
+    rows: &'static [&'static str],
+    value: fn(&Costs, &Row) -> Option<f64>,
+}
+
+const PICTURES: &[Picture] = &[
+    Picture {
+        file: "warm.svg",
+        title: "Instructions over the unprotected route, credential seen before",
+        unit: "",
+        rows: &[
+            "idle-layer",
+            "tower-http",
+            "jwt-warm-outside",
+            "jwt-warm",
+            "introspection-warm",
+            "basic-warm",
+            "refused-none",
+        ],
+        value: instructions,
+    },
+    Picture {
+        file: "cold.svg",
+        title: "Time over the unprotected route, RS256 token never seen",
+        unit: "µs",
+        rows: &[
+            "rs256-raw",
+            "rs256-cold",
+            "tower-oauth2",
+            "jwt-authorizer",
+            "oauth-resource-server",
+            "huskarl",
+        ],
+        value: |costs, row| {
+            let cost = costs.get(row.id)?;
+            let own = if row.over.is_some() { cost.nanoseconds_over } else { cost.nanoseconds };
+            Some(own? / 1_000.0)
+        },
+    },
+    Picture {
+        file: "client.svg",
+        title: "Instructions of a client's credential, over the bare request",
+        unit: "",
+        rows: &["client-token", "client-token-once", "client-signed", "client-signed-once", "client-basic"],
+        value: instructions,
+    },
+];
+
+fn instructions(costs: &Costs, row: &Row) -> Option<f64> {
+    over(costs, row)?.instructions
+}
+
+/// Rows that are not ours.
+const OTHERS: &[&str] = &[
+    "idle-layer",
+    "tower-http",
+    "rs256-raw",
+    "tower-oauth2",
+    "jwt-authorizer",
+    "oauth-resource-server",
+    "huskarl",
+];
+
+/// Writes the numbers as JSON, and draws what was measured of each picture.
+///
+/// # Errors
+///
+/// When a file cannot be written.
+pub fn write(costs: &Costs, folder: &Path) -> Outcome {
+    fs::create_dir_all(folder)?;
+    fs::write(folder.join("results.json"), format!("{}\n", serde_json::to_string_pretty(costs)?))?;
+    for picture in PICTURES {
+        let rows = picture.rows.iter().filter_map(|id| rows::find(id));
+        let drawn: Vec<Bar<'_>> = rows
+            .filter_map(|row| {
+                let value = (picture.value)(costs, row)?;
+                Some(Bar { title: row.title, value, ours: !OTHERS.contains(&row.id) })
+            })
+            .collect();
+        if !drawn.is_empty() {
+            bars(&folder.join(picture.file), picture.title, picture.unit, &drawn)?;
+        }
+    }
+    Ok(())
+}
