@@ -1,5 +1,8 @@
 //! What is decided before anything is read: for the requests that come again and again.
 
+#[cfg(test)]
+mod tests;
+
 use tracing::Level;
 
 use super::deciding::{Decision, Subject};
