@@ -1,6 +1,8 @@
 //! Tokens under keys that are fetched: which of them may ask for newer keys, and what they are told meanwhile.
 
-use portcullis_core::{Bearer, Context, Outcome, Refusal, Unavailable, UnixTime};
+use std::sync::Arc;
+
+use portcullis_core::{Bearer, Context, Identity, Outcome, Refusal, Unavailable, UnixTime};
 
 use super::{Accepted, JwtValidator, Keys};
 use crate::{
@@ -60,6 +62,19 @@ impl JwtValidator {
         self.accept(&unverified, keys, now)
     }
 
+    /// Whose token it is, if it was accepted before and would be now by the keys that are there.
+    pub(super) fn remembered_by_held(
+        &self,
+        token: &[u8],
+        source: &KeySource,
+        cx: &Context<'_>,
+    ) -> Option<Arc<Identity>> {
+        let looked = source.look();
+        let identity = looked.keys().and_then(|keys| self.remembered(token, keys, cx))?;
+        keep_fresh(source, &looked, cx);
+        Some(identity)
+    }
+
     /// The answer, where there is nothing to wait for.
     pub(super) fn answer_at_once(
         &self,
@@ -70,7 +85,9 @@ impl JwtValidator {
         let looked = source.look();
         let open = match self.examine(bearer, &looked, cx) {
             Ok(outcome) => {
-                keep_fresh(source, &looked, &outcome, cx);
+                if matches!(outcome, Outcome::Known(_)) {
+                    keep_fresh(source, &looked, cx);
+                }
                 return Some(outcome);
             }
             Err(open) => open,
@@ -95,7 +112,9 @@ impl JwtValidator {
                 let looked = source.look();
                 match self.examine(bearer, &looked, cx) {
                     Ok(outcome) => {
-                        keep_fresh(source, &looked, &outcome, cx);
+                        if matches!(outcome, Outcome::Known(_)) {
+                            keep_fresh(source, &looked, cx);
+                        }
                         return outcome;
                     }
                     Err(open) => open,
@@ -113,7 +132,7 @@ impl JwtValidator {
     /// Looks at a token with the keys that are there.
     fn examine(&self, bearer: &Bearer<'_>, looked: &Looked, cx: &Context<'_>) -> Result<Outcome, Open> {
         let keys = looked.keys();
-        if let Some(identity) = keys.and_then(|keys| self.recall(bearer, keys, cx)) {
+        if let Some(identity) = keys.and_then(|keys| self.remembered(bearer.as_bytes(), keys, cx)) {
             return Ok(Outcome::Known(identity));
         }
         let unverified = match Unverified::read(bearer.as_bytes()) {
@@ -178,8 +197,8 @@ impl Open {
 }
 
 /// Keys that are good for something are kept fresh. An explanation leaves no trace.
-fn keep_fresh(source: &KeySource, looked: &Looked, outcome: &Outcome, cx: &Context<'_>) {
-    if matches!(outcome, Outcome::Known(_)) && cx.may_remember() {
+fn keep_fresh(source: &KeySource, looked: &Looked, cx: &Context<'_>) {
+    if cx.may_remember() {
         source.refresh_if_due(looked);
     }
 }

@@ -184,7 +184,7 @@ impl JwtValidator {
     }
 
     fn answer(&self, bearer: &Bearer<'_>, keys: &KeySet, cx: &Context<'_>) -> Outcome {
-        if let Some(identity) = self.recall(bearer, keys, cx) {
+        if let Some(identity) = self.remembered(bearer.as_bytes(), keys, cx) {
             return Outcome::Known(identity);
         }
         let unverified = match Unverified::read(bearer.as_bytes()) {
@@ -199,9 +199,9 @@ impl JwtValidator {
     }
 
     /// Whose token it is, if it was accepted before and would be now.
-    fn recall(&self, bearer: &Bearer<'_>, keys: &KeySet, cx: &Context<'_>) -> Option<Arc<Identity>> {
+    fn remembered(&self, token: &[u8], keys: &KeySet, cx: &Context<'_>) -> Option<Arc<Identity>> {
         let cache = self.cache.as_ref().filter(|_| cx.may_recall())?;
-        cache.get(bearer.as_bytes(), cx.clock(), keys, self.config.clock_skew)
+        cache.get(token, cx.clock(), keys, self.config.clock_skew)
     }
 
     /// The answer to a token that was accepted, which is remembered.
@@ -231,6 +231,14 @@ impl Provider for JwtValidator {
 
     fn scheme(&self) -> Scheme {
         Scheme::Bearer
+    }
+
+    fn recall(&self, text: &[u8], cx: &Context<'_>) -> Option<Arc<Identity>> {
+        match &self.keys {
+            Keys::Fixed(keys) => self.remembered(text, keys, cx),
+            #[cfg(feature = "jwks")]
+            Keys::Fetched(source) => self.remembered_by_held(text, source, cx),
+        }
     }
 
     fn try_authenticate(&self, credential: &Credential<'_>, cx: &Context<'_>) -> Option<Outcome> {

@@ -86,6 +86,36 @@ fn an_accepted_token_is_remembered_and_compared_whole() {
 }
 
 #[test]
+fn a_remembered_token_is_known_before_it_is_read_and_nothing_else_is() {
+    let bench = Bench::new(config());
+    let token = token(&claims());
+    let recall = |text: &str| bench.validator.recall(text.as_bytes(), &Context::new(&bench.clock));
+    assert!(recall(&token).is_none());
+    let known = bench.ask(&token).unwrap();
+    assert!(Arc::ptr_eq(&known, &recall(&token).unwrap()));
+    for other in ["", " ", &token[1..], &token[..token.len() - 1], &format!(" {token}"), &format!("{token} ")]
+    {
+        assert!(recall(other).is_none(), "{other:?}");
+    }
+    let cx = Context::new(&bench.clock);
+    assert!(bench.validator.recall(token.as_bytes(), &cx.afresh()).is_none());
+    assert!(bench.validator.recall(token.as_bytes(), &cx.explaining(Contact::Forbidden)).is_none());
+    bench.manual.set(UnixTime::from_secs(NOW.as_secs() + 1_000_000));
+    assert!(recall(&token).is_none(), "it has expired");
+    assert_eq!(bench.len(), 0);
+}
+
+#[test]
+fn claims_are_the_same_whether_remembered_or_not() {
+    let claims = claims_with("nested", json!({"a": [1, 2.5, {"b": null}], "\u{e9}": "x"}));
+    let token = token(&claims);
+    let bench = Bench::new(config());
+    assert_eq!(Value::Object(bench.ask(&token).unwrap().claims().clone()), claims);
+    assert_eq!(Value::Object(bench.ask_with(&token, true).unwrap().claims().clone()), claims);
+    assert_eq!(Value::Object(bench.validator.validate(&token, NOW).unwrap().claims().clone()), claims);
+}
+
+#[test]
 fn refused_tokens_are_not_remembered() {
     let bench = Bench::new(config().issuer("other"));
     for _ in 0..2 {
