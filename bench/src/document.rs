@@ -98,3 +98,24 @@ pub fn write(costs: &Costs, folder: &Path) -> Outcome {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::Cost;
+
+    #[test]
+    fn what_was_measured_is_drawn_over_its_baseline_and_kept() {
+        let folder = std::env::temp_dir().join(format!("portcullis-bench-pictures-{}", std::process::id()));
+        let cost = |instructions| Cost { instructions: Some(instructions), ..Cost::default() };
+        let costs = Costs::from([("route".into(), cost(6_544.0)), ("jwt-warm".into(), cost(9_544.0))]);
+        write(&costs, &folder).unwrap();
+        let read = |file: &str| fs::read_to_string(folder.join(file)).unwrap();
+        let kept: Costs = serde_json::from_str(&read("results.json")).unwrap();
+        assert_eq!(kept.len(), 2);
+        let drawn = read("warm.svg");
+        assert!(drawn.contains("JWT seen before") && drawn.contains("3,000"), "{drawn}");
+        assert!(!folder.join("client.svg").exists());
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

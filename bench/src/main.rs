@@ -11,7 +11,7 @@ use bench::{
     Outcome,
     budget::{BUDGETS, GROWTH},
     fixtures::Fixtures,
-    measure::{self, Cost, Run},
+    measure::{self, Run},
     programs::{command, ensure, output},
     report::{self, Costs},
     rows::{self, ROWS, Row},
@@ -167,12 +167,11 @@ fn count(run: &Run, rows: &[&'static Row]) -> Outcome<Costs> {
         let mut costs = Costs::new();
         while let Some(row) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
             eprintln!("  {}", row.id);
-            let failed = |error: Box<dyn std::error::Error>| format!("{}: {error}", row.id);
-            let cost = Cost {
-                instructions: Some(run.instructions(row).map_err(failed)?),
-                allocations: Some(run.allocations(row).map_err(failed)?),
-                ..Cost::default()
-            };
+            let cost = run.counts(row).map_err(|error| {
+                // The others need not go on.
+                next.store(rows.len(), Ordering::Relaxed);
+                format!("{}: {error}", row.id)
+            })?;
             costs.insert(row.id.to_owned(), cost);
         }
         Ok(costs)

@@ -55,6 +55,12 @@ impl Run {
         Ok(output(command(&self.allocations).arg(row.id).arg(&self.fixtures))?.trim().parse()?)
     }
 
+    /// Both of them.
+    pub fn counts(&self, row: &Row) -> Outcome<Cost> {
+        let (instructions, allocations) = (self.instructions(row)?, self.allocations(row)?);
+        Ok(Cost { instructions: Some(instructions), allocations: Some(allocations), ..Cost::default() })
+    }
+
     /// The time of one request, and that over the row's baseline, in nanoseconds.
     pub fn time(&self, row: &Row) -> Outcome<(f64, Option<f64>)> {
         let mut pinned = command("taskset");
