@@ -48,7 +48,7 @@ fn decided(auth: &Auth, headers: &HeaderMap) -> (Option<Decision>, Decision) {
     let head = RequestHead::new(&Method::GET, "/", headers);
     match auth.decide(&head) {
         Step::Ready(decision) => (auth.decide_at_once(&Method::GET, headers), decision),
-        other => panic!("{other:?}"),
+        waiting @ Step::Wait(_) => panic!("{waiting:?}"),
     }
 }
 
