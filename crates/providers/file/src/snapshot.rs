@@ -99,9 +99,13 @@ fn read(user: &User, prf: &Prf) -> Result<Known, String> {
             None => Ok(Known::Clear(prf.credential_of(&user.username, password.expose()))),
         },
         Password::Hash(text) => {
-            let hash =
-                PasswordHash::parse(text.expose()).map_err(|error| format!("the password hash {error}"))?;
-            Ok(Known::Hashed(Stored { hash: Arc::new(hash), fingerprint: prf.fingerprint(text.expose()) }))
+            let hash = match &user.hash {
+                Some(hash) => Arc::clone(hash),
+                None => PasswordHash::parse(text.expose())
+                    .map(Arc::new)
+                    .map_err(|error| format!("the password hash {error}"))?,
+            };
+            Ok(Known::Hashed(Stored { hash, fingerprint: prf.fingerprint(text.expose()) }))
         }
     }
 }

@@ -1,6 +1,8 @@
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use portcullis_core::Secret;
+
+use crate::hash::PasswordHash;
 
 /// A user of the file user store: a name, a password, scopes.
 ///
@@ -23,6 +25,8 @@ pub struct User {
     pub(crate) scopes: Vec<String>,
     /// Whether whoever configured it was told already that its password is clear text.
     pub(crate) told: bool,
+    /// The hash, where it was read already.
+    pub(crate) hash: Option<Arc<PasswordHash>>,
 }
 
 #[derive(Clone)]
@@ -46,7 +50,7 @@ impl User {
     }
 
     pub(crate) const fn with(username: String, password: Password) -> Self {
-        Self { username, password, scopes: Vec::new(), told: false }
+        Self { username, password, scopes: Vec::new(), told: false, hash: None }
     }
 
     /// What the user holds, instead of what was given before.

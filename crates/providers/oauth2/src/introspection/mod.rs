@@ -16,8 +16,8 @@ use std::{
 };
 
 use portcullis_core::{
-    BoxFuture, BuildError, Clock, Context, Credential, Outcome, Probe, Provider, Scheme, ServerState,
-    SystemClock, Unavailable,
+    Bearer, BoxFuture, BuildError, Clock, Context, Credential, Identity, Outcome, Probe, Provider, Scheme,
+    ServerState, SystemClock, Unavailable,
 };
 use zeroize::Zeroizing;
 
@@ -130,7 +130,7 @@ impl OAuth2Introspection {
             );
         }
         let question = self.prf.question(token, parameters);
-        if let Some(outcome) = self.recall(&question, cx) {
+        if let Some(outcome) = self.remembered(&question, cx) {
             return outcome;
         }
         if !cx.may_contact() {
@@ -161,11 +161,11 @@ impl OAuth2Introspection {
                 cache.put(question, answer, asked);
             }
         };
-        self.flights.ask(question, boarding, || self.recall(&question, cx), begin, keep).await
+        self.flights.ask(question, boarding, || self.remembered(&question, cx), begin, keep).await
     }
 
     /// What is remembered, if this question may be answered from memory.
-    fn recall(&self, question: &Digest, cx: &Context<'_>) -> Option<Outcome> {
+    fn remembered(&self, question: &Digest, cx: &Context<'_>) -> Option<Outcome> {
         let cache = self.cache.as_ref().filter(|_| cx.may_recall())?;
         cache.get(question, Moment { civil: cx.clock().now(), monotonic: self.ages(cx).monotonic() })
     }
@@ -184,10 +184,20 @@ impl Provider for OAuth2Introspection {
         Scheme::Bearer
     }
 
+    fn recall(&self, text: &[u8], cx: &Context<'_>) -> Option<Arc<Identity>> {
+        self.cache.as_ref()?;
+        // Of what is remembered not all was read from a header: `introspect` asks about any text.
+        let bearer = Bearer::new(std::str::from_utf8(text).ok()?).ok()?;
+        match self.remembered(&self.prf.question(bearer.as_bytes(), &[]), cx)? {
+            Outcome::Known(identity) => Some(identity),
+            _ => None,
+        }
+    }
+
     fn try_authenticate(&self, credential: &Credential<'_>, cx: &Context<'_>) -> Option<Outcome> {
         let Credential::Bearer(bearer) = credential else { return Some(other_scheme()) };
         self.cache.as_ref()?;
-        self.recall(&self.prf.question(bearer.token(), &[]), cx)
+        self.remembered(&self.prf.question(bearer.as_bytes(), &[]), cx)
     }
 
     fn authenticate<'a>(
