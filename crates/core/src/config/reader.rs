@@ -1,14 +1,15 @@
 use std::{
     cell::RefCell,
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt, io,
     path::{Path, PathBuf},
+    rc::Rc,
     sync::Arc,
 };
 
 use http::Extensions;
 
-use super::{Location, Problem, Section, Table, Warning};
+use super::{Location, Problem, Section, Table, Warning, section::join};
 use crate::{Clock, Secret, SystemClock};
 
 /// Where secrets that a configuration only names come from.
@@ -55,7 +56,8 @@ pub struct Reader {
     source: Box<dyn Source>,
     problems: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Warning>>,
-    asked: RefCell<BTreeSet<String>>,
+    /// Keys by the shape of the table that was asked for them.
+    asked: RefCell<BTreeMap<Rc<str>, BTreeSet<String>>>,
     plugged: Extensions,
 }
 
@@ -103,7 +105,9 @@ impl Reader {
     /// Opens a table that stands at the dotted path `path`.
     #[must_use]
     pub fn section<'r>(&'r self, table: &'r Table, path: impl Into<String>) -> Section<'r> {
-        Section::new(self, table, path.into())
+        let path = path.into();
+        let shape = path.as_str().into();
+        Section::new(self, table, path, shape)
     }
 
     /// Notes a mistake.
@@ -131,15 +135,26 @@ impl Reader {
         self.warnings.borrow().clone()
     }
 
-    pub(super) fn note_asked(&self, paths: impl IntoIterator<Item = String>) {
-        self.asked.borrow_mut().extend(paths);
+    pub(super) fn note_asked(&self, shape: &Rc<str>, keys: &[String]) {
+        let mut asked = self.asked.borrow_mut();
+        let known = asked.entry(Rc::clone(shape)).or_default();
+        for key in keys {
+            if !known.contains(key) {
+                known.insert(key.clone());
+            }
+        }
     }
 
     /// The dotted paths of all keys that were asked for, present or not, in sections that were dropped since:
-    /// what the tables of this configuration may hold.
+    /// what the tables of this configuration may hold. Those of tables in an array stand there once, without a
+    /// position: `auth.users[].username`.
     #[must_use]
     pub fn asked_keys(&self) -> Vec<String> {
-        self.asked.borrow().iter().cloned().collect()
+        let asked = self.asked.borrow();
+        let paths = asked.iter().flat_map(|(shape, keys)| keys.iter().map(|key| join(shape, key)));
+        let mut paths: Vec<String> = paths.collect();
+        paths.sort_unstable();
+        paths
     }
 
     /// All mistakes, in the order of the file.

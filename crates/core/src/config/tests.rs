@@ -203,16 +203,32 @@ fn alternatives_exclude_each_other() {
 
 #[test]
 fn every_key_that_was_asked_for_is_known_by_its_path() {
-    let table = table(vec![("name", "x".into()), ("inner", Table::default().into())]);
+    let items = vec![Table::default(), Table::default()];
+    let table =
+        table(vec![("name", "x".into()), ("inner", Table::default().into()), ("items", items.into())]);
     let reader = Reader::new("/etc/x");
     let section = reader.section(&table, "top");
     section.string("name");
     section.string("absent");
     section.section("inner").unwrap().at_most_one(&["one", "other"]);
+    for (item, key) in section.sections("items").unwrap().iter().zip(["first", "second"]) {
+        item.string(key);
+        item.string("both");
+    }
     drop(section);
     assert_eq!(
         reader.asked_keys(),
-        ["top.absent", "top.inner", "top.inner.one", "top.inner.other", "top.name"]
+        [
+            "top.absent",
+            "top.inner",
+            "top.inner.one",
+            "top.inner.other",
+            "top.items",
+            "top.items[].both",
+            "top.items[].first",
+            "top.items[].second",
+            "top.name"
+        ]
     );
 }
 

@@ -180,7 +180,8 @@ impl Config {
         ConfigError::new(self.file.as_deref(), vec![Problem::new("", None, message)])
     }
 
-    /// The dotted paths of all keys that were looked for in the file's tables, present or not.
+    /// The dotted paths of all keys that were looked for in the file's tables, present or not. Those of tables in an
+    /// array stand there once, without a position: `auth.users[].username`.
     #[must_use]
     pub fn known_keys(&self) -> &[String] {
         &self.asked

@@ -3,7 +3,7 @@
 mod tables;
 mod values;
 
-use std::{cell::RefCell, fmt};
+use std::{cell::RefCell, fmt, rc::Rc};
 
 use super::{Location, Node, Reader, Table, suggest};
 
@@ -16,14 +16,17 @@ pub struct Section<'r> {
     reader: &'r Reader,
     table: &'r Table,
     path: String,
+    /// The path without positions in arrays, under which the keys asked for are noted: a hundred thousand users have
+    /// the keys of one.
+    shape: Rc<str>,
     asked: RefCell<Vec<String>>,
     /// Keys that belong elsewhere, and where. Children inherit them.
     misplaced: RefCell<Vec<(String, String)>>,
 }
 
 impl<'r> Section<'r> {
-    pub(super) fn new(reader: &'r Reader, table: &'r Table, path: String) -> Self {
-        Self { reader, table, path, asked: RefCell::default(), misplaced: RefCell::default() }
+    pub(super) fn new(reader: &'r Reader, table: &'r Table, path: String, shape: Rc<str>) -> Self {
+        Self { reader, table, path, shape, asked: RefCell::default(), misplaced: RefCell::default() }
     }
 
     /// The dotted path of the table.
@@ -111,7 +114,7 @@ impl<'r> Section<'r> {
 }
 
 /// A dotted path, with keys quoted that are not bare.
-fn join(path: &str, key: &str) -> String {
+pub(super) fn join(path: &str, key: &str) -> String {
     let bare = !key.is_empty()
         && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     let key = if bare { key.to_owned() } else { format!("{key:?}") };
@@ -121,7 +124,7 @@ fn join(path: &str, key: &str) -> String {
 impl Drop for Section<'_> {
     fn drop(&mut self) {
         let asked = self.asked.borrow();
-        self.reader.note_asked(asked.iter().map(|key| self.path_of(key)));
+        self.reader.note_asked(&self.shape, &asked);
         for key in self.table.keys() {
             if asked.iter().any(|name| name == key) {
                 continue;

@@ -1,6 +1,8 @@
 //! Tables inside a table, and keys that exclude each other.
 
-use super::Section;
+use std::rc::Rc;
+
+use super::{Section, join};
 use crate::config::{Table, Value};
 
 impl<'r> Section<'r> {
@@ -8,7 +10,7 @@ impl<'r> Section<'r> {
     pub fn section(&self, key: &str) -> Option<Self> {
         let node = self.node(key)?;
         match node.value() {
-            Value::Table(table) => Some(self.child(table, self.path_of(key))),
+            Value::Table(table) => Some(self.at_key(table, key)),
             _ => {
                 self.wrong_type(key, node, "a table");
                 None
@@ -28,11 +30,12 @@ impl<'r> Section<'r> {
             self.wrong_type(key, node, "an array of tables");
             return None;
         };
+        let (array, shape) = (self.path_of(key), Rc::from(join(&self.shape, key) + "[]"));
         let mut sections = Vec::with_capacity(items.len());
         for (position, item) in items.iter().enumerate() {
-            let path = format!("{}[{position}]", self.path_of(key));
+            let path = format!("{array}[{position}]");
             match item.value() {
-                Value::Table(table) => sections.push(self.child(table, path)),
+                Value::Table(table) => sections.push(self.child(table, path, Rc::clone(&shape))),
                 _ => self.reader.problem(path, item.at(), format!("expected a table, found {}", item.kind())),
             }
         }
@@ -45,15 +48,20 @@ impl<'r> Section<'r> {
         for (key, node) in self.table.iter() {
             self.node(key);
             match node.value() {
-                Value::Table(table) => sections.push((key, self.child(table, self.path_of(key)))),
+                Value::Table(table) => sections.push((key, self.at_key(table, key))),
                 _ => self.wrong_type(key, node, "a table"),
             }
         }
         sections
     }
 
-    fn child(&self, table: &'r Table, path: String) -> Self {
-        let child = Self::new(self.reader, table, path);
+    /// The table that is the value of a key.
+    pub(super) fn at_key(&self, table: &'r Table, key: &str) -> Self {
+        self.child(table, self.path_of(key), join(&self.shape, key).into())
+    }
+
+    fn child(&self, table: &'r Table, path: String, shape: Rc<str>) -> Self {
+        let child = Self::new(self.reader, table, path, shape);
         child.misplaced.borrow_mut().extend(self.misplaced.borrow().iter().cloned());
         child
     }

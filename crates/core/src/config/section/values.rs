@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
-use super::Section;
+use super::{Section, join};
 use crate::{
     Secret,
     config::{Value, duration, suggest},
@@ -143,7 +143,7 @@ impl Section<'_> {
         let secret = match node.value() {
             Value::String(text) => Ok(Secret::new(text.as_str())),
             Value::Table(table) => {
-                let inner = Self::new(self.reader, table, self.path_of(key));
+                let inner = Self::new(self.reader, table, self.path_of(key), join(&self.shape, key).into());
                 let name = inner.exactly_one(&["env", "file"])?;
                 let value = inner.required_string(name)?;
                 if name == "env" {
