@@ -95,7 +95,7 @@ pub fn print(run: &Run, gateway: &Path) -> Outcome {
             rounds.push(ask(server, token)?);
         }
     }
-    let medians: Vec<f64> = rounds.iter_mut().map(median).collect();
+    let medians: Vec<f64> = rounds.iter_mut().map(|rounds| median(rounds)).collect();
     for (at, (server, own)) in servers.iter().zip(&medians).enumerate() {
         let other = medians[at / 2 * 2];
         println!(
@@ -108,7 +108,7 @@ pub fn print(run: &Run, gateway: &Path) -> Outcome {
     Ok(())
 }
 
-fn median(rounds: &mut Vec<f64>) -> f64 {
+fn median(rounds: &mut [f64]) -> f64 {
     rounds.sort_by(f64::total_cmp);
     rounds[rounds.len() / 2]
 }

@@ -107,6 +107,7 @@ pub const ROWS: &[Row] = &[
     row("resources-1000", "JWT, 1,000 resources", |bench| growth::resources(bench, 1_000))
         .over("route-resource"),
     row("tokens-1", "JWT, 1 remembered", |bench| growth::tokens(bench, 1)),
+    row("tokens-10000", "JWT, 10,000 remembered", |bench| growth::tokens(bench, 10_000)),
     row("tokens-100000", "JWT, 100,000 remembered", |bench| growth::tokens(bench, 100_000)),
     row("keys-1", "JWT, 1 fetched key", |bench| growth::keys(bench, 1)),
     row("keys-50", "JWT, 50 fetched keys", |bench| growth::keys(bench, 50)),

@@ -32,33 +32,33 @@ type Body = Empty<Bytes>;
 
 /// The service without a credential.
 pub fn bare(bench: &Bench) -> Box<dyn Case> {
-    Calls::new(bench, Answers)
+    Calls::case(bench, Answers)
 }
 
 /// A token of a token endpoint, fetched before. The request is copied, in case that the token is refused.
 pub fn token(bench: &Bench) -> Box<dyn Case> {
-    Calls::new(bench, ClientAuthLayer::new(auth(fetched(bench))).layer(Answers))
+    Calls::case(bench, ClientAuthLayer::new(auth(fetched(bench))).layer(Answers))
 }
 
 /// The same where no request is sent twice.
 pub fn token_once(bench: &Bench) -> Box<dyn Case> {
-    Calls::new(bench, ClientAuthLayer::new(auth(fetched(bench))).never_replay().layer(Answers))
+    Calls::case(bench, ClientAuthLayer::new(auth(fetched(bench))).never_replay().layer(Answers))
 }
 
 /// A token that the client signed before.
 pub fn signed(bench: &Bench) -> Box<dyn Case> {
-    Calls::new(bench, ClientAuthLayer::new(auth(self_signed())).layer(Answers))
+    Calls::case(bench, ClientAuthLayer::new(auth(self_signed())).layer(Answers))
 }
 
 /// The same where no request is sent twice.
 pub fn signed_once(bench: &Bench) -> Box<dyn Case> {
-    Calls::new(bench, ClientAuthLayer::new(auth(self_signed())).never_replay().layer(Answers))
+    Calls::case(bench, ClientAuthLayer::new(auth(self_signed())).never_replay().layer(Answers))
 }
 
 /// User name and password.
 pub fn basic(bench: &Bench) -> Box<dyn Case> {
     let alice = Authorization::basic("alice", &Secret::new(PASSWORD)).expect("fit for a header");
-    Calls::new(bench, ClientAuthLayer::new(auth(alice)).layer(Answers))
+    Calls::case(bench, ClientAuthLayer::new(auth(alice)).layer(Answers))
 }
 
 fn auth(source: impl TokenSource) -> ClientAuth {
@@ -99,7 +99,7 @@ impl<S> Calls<S>
 where
     S: Service<Request<Body>, Response = Response<()>, Error: std::fmt::Debug> + Send + 'static,
 {
-    fn new(bench: &Bench, service: S) -> Box<dyn Case> {
+    fn case(bench: &Bench, service: S) -> Box<dyn Case> {
         let mut calls = Self { service, uri: Uri::try_from(URL.to_owned()).expect("a URL") };
         calls.run(bench, 1);
         Box::new(calls)
