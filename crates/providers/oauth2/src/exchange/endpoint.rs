@@ -82,15 +82,14 @@ impl ExchangeEndpoint {
         actor: Option<&Authorization>,
     ) -> Result<Exchanged, Failed> {
         let form = self.form(subject, actor).map_err(Failed::everybody)?;
-        let reply = self.server.post(&form).await.map_err(|trouble| {
+        let reply = self.server.ask_for_token(&form).await.map_err(|trouble| {
             let concern = concern_of_trouble(&trouble);
             Failed { error: response::error(self.address(), trouble), concern }
         })?;
-        if reply.status().is_success() {
-            return self.read(&reply).map_err(Failed::caller);
+        if reply.is_error() {
+            return Err(Failed { error: self.not_given(&reply), concern: concern(&reply) });
         }
-        let error = self.not_given(&reply);
-        Err(Failed { error, concern: concern(&reply) })
+        self.read(&reply).map_err(Failed::caller)
     }
 
     /// Asks for a token in the place of one that nobody issued.
@@ -99,9 +98,10 @@ impl ExchangeEndpoint {
         nobody: &Secret,
         actor: Option<&Authorization>,
     ) -> Result<String, TokenError> {
-        let reply = self.server.post(&self.form(nobody, actor)?).await;
+        let reply = self.server.ask_for_token(&self.form(nobody, actor)?).await;
         let reply = reply.map_err(|trouble| response::error(self.address(), trouble))?;
-        if reply.status().is_success() {
+        if !reply.is_error() {
+            self.read(&reply)?;
             let what = "exchanges a token that nobody issued: anybody could have one of it";
             return Err(response::error(self.address(), reply.trouble(what)));
         }

@@ -62,10 +62,10 @@ impl Leg {
             form = form.push(name.clone(), value.as_str());
         }
         let form = self.authentication.sign(form, self.credential_bearer).map_err(Denied::other)?;
-        let reply = self.server.post(&form).await;
+        let reply = self.server.ask_for_token(&form).await;
         let reply = reply.map_err(|trouble| Denied::other(response::error(address, trouble)))?;
         if let Some((what, remedy)) = invalid_grant
-            && reply.status().is_client_error()
+            && !reply.status().is_server_error()
             && reply.error_code() == Some("invalid_grant")
         {
             let what = format!("{what}, {}: {remedy}", reply.shown());

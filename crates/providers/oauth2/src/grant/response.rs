@@ -33,7 +33,7 @@ pub(crate) fn read(
     lifetimes: Lifetimes,
     remedy: &str,
 ) -> Result<Tokens, TokenError> {
-    if !reply.status().is_success() {
+    if reply.is_error() {
         let shown = reply.shown();
         let what = if reply.refuses_us() {
             format!("refuses the client, {shown}: {remedy}")

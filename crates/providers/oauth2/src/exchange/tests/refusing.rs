@@ -94,6 +94,7 @@ async fn a_caller_who_is_refused_is_told_for_five_seconds_and_is_nobody_elses_ma
         // Some servers think that a bad token calls for this status.
         (StatusCode::UNAUTHORIZED, "invalid_grant"),
         (StatusCode::UNAUTHORIZED, "invalid_token"),
+        (StatusCode::OK, "invalid_grant"),
     ] {
         let bench = Bench::new().await;
         bench.answer_next(status, &format!(r#"{{"error":"{code}","error_description":"no such session"}}"#));
@@ -192,6 +193,8 @@ async fn an_endpoint_that_fails_for_one_caller_serves_the_others() {
         (400, "<html>", false, "answered 400"),
         (413, "", false, "answered 413"),
         (200, "<html>", false, "gave an answer that"),
+        (200, r#"{"error":"invalid_scope"}"#, false, r#"answered 200 ("invalid_scope")"#),
+        (200, r#"{"error":"interaction_required"}"#, false, r#"answered 200 ("interaction_required")"#),
     ] {
         let bench = Bench::new().await;
         bench.answer_next(StatusCode::from_u16(status).unwrap(), body);

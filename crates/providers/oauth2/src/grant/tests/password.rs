@@ -128,6 +128,10 @@ async fn a_refused_refresh_token_makes_room_for_name_and_password() {
     assert_eq!((server.count(GrantType::RefreshToken), server.count(GrantType::Password)), (1, 2));
     assert_eq!(bench.next().await, "access-3", "by the refresh token that came with the second");
     assert_eq!((server.count(GrantType::RefreshToken), server.count(GrantType::Password)), (2, 2));
+    // Some servers refuse it with status 200.
+    server.answer_next(StatusCode::OK, r#"{"error":"invalid_grant"}"#);
+    assert_eq!(bench.next().await, "access-4");
+    assert_eq!(server.count(GrantType::Password), 3);
 }
 
 #[tokio::test]
