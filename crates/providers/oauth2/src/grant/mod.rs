@@ -22,6 +22,8 @@ mod response;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::response::granted;
 pub use self::{
     client_credentials::{ClientCredentials, ClientCredentialsConfig, CredentialBearer},
     read::read,
