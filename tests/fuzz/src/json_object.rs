@@ -11,8 +11,16 @@ pub fn run(data: &[u8]) {
             let plain = plain.expect("what is accepted is JSON");
             assert_eq!(plain, Value::Object(members.clone()), "another reader reads the same");
             assert_eq!(colons(data), count(&plain), "a member is missing: one name was there twice");
+            // Written without escapes, a text may hold within a string what no text may hold.
             let written = serde_json::to_vec(&plain).unwrap();
-            assert_eq!(object(&written).as_ref(), Ok(&members), "it says the same when it is written again");
+            let private = b"$serde_json::private::";
+            if !written.windows(private.len()).any(|part| part == private) {
+                assert_eq!(
+                    object(&written).as_ref(),
+                    Ok(&members),
+                    "it says the same when it is written again"
+                );
+            }
         }
         Err(JsonError::DuplicateMember(name)) => {
             if let Some(plain) = plain {
