@@ -175,13 +175,13 @@ proptest! {
     fn spans_of_time_are_read_in_every_unit(number in 0..3000_u32, unit in 0..5_usize, blank in " {0,2}") {
         let (unit, millis) =
             [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)][unit];
-        let read = span(format!("{blank}{number}{blank}{unit}{blank}"));
+        let read = span(&format!("{blank}{number}{blank}{unit}{blank}"));
         prop_assert_eq!(read, Ok(Duration::from_millis(u64::from(number) * millis)));
     }
 
     #[test]
     fn a_span_of_time_is_at_most_a_hundred_years_or_none(text in "\\PC{0,12}") {
-        if let Ok(span) = span(text) {
+        if let Ok(span) = span(&text) {
             prop_assert!(span <= Duration::from_secs(100 * 365 * 86_400));
         }
     }
@@ -208,9 +208,9 @@ proptest! {
 }
 
 /// A span as a configuration writes it.
-fn span(text: String) -> Result<Duration, String> {
+fn span(text: &str) -> Result<Duration, String> {
     let mut table = Table::default();
-    table.insert("span", Node::from(text.as_str()));
+    table.insert("span", Node::from(text));
     let reader = Reader::new("");
     let section = reader.section(&table, "");
     let span = section.duration("span");
