@@ -80,6 +80,24 @@ impl Both {
         Some(Self { ours, theirs, validation })
     }
 
+    /// Whether each of them finds the signature right, whatever it thinks of the payload: ours, and theirs.
+    #[must_use]
+    pub fn signatures(&self, token: &str) -> (bool, bool) {
+        // Both look at the payload when the signature is verified, and not before.
+        let ours = match self.ours.validate(token, NOW) {
+            Ok(_) => true,
+            Err(refusal) => refusal.reason().starts_with("the payload is not"),
+        };
+        let theirs = match jsonwebtoken::decode::<Value>(token, &self.theirs, &self.validation) {
+            Ok(_) => true,
+            Err(error) => {
+                matches!(error.kind(), jsonwebtoken::errors::ErrorKind::Json(_))
+                    && jsonwebtoken::decode_header(token).is_ok()
+            }
+        };
+        (ours, theirs)
+    }
+
     /// What both say of a token.
     ///
     /// # Panics
