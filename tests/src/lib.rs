@@ -31,7 +31,7 @@ mod websocket_echo;
 
 pub use browser::Browser;
 pub use curl::{Answer, CurlFailure, curl, try_curl};
-pub use identity::{AUDIENCE, Asked, AuthlibServer, Keys, OidcProvider};
+pub use identity::{ALICE, AUDIENCE, Asked, AuthlibServer, BOB, Keys, OidcProvider, ZOE};
 pub use lines::Lines;
 pub use program::{Finished, Program, Running};
 pub use server::Place;

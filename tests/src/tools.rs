@@ -79,6 +79,21 @@ pub(crate) fn certificates(folder: &Path, names: &str) {
     tool("sh", ["-c", script, "sh", &folder.display().to_string(), names]);
 }
 
+/// Writes into a folder of [`certificates`] what clients show: a certificate by that authority for `client.example` (`client.crt`,
+/// `client-tls.key`), and one that is its own authority (`self-signed.crt`, `self-signed.key`).
+pub(crate) fn client_certificates(folder: &Path) {
+    let script = "
+        set -e
+        cd \"$1\"
+        ec='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'
+        openssl req $ec -keyout client-tls.key -out client.csr -subj /CN=client
+        echo 'subjectAltName = DNS:client.example' > names
+        openssl x509 -req -in client.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile names -out client.crt
+        openssl req -x509 $ec -keyout self-signed.key -out self-signed.crt -days 2 -subj /CN=itself
+    ";
+    tool("sh", ["-c", script, "sh", &folder.display().to_string()]);
+}
+
 /// The SHA-256 of a file, in lower-case hex, by openssl: to compare with [`crate::Request::body_sha256`].
 ///
 /// # Panics

@@ -45,6 +45,18 @@ async fn a_service_from_a_file() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// README.md.
+async fn a_call_to_another_service(
+    config: portcullis::Config,
+    reqwest_client: reqwest::Client,
+) -> Result<(), Box<dyn Error>> {
+    use portcullis::SendVia as _;
+
+    let orders = config.client("orders")?.build().await?;
+    let reply = reqwest_client.get("https://orders.example/orders/7").send_via(&orders).await?;
+    Ok(())
+}
+
 /// docs/from-jwt-authorizer.md.
 fn a_validator_in_code() -> Result<axum::Router, Box<dyn Error>> {
     use axum::{Router, routing::get};
@@ -118,6 +130,61 @@ async fn an_identity_provider_in_code(secret: &str, token: &str) -> Result<(), B
     Ok(())
 }
 
+/// docs/clients.md.
+async fn a_client_of_a_file() -> Result<(), Box<dyn Error>> {
+    use portcullis::{Config, SendVia as _};
+
+    let config = Config::load("Config.toml")?;
+    let orders = config.client("orders")?.build().await?;
+
+    let client = reqwest::Client::builder().redirect(portcullis::redirect_policy()).build()?;
+    let reply = client.get("https://orders.example/orders/7").send_via(&orders).await?;
+
+    let orders = config.client("orders")?.reqwest().await?;
+    let reply = orders.get("/orders/7").send().await?;
+    Ok(())
+}
+
+/// docs/clients.md.
+fn a_client_in_code() -> Result<portcullis::ClientAuth, Box<dyn Error>> {
+    use portcullis::{ClientAuth, Secret, client::Authorization};
+
+    let password = Secret::new(std::env::var("PASSWORD")?);
+    let orders = ClientAuth::builder(Authorization::basic("alice", &password)?)
+        .name("orders")
+        .url("https://orders.example")
+        .build()?;
+    Ok(orders)
+}
+
+/// docs/clients.md.
+fn a_call_on_behalf_of_a_caller(stock: portcullis::client::ReqwestClient) -> axum::Router {
+    use axum::{extract::State, http::StatusCode};
+    use portcullis::{Caller, client::ReqwestClient};
+
+    struct Problem;
+
+    impl<E: Error> From<E> for Problem {
+        fn from(_: E) -> Self {
+            Self
+        }
+    }
+
+    impl axum::response::IntoResponse for Problem {
+        fn into_response(self) -> axum::response::Response {
+            StatusCode::BAD_GATEWAY.into_response()
+        }
+    }
+
+    async fn order(State(stock): State<ReqwestClient>, caller: Caller) -> Result<String, Problem> {
+        let stock = stock.on_behalf_of(&caller)?;
+        let reply = stock.get("/items/7").send().await?;
+        Ok(reply.text().await?)
+    }
+
+    axum::Router::new().route("/order", get(order)).with_state(stock)
+}
+
 /// docs/websocket.md.
 fn a_guarded_websocket(auth: portcullis::Auth) -> axum::Router {
     use axum::{Router, response::Response, routing::any};
@@ -137,10 +204,11 @@ fn a_guarded_websocket(auth: portcullis::Auth) -> axum::Router {
     app
 }
 
-const DOCUMENTS: [(&str, &str); 5] = [
+const DOCUMENTS: [(&str, &str); 6] = [
     ("README.md", include_str!("../../README.md")),
     ("docs/identity-providers.md", include_str!("../../docs/identity-providers.md")),
     ("docs/websocket.md", include_str!("../../docs/websocket.md")),
+    ("docs/clients.md", include_str!("../../docs/clients.md")),
     ("docs/from-jwt-authorizer.md", include_str!("../../docs/from-jwt-authorizer.md")),
     ("docs/from-ballerina.md", include_str!("../../docs/from-ballerina.md")),
 ];
@@ -177,7 +245,7 @@ struct Environment;
 
 impl portcullis::section::Source for Environment {
     fn variable(&self, name: &str) -> Option<String> {
-        (name == "ORDERS_SECRET").then(|| "secret".to_owned())
+        ["ORDERS_SECRET", "CLIENT_SECRET"].contains(&name).then(|| "secret".to_owned())
     }
 
     fn file(&self, _: &std::path::Path) -> std::io::Result<Vec<u8>> {
@@ -186,8 +254,8 @@ impl portcullis::section::Source for Environment {
 }
 
 #[test]
-fn every_config_toml_of_the_pages_about_identity_providers_and_websockets_is_right() {
-    for (name, text) in &DOCUMENTS[1..3] {
+fn every_config_toml_of_the_pages_about_identity_providers_websockets_and_clients_is_right() {
+    for (name, text) in &DOCUMENTS[1..4] {
         let blocks: Vec<&str> =
             text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
         assert!(!blocks.is_empty(), "{name} shows a Config.toml");

@@ -9,10 +9,11 @@
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::path::PathBuf;
 
 use portcullis_tests::{
-    AuthlibServer, Browser, Express, Keys, OidcProvider, PythonHttpServer, Upstream, WebSocketEcho, curl,
-    openssl_sha256, temp_dir, try_curl, write,
+    ALICE, AuthlibServer, BOB, Browser, Express, Keys, OidcProvider, PythonHttpServer, Upstream,
+    WebSocketEcho, ZOE, curl, openssl_sha256, temp_dir, try_curl, write,
 };
 
 fn raw_targets_headers_and_bodies_are_seen(mut upstream: Upstream) {
@@ -145,6 +146,103 @@ fn oidc_provider_issues_tells_rotates_goes_away_and_counts() {
     assert!(!replaced.iter().any(|kid| added.contains(kid)));
     provider.kill();
     assert_eq!(try_curl([&url]).unwrap_err().code, Some(7));
+}
+
+/// The answer of a token endpoint: its status, and a member or its `error`.
+fn ask(url: &str, member: &str, arguments: &[&str]) -> (u16, String) {
+    let answer = curl([arguments, &[url]].concat());
+    let value: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    let text = value.get(member).or_else(|| value.get("error")).and_then(serde_json::Value::as_str);
+    (answer.status, text.unwrap_or_else(|| panic!("{}", answer.text())).to_owned())
+}
+
+#[test]
+fn oidc_provider_knows_users_rotates_refresh_tokens_and_exchanges_tokens() {
+    let provider = OidcProvider::start();
+    let (id, secret) = OidcProvider::APP;
+    let client = format!("{id}:{secret}");
+    let url = provider.url("/token");
+    let wrong = ["-u", &client, "-d", "grant_type=password", "-d", "username=alice", "-d", "password=other"];
+    assert_eq!(ask(&url, "access_token", &wrong), (400, "invalid_grant".into()));
+
+    let first = format!("refresh_token={}", provider.refresh_token("hello"));
+    let refresh = ["-u", &client, "-d", "grant_type=refresh_token", "-d", &first];
+    let (status, second) = ask(&url, "refresh_token", &refresh);
+    assert_eq!(status, 200);
+    assert!(!first.ends_with(&second));
+    assert_eq!(ask(&url, "refresh_token", &refresh), (400, "invalid_grant".into()), "good for one use");
+
+    let exchange = |token: &str| {
+        let subject = format!("subject_token={token}");
+        let grant = "grant_type=urn:ietf:params:oauth:grant-type:token-exchange";
+        let kind = "subject_token_type=urn:ietf:params:oauth:token-type:access_token";
+        ask(&url, "access_token", &["-u", &client, "-d", grant, "-d", kind, "-d", &subject])
+    };
+    let (api, secret) = OidcProvider::API;
+    for (token, subject) in [
+        (provider.opaque_of(ALICE, "hello", 60), "alice"),
+        (provider.jwt_of(BOB, "ES256", "hello", 60), "bob"),
+        (provider.opaque_of(ZOE, "hello", 60), "zoë"),
+    ] {
+        let (status, exchanged) = exchange(&token);
+        assert_eq!(status, 200);
+        assert_ne!(exchanged, token);
+        let form = format!("token={exchanged}");
+        let told =
+            curl(["-u", &format!("{api}:{secret}"), "-d", &form, &provider.url("/token/introspection")]);
+        let told: serde_json::Value = serde_json::from_slice(&told.body).unwrap();
+        assert_eq!((&told["sub"], &told["act"]["sub"]), (&subject.into(), &"app".into()), "{told}");
+    }
+    assert_eq!(exchange("none"), (400, "invalid_request".into()));
+}
+
+#[test]
+fn oidc_provider_authenticates_clients_by_odd_secrets_and_certificates() {
+    let provider = OidcProvider::start_https();
+    let (ca, url) = (provider.certificate().display().to_string(), provider.url("/token"));
+    let ask = |more: &[&str]| {
+        let grant = ["--cacert", &ca, "-d", "grant_type=client_credentials"];
+        ask(&url, "token_type", &[&grant[..], more].concat())
+    };
+    let given = || (200, "Bearer".to_owned());
+    let (id, secret) = OidcProvider::ODD;
+    let (id_pair, secret_pair) = (format!("client_id={id}"), format!("client_secret={secret}"));
+    assert_eq!(ask(&["--data-urlencode", &id_pair, "--data-urlencode", &secret_pair]), given());
+    assert_eq!(ask(&["--data-urlencode", &id_pair, "--data-urlencode", "client_secret=s3cr"]).0, 401);
+    assert_eq!(ask(&["-u", &format!("{id}:{secret}")]).0, 400, "Basic wants both form-encoded");
+
+    let paths = |(certificate, key): (PathBuf, PathBuf)| {
+        (certificate.display().to_string(), key.display().to_string())
+    };
+    let (known, itself) = (paths(provider.tls_client()), paths(provider.tls_self_signed_client()));
+    for (client, (certificate, key), expected) in [
+        ("tls", &known, given()),
+        ("tls-self-signed", &itself, given()),
+        ("tls", &itself, (401, "invalid_client".into())),
+        ("tls-self-signed", &known, (401, "invalid_client".into())),
+    ] {
+        let form = format!("client_id={client}");
+        assert_eq!(ask(&["--cert", certificate, "--key", key, "-d", &form]), expected, "{client}");
+    }
+    assert_eq!(ask(&["-d", "client_id=tls"]), (401, "invalid_client".into()), "without a certificate");
+}
+
+#[test]
+fn authlib_knows_users_and_rotates_refresh_tokens_over_http_too() {
+    let server = AuthlibServer::start_http();
+    let url = server.url("/token");
+    let client = ["-u", "basic:basic-secret"];
+    let (name, password) = (format!("username={}", ZOE.0), format!("password={}", ZOE.1));
+    let user = ["-d", "grant_type=password", "--data-urlencode", &name, "--data-urlencode"];
+    assert_eq!(ask(&url, "token_type", &[&client[..], &user, &[&password]].concat()), (200, "Bearer".into()));
+    assert_eq!(
+        ask(&url, "token_type", &[&client[..], &user, &["password=x"]].concat()),
+        (400, "invalid_request".into())
+    );
+    let first = format!("refresh_token={}", server.refresh_token("hello"));
+    let refresh = [&client[..], &["-d", "grant_type=refresh_token", "-d", &first]].concat();
+    assert_eq!(ask(&url, "token_type", &refresh), (200, "Bearer".into()));
+    assert_eq!(ask(&url, "token_type", &refresh), (400, "invalid_grant".into()), "good for one use");
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub(crate) enum Command {
     Hash(HashArgs),
     /// Tells how a request would be decided, element by element
     Explain(ExplainArgs),
-    /// Issues, verifies and decodes tokens
+    /// Issues, fetches, verifies and decodes tokens
     #[command(subcommand)]
     Token(TokenCommand),
 }
@@ -96,9 +96,10 @@ pub(crate) struct InitArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Mistakes are told on standard error, all at once, one a line: file:line:column: key: what is wrong and the remedy.
-A right file is answered with its services, resources and elements on standard output. No server is contacted, unless
---online asks for it: then every server that a provider depends on (key sets, introspection, token endpoints) is asked
-once, all at the same time, and a table tells what answered, how fast, what is wrong, and which elements need it.
+A right file is answered with its services, resources, elements and clients on standard output. No server is contacted,
+unless --online asks for it: then every server that a provider or a client depends on (key sets, introspection, token
+endpoints) is asked once, all at the same time, and a table tells what answered, how fast, what is wrong, and which
+elements and clients need it.
 
 Exit codes: 0 right, and with --online all servers answered rightly; 1 mistakes, or a server that did not; 2 the file
 cannot be read.
@@ -191,6 +192,8 @@ pub(crate) struct ExplainArgs {
 pub(crate) enum TokenCommand {
     /// Issues a token, signed as a configuration says
     Issue(IssueArgs),
+    /// Fetches a token as a client of a configuration does
+    Fetch(FetchArgs),
     /// Verifies a token as a service does
     Verify(VerifyArgs),
     /// Shows what a token says, true or not
@@ -221,6 +224,45 @@ pub(crate) struct IssueArgs {
     pub(crate) table: String,
 
     /// Print the token as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The token is what the client of [clients.NAME] puts on its requests: it is signed, configured, or fetched from the client's
+token endpoint. Standard output has the token and nothing else. Where there is none, standard error tells which step
+failed and why, with the endpoint's status and OAuth error code. The server that the client calls is not contacted.
+
+A client whose credential is user name and password has no token; --header prints what it sends. A client that calls on
+behalf of somebody needs that somebody's token: in a file, or on standard input, so that it never stands on the command
+line.
+
+Exit codes: 0 here is the token, 1 there is none, 2 the configuration or the client cannot be used.
+
+Examples:
+  portcullis token fetch --config Config.toml --client orders
+  portcullis token fetch --config Config.toml --client orders | portcullis token decode
+  portcullis token fetch --config Config.toml --client orders --header | curl --header @- https://orders.example/
+  portcullis token fetch --config Config.toml --client billing --subject-token @caller.txt")]
+pub(crate) struct FetchArgs {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+
+    /// The client of `[clients.NAME]`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) client: String,
+
+    /// The token of whoever is called for: a file that holds it, or `@-` for standard input
+    #[arg(long, value_name = "@FILE|@-")]
+    pub(crate) subject_token: Option<String>,
+
+    /// Print the whole header, as in `Authorization: Bearer …`
+    #[arg(long)]
+    pub(crate) header: bool,
+
+    /// Print the token, or why there is none, as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }

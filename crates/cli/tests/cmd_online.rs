@@ -181,7 +181,7 @@ fn a_file_without_servers_says_so_and_a_wrong_one_asks_nobody() {
     folder.file("none.toml", "[services.\"/a\"]\npublic = true\n");
     let run = folder.run(["check", "--online", "none.toml"]);
     run.assert_code(0);
-    assert_eq!(run.stdout.lines().last(), Some("no servers: no provider depends on one"));
+    assert_eq!(run.stdout.lines().last(), Some("no servers: nothing depends on one"));
     assert_eq!(folder.run(["check", "--online", "--json", "none.toml"]).json()["servers"], json!([]));
     folder.file("wrong.toml", "[services.\"/a\"]\npublik = true\n");
     folder.run(["check", "--online", "wrong.toml"]).assert_code(1);

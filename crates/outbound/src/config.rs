@@ -191,6 +191,18 @@ impl ClientConfig {
             || self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(AUTHORIZATION.as_str()))
     }
 
+    /// Whether servers that ask for a certificate are shown one (mutual TLS).
+    #[must_use]
+    pub fn has_client_certificate(&self) -> bool {
+        self.tls.has_client_certificate()
+    }
+
+    /// How long a whole call may take: [`ClientConfig::request_timeout`].
+    #[must_use]
+    pub const fn longest_call(&self) -> Duration {
+        self.request_timeout
+    }
+
     /// The names of the parameters that are added to every form.
     pub fn payload_names(&self) -> impl Iterator<Item = &str> {
         self.payload.iter().map(|(name, _)| name.as_str())

@@ -30,6 +30,16 @@ impl Tls {
         matches!(self, Self::Given(_))
     }
 
+    /// Whether the client has a certificate of its own.
+    pub(crate) fn has_client_certificate(&self) -> bool {
+        match self {
+            Self::Given(built) => {
+                built.as_ref().as_ref().is_ok_and(|tls| tls.client_auth_cert_resolver.has_certs())
+            }
+            Self::System(_) => false,
+        }
+    }
+
     /// What was said is no TLS configuration.
     pub(crate) fn error(&self) -> Option<BuildError> {
         match self {

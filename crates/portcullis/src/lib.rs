@@ -185,6 +185,37 @@ In code these are [`JwtValidator`] with [`SignatureConfig::jwks`](jwt::Signature
 "##
 )]
 #![cfg_attr(
+    all(feature = "config", feature = "client"),
+    doc = r##"
+# Outgoing calls
+
+A client's credential is obtained, renewed, and put on its requests, to its own servers alone:
+
+```
+use portcullis::{ClientAuthLayer, Config};
+
+# async fn run() -> Result<(), Box<dyn std::error::Error>> {
+let config = Config::parse(
+    r#"
+    [clients.orders]
+    url = "https://orders.example"
+    auth = { tokenUrl = "https://id.example/token", clientId = "shop", clientSecret = "s3cr3t", scopes = "orders" }
+    "#,
+    ".",
+)?; // contacts nobody: the token is fetched for the first request
+let orders = config.client("orders")?;
+
+let layer = ClientAuthLayer::new(orders.build().await?); // for hyper-util's client, tonic's channels, reqwest's client
+let ready = orders.hyper().await?; // or a ready client, with URL and TLS of the same table
+# let _ = (layer, ready);
+# Ok(())
+# }
+```
+
+[`client`] has all the doors, reqwest's first.
+"##
+)]
+#![cfg_attr(
     feature = "ws",
     doc = r"
 # WebSockets
@@ -207,6 +238,9 @@ browsers can fill. The guide is in the documentation of `portcullis_axum`.
 //! | `jwt` | [`JwtValidator`]: bearer tokens | yes |
 //! | `jwks` | keys of an identity provider for [`JwtValidator`]: key sets and discovery | no |
 //! | `introspection` | `OAuth2Introspection`: opaque bearer tokens | no |
+//! | `client` | `ClientAuth`, `ClientAuthLayer`: credentials of outgoing calls; a ready client on hyper | no |
+//! | `reqwest` | `send_via` for reqwest, and a ready client on it | no |
+//! | `reqwest-middleware` | the same as a middleware of reqwest-middleware | no |
 //! | `axum` | [`AuthRouter`], extractors, [`serve()`]: the HTTPS listener | yes |
 //! | `ws` | WebSockets that end with their token, for axum | no |
 //! | `full` | all of them | no |
@@ -214,6 +248,8 @@ browsers can fill. The guide is in the documentation of `portcullis_axum`.
 //! Without `axum`, [`AuthLayer`] is the one of `portcullis-tower`, for plain hyper and any other service; with it the same
 //! name also knows which route axum matched. Both guard any `Service<http::Request<B>>`.
 
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(feature = "config")]
 mod config;
 #[cfg(all(feature = "config", feature = "axum"))]
@@ -231,6 +267,8 @@ pub use portcullis_core::{
 /// Reading a configuration section: for providers of your own.
 pub use portcullis_core::config as section;
 
+#[cfg(all(feature = "config", feature = "client"))]
+pub use self::config::ConfiguredClient;
 #[cfg(feature = "config")]
 pub use self::config::{
     Answer, Config, ConfigBuilder, ConfigError, CorsConfig, GatewayConfig, PathMatching, ServiceConfig,
@@ -249,18 +287,26 @@ pub use portcullis_jwt as jwt;
 #[cfg(feature = "jwt")]
 pub use portcullis_jwt::{JwtValidator, JwtValidatorConfig};
 /// Keys, certificates and key stores: what a listener shows and trusts, in code.
-#[cfg(any(feature = "config", feature = "axum"))]
+#[cfg(any(feature = "config", feature = "axum", feature = "client"))]
 pub use portcullis_keys as keys;
 #[cfg(feature = "ldap")]
 pub use portcullis_ldap as ldap;
 #[cfg(feature = "ldap")]
 pub use portcullis_ldap::{LdapConfig, LdapUserStore};
-#[cfg(feature = "introspection")]
+#[cfg(any(feature = "introspection", feature = "client"))]
 pub use portcullis_oauth2 as oauth2;
 #[cfg(feature = "introspection")]
 pub use portcullis_oauth2::{IntrospectionConfig, OAuth2Introspection};
 /// Calls to key sets, introspection and token endpoints, in code.
-#[cfg(any(feature = "introspection", feature = "jwks"))]
+#[cfg(any(feature = "introspection", feature = "jwks", feature = "client"))]
 pub use portcullis_outbound as outbound;
 #[cfg(not(feature = "axum"))]
 pub use portcullis_tower::*;
+// portcullis-axum has what names axum, and these do not.
+#[cfg(feature = "client")]
+pub use portcullis_tower::{
+    ClientAuth, ClientAuthBuilder, ClientAuthError, ClientAuthErrorKind, ClientAuthLayer, ClientAuthService,
+    SendError,
+};
+#[cfg(feature = "reqwest")]
+pub use portcullis_tower::{SendVia, redirect_policy};

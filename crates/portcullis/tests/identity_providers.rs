@@ -98,6 +98,29 @@ async fn the_call_itself_carries_a_token_that_a_grant_fetched() {
     assert_eq!(status(&built(&text("wrong")).await, "t1").await, 503);
 }
 
+#[tokio::test]
+async fn any_grant_fetches_the_token_of_a_call() {
+    let (server, tokens) = (TestIntrospection::start().await, TestTokenEndpoint::start().await);
+    tokens.user("service", "s3cr3t");
+    tokens.will_issue("own-token");
+    server.require_bearer("own-token");
+    server.grant("t1", json!({ "scope": "hello" }));
+    let auth = built(&format!(
+        r#"
+        [services."/foo"]
+        auth = [{{ scopes = "hello", oauth2IntrospectionConfig = {{ url = {:?}, clientConfig = {{ auth = {{
+            tokenUrl = {:?}, username = "service", password = "s3cr3t", refreshConfig = "INFER_REFRESH_CONFIG",
+            clientId = "orders", clientSecret = "s3cr3t",
+        }} }} }} }}]
+        "#,
+        server.url(),
+        tokens.url()
+    ))
+    .await;
+    assert_eq!(status(&auth, "t1").await, 200);
+    assert_eq!(tokens.calls()[0].parameter("grant_type").as_deref(), Some("password"));
+}
+
 #[test]
 fn an_element_says_its_scopes_where_somebody_elses_token_would_do() {
     let jwks = |more: &str| {

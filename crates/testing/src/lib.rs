@@ -2,13 +2,16 @@
 //!
 //! - [`TestPrincipal`]: a caller, as a value and as a layer, for tests of what stands behind the guard.
 //! - [`TestIssuer`]: an OpenID-style issuer with keys that rotate; it signs tokens, counts fetches, hangs, goes away.
-//! - [`TestIntrospection`]: an introspection endpoint (RFC 7662); [`TestTokenEndpoint`]: one that gives out tokens.
+//! - [`TestIntrospection`]: an introspection endpoint (RFC 7662); [`TestTokenEndpoint`]: one that gives out tokens, by every
+//!   grant.
+//! - [`TestResource`]: a protected resource, for tests of what a client shows.
 //! - [`TestDirectory`]: an LDAP directory; it holds entries, counts binds, hangs, drops connections, behaves as Active
 //!   Directory does.
 //! - [`TestServer`]: what issuer and endpoints have in common, and any other server that a test needs.
 //! - [`FaultProxy`]: a proxy between product and server that delays, cuts, answers garbage, or refuses.
 //! - [`ManualClock`]: time that a test moves.
-//! - [`contract`]: the checks that every [`Provider`](portcullis_core::Provider) passes; run them against yours.
+//! - [`contract`]: the checks that every [`Provider`](portcullis_core::Provider) and every
+//!   [`TokenSource`](portcullis_core::TokenSource) passes; run them against yours.
 //!
 //! # An axum service with tokens of its identity provider
 //!
@@ -75,6 +78,7 @@
 
 #![expect(clippy::panic, reason = "a test helper fails the test it helps by panicking")]
 
+mod assertion;
 mod client_credentials;
 mod clock;
 pub mod contract;
@@ -83,6 +87,7 @@ mod introspection;
 mod issuer;
 mod principal;
 mod proxy;
+mod resource;
 mod server;
 mod token_endpoint;
 
@@ -93,6 +98,7 @@ pub use self::{
     issuer::{Algorithm, Fetches, TestIssuer, TestIssuerBuilder, TestToken},
     principal::{TestPrincipal, TestPrincipalLayer, TestPrincipalService},
     proxy::{Fault, FaultProxy},
+    resource::TestResource,
     server::{Call, Hold, TestServer, TestTls},
-    token_endpoint::TestTokenEndpoint,
+    token_endpoint::{GrantType, TestTokenEndpoint},
 };

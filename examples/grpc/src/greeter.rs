@@ -6,11 +6,12 @@ use tonic::{Request, Response, Status};
 use self::proto::{HelloReply, HelloRequest, greeter_server};
 
 /// What `build.rs` made of `greet.proto`.
-pub(crate) mod proto {
+pub mod proto {
     tonic::include_proto!("greet");
 }
 
-pub(crate) struct Greeter;
+/// Greets whoever was let in.
+pub struct Greeter;
 
 #[tonic::async_trait]
 impl greeter_server::Greeter for Greeter {

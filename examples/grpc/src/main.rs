@@ -2,27 +2,20 @@
 //!
 //! `cargo run` starts it, calls it with and without tokens, prints what came back, and ends.
 
-mod greeter;
 #[cfg(test)]
 mod tests;
 
 use std::{error::Error, net::SocketAddr, time::Duration};
 
+use grpc_example::{
+    greeter::proto::{HelloRequest, greeter_client::GreeterClient},
+    start,
+};
 use portcullis::{
-    Auth, AuthLayer, Clock, Config, SystemClock,
+    Clock, Config, SystemClock,
     jwt::{JwtIssuer, JwtIssuerConfig, SigningConfig},
 };
-use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{
-    Request, Status,
-    transport::{Channel, Server},
-};
-
-use self::greeter::{
-    Greeter,
-    proto::{HelloRequest, greeter_client::GreeterClient, greeter_server::GreeterServer},
-};
+use tonic::{Request, Status, transport::Channel};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -45,16 +38,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Serves the greeter to whom `auth` lets in, on a port of its own.
-async fn start(auth: Auth) -> Result<SocketAddr, Box<dyn Error>> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    // The layer stands around everything that is added to the server, whichever service it belongs to.
-    let server = Server::builder().layer(AuthLayer::new(auth)).add_service(GreeterServer::new(Greeter));
-    tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
-    Ok(address)
-}
-
 /// A token as another party would issue it, for an hour.
 fn issue(username: &str, scope: &str) -> Result<String, Box<dyn Error>> {
     let signing = SigningConfig::secret("grpc-example-secret-known-to-everybody");
@@ -69,7 +52,7 @@ enum Method {
     Shout,
 }
 
-/// What a client does: the token goes into the metadata, as `authorization`.
+/// A call with a token at hand: it goes into the metadata, as `authorization`. `src/bin/client.rs` leaves that to a layer.
 async fn call(address: SocketAddr, method: Method, token: Option<&str>) -> Result<String, Status> {
     let channel =
         Channel::from_shared(format!("http://{address}")).map_err(|_| Status::internal("no URI"))?;

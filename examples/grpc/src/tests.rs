@@ -1,7 +1,7 @@
 //! A real client on a real connection: what tonic makes of each refusal.
 
 use portcullis::{
-    BoxFuture, Context, Credential, Outcome, Protocol, Provider, RequiredScopes, Scheme, Unavailable,
+    Auth, BoxFuture, Context, Credential, Outcome, Protocol, Provider, RequiredScopes, Scheme, Unavailable,
 };
 use tonic::Code;
 

@@ -1,11 +1,13 @@
-// An authorization server made of oidc-provider: client credentials, introspection, revocation, JWKS, discovery.
+// An authorization server made of oidc-provider: client credentials, password, refresh tokens that rotate, token exchange; every way in
+// which clients authenticate; introspection, revocation, JWKS, discovery.
 //
-// Arguments: the port; the issuer; the file with the private keys; what to do about keys:
+// Arguments: the port; the issuer; the folder with the keys; what to do about the server's own, in keys.json:
 //   keep    the file's, or new ones where there is no file
 //   add     new ones, which sign from now on; the file's stay in the key set
 //   drop    new ones alone
+// It speaks https where the folder has a server.crt, with its server.key, and the ca.crt that client certificates are judged by.
 //
-// Two clients: `app` (by Basic or in the body; it gets tokens) and `api` (it introspects). Access tokens are opaque, but for
+// The clients are those of clients.mjs; the grants that the library leaves to others are in grants.mjs. Access tokens are opaque, but for
 // `resource=https://api.example/ALG` they are JWTs for that audience, signed with ALG. `ttl=SECONDS` sets their lifetime.
 //
 // The first line on standard output is {"listening": "127.0.0.1:PORT"}. GET /control/requests answers with every other request
@@ -14,16 +16,30 @@
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const [port, issuer, keyFile, keyMode] = process.argv.slice(2);
-const modules = process.env.PORTCULLIS_TEST_NODE_MODULES;
-const entry = path.join(modules, 'oidc-provider', 'lib', 'index.js');
-const { default: Provider } = await import(pathToFileURL(entry));
+import { SCOPES, clients } from './clients.mjs';
+import { register } from './grants.mjs';
+import { jwk, newKey } from './keys.mjs';
+
+const [port, issuer, folder, keyMode] = process.argv.slice(2);
+const library = path.join(process.env.PORTCULLIS_TEST_NODE_MODULES, 'oidc-provider', 'lib');
+const load = (...parts) => import(pathToFileURL(path.join(library, ...parts)));
+const { default: Provider, errors } = await load('index.js');
+
+// The library holds client ids and secrets to RFC 6749 §A.1, which is ASCII. Many servers do not, and the encoding of what is
+// beyond it has to be right there: here, too, letters of any script may be in them. What decodes and compares is the library's.
+const { noVSCHAR } = await load('consts', 'client_attributes.js');
+const control = /[\u0000-\u001f\u007f-\u009f]/u;
+noVSCHAR.test = (text) => control.test(text);
+noVSCHAR.exec = (text) => control.exec(text);
 
 const RESOURCE = 'https://api.example/';
-const SCOPES = 'hello admin';
+const keyFile = path.join(folder, 'keys.json');
+const file = (name) => fs.readFileSync(path.join(folder, name));
+const tls = fs.existsSync(path.join(folder, 'server.crt'));
 
 function newKeys() {
   const pairs = [
@@ -32,10 +48,7 @@ function newKeys() {
     ['ec', { namedCurve: 'P-384' }],
     ['ed25519', {}],
   ];
-  return pairs.map(([type, options]) => {
-    const { privateKey } = crypto.generateKeyPairSync(type, options);
-    return { ...privateKey.export({ format: 'jwk' }), use: 'sig', kid: crypto.randomUUID() };
-  });
+  return pairs.map(([type, options]) => ({ ...jwk(newKey(type, options)), use: 'sig', kid: crypto.randomUUID() }));
 }
 
 function keys() {
@@ -47,45 +60,56 @@ function keys() {
 
 const lifetime = (ctx) => Number(ctx.oidc.body?.ttl ?? 3600);
 
-const client = (id, grants) => ({
-  client_id: id,
-  client_secret: `${id}-secret-${id}-secret-${id}-secret`,
-  grant_types: grants,
-  redirect_uris: [],
-  response_types: [],
-  scope: SCOPES,
-});
+function resourceServer(ctx, resource) {
+  return {
+    scope: SCOPES,
+    audience: RESOURCE,
+    accessTokenTTL: lifetime(ctx),
+    accessTokenFormat: 'jwt',
+    jwt: { sign: { alg: resource.slice(RESOURCE.length) } },
+  };
+}
 
+const jwks = keys();
+const certificate = (ctx) => ctx.socket.getPeerX509Certificate?.();
 const provider = new Provider(issuer, {
-  clients: [client('app', ['client_credentials']), client('api', ['client_credentials'])],
+  clients: clients(folder, tls),
   scopes: SCOPES.split(' '),
-  jwks: keys(),
-  ttl: { ClientCredentials: lifetime },
+  jwks,
+  ttl: { ClientCredentials: lifetime, AccessToken: lifetime, RefreshToken: () => 86_400, Grant: () => 86_400 },
+  clientAuthMethods: [
+    'client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt', 'none',
+    ...(tls ? ['tls_client_auth', 'self_signed_tls_client_auth'] : []),
+  ],
+  findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+  // Of a token exchange: who acts (RFC 8693 §4.1).
+  extraTokenClaims: (ctx) => ctx.act && { act: ctx.act },
+  // Given, whatever it answers, it makes the library take refresh tokens; those of `password` are issued beside it.
+  issueRefreshToken: () => false,
+  rotateRefreshToken: true,
   features: {
     clientCredentials: { enabled: true },
     devInteractions: { enabled: false },
     introspection: { enabled: true, allowedPolicy: (_ctx, asking) => asking.clientId === 'api' },
-    revocation: { enabled: true, allowedPolicy: () => true },
-    resourceIndicators: {
-      enabled: true,
-      getResourceServerInfo(ctx, resource) {
-        const alg = resource.slice(RESOURCE.length);
-        return {
-          scope: SCOPES,
-          audience: RESOURCE,
-          accessTokenTTL: lifetime(ctx),
-          accessTokenFormat: 'jwt',
-          jwt: { sign: { alg } },
-        };
-      },
+    mTLS: {
+      enabled: tls,
+      tlsClientAuth: tls,
+      selfSignedTlsClientAuth: tls,
+      getCertificate: certificate,
+      certificateAuthorized: (ctx) => ctx.socket.authorized,
+      certificateSubjectMatches: (ctx, property, expected) =>
+        property === 'tls_client_auth_san_dns' && certificate(ctx).subjectAltName === `DNS:${expected}`,
     },
+    revocation: { enabled: true, allowedPolicy: () => true },
+    resourceIndicators: { enabled: true, getResourceServerInfo: resourceServer, useGrantedResource: () => true },
   },
 });
 provider.on('server_error', (_ctx, error) => console.error(error));
+register(provider, { errors, keys: jwks.keys, resourceServer });
 
 const requests = [];
 const handle = provider.callback();
-const server = http.createServer((request, response) => {
+const answer = (request, response) => {
   if (request.url === '/control/requests') {
     response.setHeader('content-type', 'application/json');
     response.end(JSON.stringify(requests));
@@ -100,7 +124,10 @@ const server = http.createServer((request, response) => {
     return push.call(this, chunk, ...rest);
   };
   handle(request, response);
-});
+};
+const server = tls
+  ? https.createServer({ cert: file('server.crt'), key: file('server.key'), ca: file('ca.crt'), requestCert: true, rejectUnauthorized: false }, answer)
+  : http.createServer(answer);
 server.listen(Number(port), '127.0.0.1', () => {
   process.stdout.write(JSON.stringify({ listening: `127.0.0.1:${port}` }) + '\n');
 });

@@ -9,6 +9,15 @@ pub use self::authlib::AuthlibServer;
 pub use self::oidc_provider::{Keys, OidcProvider};
 use crate::curl;
 
+/// A user that both servers know by the grant `password`: name and password.
+pub const ALICE: (&str, &str) = ("alice", "alice-pass-alice-pass");
+
+/// Another one.
+pub const BOB: (&str, &str) = ("bob", "bob-pass-bob-pass");
+
+/// One whose name and password hold what forms have to encode.
+pub const ZOE: (&str, &str) = ("zoë", "pässwört: 100% & +=/?");
+
 /// The audience of the JWTs that both servers issue.
 pub const AUDIENCE: &str = "https://api.example/";
 
@@ -54,8 +63,13 @@ fn asked(arguments: &[&str]) -> Vec<Asked> {
 
 /// The access token in the answer of a token endpoint.
 fn token(arguments: &[&str]) -> String {
+    member(arguments, "access_token")
+}
+
+/// A member of the answer of a token endpoint.
+fn member(arguments: &[&str], name: &str) -> String {
     let answer = curl(arguments);
     let value: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let token = value["access_token"].as_str();
-    token.unwrap_or_else(|| panic!("no token but {}: {}", answer.status, answer.text())).to_owned()
+    let member = value[name].as_str();
+    member.unwrap_or_else(|| panic!("no {name} but {}: {}", answer.status, answer.text())).to_owned()
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use portcullis::{Config, ConfigError, Context, Identity, Outcome, UnixTime};
 use portcullis_keys::TrustAnchors;
 use portcullis_oauth2::{IntrospectionConfig, OAuth2Introspection};
-use portcullis_testing::{TestIntrospection, TestTls};
+use portcullis_testing::{GrantType, TestIntrospection, TestTls};
 use portcullis_tests::data;
 use serde_json::json;
 
@@ -259,21 +259,47 @@ async fn oauth2_lst_06() {
     assert_eq!(sts.introspection.call_count(), 1);
 }
 
-/// The grant comes with the client side; until then its record is a mistake that says so.
-#[test]
-fn oauth2_lst_07() {
-    let keys = r#"clientConfig = {
-        auth = {
-            tokenUrl = "https://localhost:9443/oauth2/token",
-            username = "invalid_username",
-            password = "invalid_password",
-            scopes = "view-order",
-            clientId = "invalid_client_id",
-            clientSecret = "invalid_client_secret",
-        },
-    }"#;
-    let toml = service("https://localhost:9443/oauth2/introspect", keys);
-    let error = Config::parse(&toml, ".").unwrap_err().to_string();
-    assert!(error.contains("the grant `password`, which is not available in this version"), "{error}");
-    assert!(!error.contains("invalid_password"), "{error}");
+/// By the user's name and password, as `oauth2_lst_06`.
+#[tokio::test]
+async fn oauth2_lst_07() {
+    let sts = Sts::start().await;
+    let token = fetched(&sts).await;
+    let issued = sts.tokens.call_count();
+    let keys = format!(
+        r#"clientConfig = {{
+            auth = {{
+                grant = "password",
+                tokenUrl = "{}",
+                username = "invalid_username",
+                password = "invalid_password",
+                scopes = "view-order",
+                clientId = "invalid_client_id",
+                clientSecret = "invalid_client_secret",
+                clientConfig = {{ {TRUST_STORE} }},
+            }},
+            {TRUST_STORE},
+        }}"#,
+        sts.tokens.url()
+    );
+    let toml = service(&sts.introspection.url(), &keys);
+    let service = Service::new(&toml, "/foo").await;
+    assert_eq!(sts.tokens.call_count(), issued, "a start does not need the server");
+    service.expect("/foo", std::slice::from_ref(&token), 503).await;
+    assert_eq!((sts.tokens.count(GrantType::Password), sts.introspection.call_count()), (1, 0));
+
+    // The right client, and still nobody the server knows.
+    let (id, secret) = (super::sts::CLIENT_ID, super::sts::CLIENT_SECRET);
+    let toml = toml.replace("invalid_client_id", id).replace("invalid_client_secret", secret);
+    let service = Service::new(&toml, "/foo").await;
+    service.expect("/foo", std::slice::from_ref(&token), 503).await;
+    assert_eq!((sts.tokens.count(GrantType::Password), sts.introspection.call_count()), (2, 0));
+
+    // The right user, too.
+    let right = toml.replace("invalid_username", "johndoe").replace("invalid_password", "A3ddj3w");
+    sts.tokens.will_issue("ours");
+    sts.introspection.require_bearer("ours");
+    let service = Service::new(&right, "/foo").await;
+    service.expect("/foo", &[token], 200).await;
+    assert_eq!((sts.tokens.count(GrantType::Password), sts.introspection.call_count()), (3, 1));
+    assert_eq!(sts.tokens.asked(GrantType::Password)[2].parameter("scope").as_deref(), Some("view-order"));
 }

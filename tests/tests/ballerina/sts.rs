@@ -69,7 +69,8 @@ impl Sts {
         let config = ClientCredentialsConfig::new(endpoint, CLIENT_ID, CLIENT_SECRET)
             .scopes(["write", "update"])
             .client(outbound());
-        ClientCredentials::new(config).unwrap().token().await.unwrap().expose().to_owned()
+        let shown = ClientCredentials::new(config).unwrap().token().await.unwrap();
+        shown.token().unwrap().expose().to_owned()
     }
 
     /// The access token that this form is answered with.

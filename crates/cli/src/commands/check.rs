@@ -1,7 +1,7 @@
 //! `portcullis check`
 
 use portcullis::{
-    Answer, Auth, Config, Policy, ServiceConfig,
+    Answer, Auth, Config, ConfiguredClient, Policy, ServiceConfig,
     section::{Location, Problem},
 };
 use serde_json::{Value, json};
@@ -59,6 +59,11 @@ pub(super) fn run(args: &CheckArgs, out: &mut Output) -> Result {
     if config.services().is_empty() {
         out.line("no services: add [services.\"/path\"]")?;
     }
+    if !config.clients().is_empty() {
+        out.line("")?;
+        out.line("clients")?;
+        out.table(&clients(&config))?;
+    }
     if let Some(answered) = answered {
         tell_online(&answered, out)?;
     }
@@ -69,7 +74,7 @@ pub(super) fn run(args: &CheckArgs, out: &mut Output) -> Result {
 fn tell_online(answered: &[Answered], out: &mut Output) -> Result<()> {
     out.line("")?;
     if answered.is_empty() {
-        return out.line("no servers: no provider depends on one");
+        return out.line("no servers: nothing depends on one");
     }
     out.line("servers")?;
     out.table(&online::table(answered))?;
@@ -103,6 +108,16 @@ fn table(auth: &Auth) -> Table {
     table
 }
 
+/// What each client shows, and where.
+fn clients(config: &Config) -> Table {
+    let mut table = Table::new(2, &["NAME", "CREDENTIAL", "GOES TO"]);
+    for client in config.clients() {
+        let goes_to = client.origins().map_or_else(|| "any origin".to_owned(), |origins| origins.join(", "));
+        table.row([client.name(), client.grant(), &goes_to]);
+    }
+    table
+}
+
 fn rows(table: &mut Table, method: &str, path: &str, policy: &Policy) {
     let kind = describe::kind_of(policy);
     if policy.elements().is_empty() {
@@ -132,6 +147,7 @@ fn json(
                 "secure": config.listener().is_secure(),
             },
             "services": config.services().iter().map(service_json).collect::<Vec<_>>(),
+            "clients": config.clients().iter().map(client_json).collect::<Vec<_>>(),
         }),
         Err(problems) => json!({ "file": file, "right": false, "problems": problems_json(problems) }),
     };
@@ -148,6 +164,11 @@ fn problems_json(problems: &[Problem]) -> Vec<Value> {
         json!({ "path": problem.path(), "line": line, "column": column, "message": problem.message() })
     };
     problems.iter().map(value).collect()
+}
+
+/// `origins` is `null` where the credential goes anywhere.
+fn client_json(client: &ConfiguredClient) -> Value {
+    json!({ "name": client.name(), "credential": client.grant(), "origins": client.origins() })
 }
 
 fn service_json(service: &ServiceConfig) -> Value {

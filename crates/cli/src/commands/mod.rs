@@ -41,6 +41,7 @@ pub(crate) fn run(cli: Cli) -> Result {
         Command::Hash(args) => hash::run(&args, out),
         Command::Explain(args) => explain::run(&args, out),
         Command::Token(TokenCommand::Issue(args)) => token::issue::run(&args, out),
+        Command::Token(TokenCommand::Fetch(args)) => token::fetch::run(&args, out),
         Command::Token(TokenCommand::Verify(args)) => token::verify::run(&args, out),
         Command::Token(TokenCommand::Decode(args)) => token::decode::run(&args, out),
     }

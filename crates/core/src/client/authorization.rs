@@ -84,6 +84,12 @@ impl Authorization {
         &self.value
     }
 
+    /// The value of the header, marked as sensitive.
+    #[must_use]
+    pub fn into_header(self) -> HeaderValue {
+        self.value
+    }
+
     /// The token, where it is one.
     #[must_use]
     pub fn token(&self) -> Option<Secret> {
@@ -139,6 +145,8 @@ mod tests {
         assert_eq!(bearer.header(), "Bearer x&client_id=evil~:|");
         assert!(bearer.header().is_sensitive());
         assert_eq!((bearer.scheme(), bearer.token()), (Scheme::Bearer, Some(token)));
+        assert!(bearer.clone().into_header().is_sensitive());
+        assert_eq!(bearer.clone().into_header(), bearer.header());
         for bad in ["", "a b", "a,b", "a\nb", "tökén"] {
             let error = Authorization::bearer(&Secret::new(bad)).unwrap_err();
             assert!(error.to_string().starts_with("the credential is empty, or holds"), "{bad:?}: {error}");

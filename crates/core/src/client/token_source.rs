@@ -21,6 +21,12 @@ pub trait TokenSource: fmt::Debug + Send + Sync + 'static {
     /// at hand, or may be fetched now. A source that has only this one, or has asked a moment ago, answers `false`.
     fn refused(&self, token: &Authorization) -> bool;
 
+    /// Whether [`TokenSource::refused`] can ever answer `true`. Where it cannot, nobody keeps a copy of a request to send it
+    /// once more.
+    fn renews(&self) -> bool {
+        true
+    }
+
     /// Asks the source's servers once, for people.
     fn probe(&self) -> BoxFuture<'_, Vec<Probe>>;
 
@@ -46,6 +52,10 @@ impl TokenSource for Authorization {
         false
     }
 
+    fn renews(&self) -> bool {
+        false
+    }
+
     fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {
         Box::pin(std::future::ready(Vec::new()))
     }
@@ -62,6 +72,10 @@ impl<T: TokenSource + ?Sized> TokenSource for Arc<T> {
 
     fn refused(&self, token: &Authorization) -> bool {
         (**self).refused(token)
+    }
+
+    fn renews(&self) -> bool {
+        (**self).renews()
     }
 
     fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {

@@ -111,7 +111,7 @@ fn read_auth(section: &Section<'_>) -> Option<Arc<dyn TokenSource>> {
     let Some(reader) = section.reader().plugged::<TokenSourceReader>() else {
         section.problem(
             "auth",
-            "this build of portcullis cannot obtain tokens: add its feature `introspection`, or remove `auth`",
+            "this build of portcullis cannot obtain tokens: add its feature `client`, or remove `auth`",
         );
         return None;
     };

@@ -1,10 +1,13 @@
 //! One table of a file as a record of its own, for tools that need no more.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
-use portcullis_core::config::{Node, Problem, Reader, Section, Table, Value, Warning};
+use portcullis_core::{
+    Clock, SystemClock,
+    config::{Node, Problem, Reader, Section, Table, Value, Warning},
+};
 
-use super::{ConfigBuilder, ConfigError, parse};
+use super::{ConfigBuilder, ConfigError, builder, parse};
 
 impl ConfigBuilder {
     /// Reads one table of a file: `table` is its dotted path, such as `clients.orders.auth`, or empty for the
@@ -33,10 +36,8 @@ impl ConfigBuilder {
                 "there is no such table; tables are named by their dotted path, such as clients.orders.auth";
             return failed(vec![Problem::new(table, None, message)]);
         };
-        let reader = match self.source {
-            Some(source) => Reader::with_source(base, source),
-            None => Reader::new(base),
-        };
+        let clock: Arc<dyn Clock> = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let reader = builder::reader(self.source, base, &clock);
         let record = read(&reader.section(found, table));
         let warnings = reader.warnings();
         let problems = reader.into_problems();

@@ -4,6 +4,8 @@ use portcullis_core::{
 
 use super::*;
 
+#[cfg(all(feature = "client", feature = "jwt"))]
+mod clients;
 mod gateway;
 mod manners;
 mod mistakes;

@@ -1,12 +1,13 @@
 //! What the tests of several modules share.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use aws_lc_rs::signature::{EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _};
 use portcullis_core::{
-    UnixTime,
+    Clock, UnixTime,
     config::{Node, Reader, Section, Table, Value as Given},
 };
+use portcullis_testing::ManualClock;
 use serde_json::{Value, json};
 
 use crate::{Algorithm, JwtIssuer, JwtIssuerConfig, SigningConfig, jws::base64url::encode};
@@ -71,7 +72,7 @@ impl Signs {
 
     /// A token with an ordinary header.
     pub(crate) fn claims(&self, payload: &Value) -> String {
-        self.token(&json!({"alg": self.0.algorithm().name(), "typ": "JWT"}), payload)
+        self.token(&json!({"alg": self.0.alg(), "typ": "JWT"}), payload)
     }
 }
 
@@ -127,7 +128,8 @@ fn node(value: &Value) -> Node {
 /// Reads a section, and gives what was read, the mistakes and the warnings.
 pub(crate) fn read<T>(value: &Value, read: impl FnOnce(&Section<'_>) -> T) -> (T, Vec<String>, Vec<String>) {
     let table = table(value);
-    let reader = Reader::new(data("ballerina/data"));
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW));
+    let reader = Reader::new(data("ballerina/data")).plug(clock);
     let section = reader.section(&table, "c");
     let result = read(&section);
     drop(section);

@@ -3,13 +3,16 @@
 //! - [`JwtValidator`]: the provider of bearer tokens that are signed JWTs; [`JwtValidatorConfig`] says what a token has
 //!   to be, [`SignatureConfig`] where the keys come from.
 //! - [`JwtIssuer`]: makes such tokens; [`JwtIssuerConfig`], [`SigningConfig`].
+//! - [`SelfSignedJwt`]: the source of what a client's requests carry: such a token, signed once and sent until it expires.
+//! - [`JwtAssertionSigner`]: what a client says of itself to a token endpoint (RFC 7523); [`ClientAssertionConfig`].
+//! - [`client::read`], [`assertion::read`]: the two as they stand in Config.toml.
 //! - `JwksConfig` (feature `jwks`): keys that are fetched from an issuer, and renewed as it changes them.
 //! - [`decode_unverified`]: shows what a token says, true or not.
 //!
 //! # Rules
 //!
 //! * Three segments of base64url in its one spelling; header and payload are JSON objects without duplicate names.
-//! * The key decides the algorithm, never the token. `none` does not exist.
+//! * The key decides the algorithm, never the token. `none` is refused, whatever the configuration says.
 //! * `crit`, `b64`, `zip` and encrypted tokens are refused; `jku`, `jwk`, `x5u` and `x5c` are not looked at.
 //! * The signature is verified before any claim is read. There is one exception, which admits nobody: where no key verifies
 //!   a token and newer keys could be fetched, a token that its claims would refuse anyway is refused for them, and fetches
@@ -63,6 +66,10 @@ pub use self::jwks::{JwksConfig, JwksState};
 pub use self::{
     algorithm::Algorithm,
     decode::{UnverifiedToken, decode_unverified},
-    issue::{IssueError, JwtIssuer, JwtIssuerConfig, SigningConfig},
+    issue::{
+        IssueError, JwtIssuer, JwtIssuerConfig, SigningConfig,
+        assertion::{self, ClientAssertionConfig, JwtAssertionSigner},
+        client::{self, SelfSignedJwt},
+    },
     validate::{CacheConfig, JwtValidator, JwtValidatorConfig, SignatureConfig},
 };

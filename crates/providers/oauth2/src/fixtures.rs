@@ -34,9 +34,18 @@ pub(crate) struct Read<T> {
 
 /// Reads a section. Keys stand on lines of their own, in their order, as if each value were a file's line.
 pub(crate) fn read<T>(section: &serde_json::Value, read: impl Fn(&Section<'_>) -> Option<T>) -> Read<T> {
+    read_with(section, read, |reader| reader)
+}
+
+/// Reads a section with a reader that has something plugged in.
+pub(crate) fn read_with<T>(
+    section: &serde_json::Value,
+    read: impl Fn(&Section<'_>) -> Option<T>,
+    plug: impl FnOnce(Reader) -> Reader,
+) -> Read<T> {
     let mut line = 0;
     let Value::Table(table) = node(section, &mut line) else { panic!("a section is a table") };
-    let reader = Reader::new(".").plug(TokenSourceReader::new(crate::grant::read));
+    let reader = plug(Reader::new(".").plug(TokenSourceReader::new(crate::grant::read)));
     let value = read(&reader.section(&table, "x"));
     let warnings = reader.warnings().iter().map(ToString::to_string).collect();
     let problems = reader.into_problems().iter().map(ToString::to_string).collect();

@@ -2,8 +2,10 @@
 //!
 //! - [`OAuth2Introspection`]: the provider of bearer tokens that only their server can tell about;
 //!   [`IntrospectionConfig`] says which server, and what of its answers is believed.
-//! - [`ClientCredentials`]: gets the token that a service of ours shows to a server;
-//!   [`ClientCredentialsConfig`], and [`grant::read`] for the record in a configuration.
+//! - [`ClientCredentials`], [`PasswordGrant`], [`RefreshTokenGrant`], [`JwtBearerGrant`]: get the token that a service of ours
+//!   shows to a server. [`grant`] says how it is asked for, kept and renewed; [`grant::read`] reads the records of a
+//!   configuration.
+//! - [`TokenExchange`]: gets the token that a service of ours shows to a server on behalf of its own caller; [`exchange`].
 //!
 //! # What is believed of an answer
 //!
@@ -36,6 +38,7 @@
 //! | `empty-token`, `reserved-parameter` | what was asked in code cannot be asked |
 //! | `other-scheme` | not a bearer credential at all |
 
+pub mod exchange;
 #[cfg(test)]
 mod fixtures;
 #[cfg(feature = "fuzzing")]
@@ -44,10 +47,16 @@ pub mod fuzzing;
 pub mod grant;
 mod introspection;
 mod params;
+mod prf;
 mod refusal;
 mod server;
 
 pub use self::{
-    grant::{ClientCredentials, ClientCredentialsConfig, CredentialBearer},
+    exchange::{ExchangeCacheConfig, TokenExchange, TokenExchangeConfig, TokenType},
+    grant::{
+        ClientAuthentication, ClientCredentials, ClientCredentialsConfig, CredentialBearer, JwtBearerGrant,
+        JwtBearerGrantConfig, PasswordGrant, PasswordGrantConfig, RefreshConfig, RefreshTokenGrant,
+        RefreshTokenGrantConfig, RotationHook, RotationHooks,
+    },
     introspection::{CacheConfig, IntrospectionConfig, OAuth2Introspection},
 };

@@ -1,6 +1,9 @@
 //! `optionalParams`: further parameters of a form.
 
-use portcullis_core::config::{Section, Value};
+use portcullis_core::{
+    BuildError,
+    config::{Section, Value},
+};
 
 pub(crate) const KEY: &str = "optionalParams";
 
@@ -10,26 +13,34 @@ pub(crate) struct Mistake {
     pub(crate) key: &'static str,
     pub(crate) inner: Option<String>,
     pub(crate) text: String,
+    /// The key of the table that it is in, where that is none of its own.
+    pub(crate) table: Option<&'static str>,
 }
 
 impl Mistake {
     pub(crate) fn at(key: &'static str, text: impl Into<String>) -> Self {
-        Self { key, inner: None, text: text.into() }
+        Self { key, inner: None, text: text.into(), table: None }
     }
 
     pub(crate) fn inside(key: &'static str, inner: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { key, inner: Some(inner.into()), text: text.into() }
+        Self { key, inner: Some(inner.into()), text: text.into(), table: None }
+    }
+
+    /// The same, in the table `table` of a record.
+    pub(crate) fn below(self, table: &'static str) -> Self {
+        Self { table: Some(table), ..self }
     }
 
     /// As a line of an error.
     pub(crate) fn line(&self) -> String {
+        let table = self.table.map(|table| format!("{table}.")).unwrap_or_default();
         match &self.inner {
-            Some(inner) => format!("{}.{inner}: {}", self.key, self.text),
-            None => format!("{}: {}", self.key, self.text),
+            Some(inner) => format!("{table}{}.{inner}: {}", self.key, self.text),
+            None => format!("{table}{}: {}", self.key, self.text),
         }
     }
 
-    /// Notes it at its place.
+    /// Notes it at its place in its table.
     pub(crate) fn note(&self, section: &Section<'_>) {
         let Some(inner) = &self.inner else { return section.problem(self.key, self.text.as_str()) };
         let at = match section.node(self.key).map(|node| (node.value(), node.at())) {
@@ -39,6 +50,12 @@ impl Mistake {
         };
         section.reader().problem(format!("{}.{inner}", section.path_of(self.key)), at, self.text.as_str());
     }
+}
+
+/// An error of all mistakes, each on a line of its own, where there is one.
+pub(crate) fn whole(mistakes: &[Mistake]) -> Result<(), BuildError> {
+    let lines: Vec<String> = mistakes.iter().map(Mistake::line).collect();
+    if lines.is_empty() { Ok(()) } else { Err(BuildError::new(lines.join("\n"))) }
 }
 
 /// Reads a table of strings. Notes what is none.

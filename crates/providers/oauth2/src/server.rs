@@ -89,6 +89,11 @@ impl Reply {
         self.error.as_deref()
     }
 
+    /// The span after which asking again makes sense, where the server says so.
+    pub(crate) const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
     /// The status, and the `error` code where there is one, as a log may show them: `400 ("invalid_client")`.
     pub(crate) fn shown(&self) -> String {
         let status = self.status().as_u16();

@@ -115,14 +115,18 @@ async fn accept(
 
 async fn serve(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| answer(Arc::clone(&shared), request));
+    let answering = |certificate: Option<Bytes>| {
+        service_fn(move |request| answer(Arc::clone(&shared), certificate.clone(), request))
+    };
     let server = auto::Builder::new(TokioExecutor::new());
     // Whatever goes wrong on a connection is the client's to notice.
     match tls {
-        None => drop(server.serve_connection(TokioIo::new(stream), service).await),
+        None => drop(server.serve_connection(TokioIo::new(stream), answering(None)).await),
         Some(tls) => {
             if let Ok(stream) = tls.accept(stream).await {
-                drop(server.serve_connection(TokioIo::new(stream), service).await);
+                let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                let certificate = shown.map(|certificate| Bytes::copy_from_slice(certificate));
+                drop(server.serve_connection(TokioIo::new(stream), answering(certificate)).await);
             }
         }
     }
@@ -130,6 +134,7 @@ async fn serve(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>)
 
 async fn answer(
     shared: Arc<Shared>,
+    certificate: Option<Bytes>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
@@ -138,5 +143,5 @@ async fn answer(
         *answer.status_mut() = StatusCode::BAD_REQUEST;
         return Ok(answer);
     };
-    Ok(shared.answer(Call::new(head, body.to_bytes())).await.map(Full::new))
+    Ok(shared.answer(Call::new(head, body.to_bytes(), certificate)).await.map(Full::new))
 }

@@ -20,11 +20,14 @@ pub struct Call {
     pub headers: HeaderMap,
     /// The body, as it was sent.
     pub body: Bytes,
+    /// The certificate that the client showed, in DER; `None` where it showed none, and over plain http.
+    pub certificate: Option<Bytes>,
 }
 
 impl Call {
-    pub(super) fn new(head: request::Parts, body: Bytes) -> Self {
-        Self { method: head.method, uri: head.uri, version: head.version, headers: head.headers, body }
+    pub(super) fn new(head: request::Parts, body: Bytes, certificate: Option<Bytes>) -> Self {
+        let request::Parts { method, uri, version, headers, .. } = head;
+        Self { method, uri, version, headers, body, certificate }
     }
 
     /// The path without its query.

@@ -6,6 +6,7 @@ mod hold;
 mod tls;
 
 use std::{
+    collections::VecDeque,
     fmt,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -30,8 +31,9 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// A server on a free port of 127.0.0.1: HTTP/1.1 and HTTP/2, with TLS where it is given one.
 ///
-/// [`TestIssuer`](crate::TestIssuer), [`TestIntrospection`](crate::TestIntrospection) and
-/// [`TestTokenEndpoint`](crate::TestTokenEndpoint) are servers of this kind: what stands here works on each of them.
+/// [`TestIssuer`](crate::TestIssuer), [`TestIntrospection`](crate::TestIntrospection),
+/// [`TestTokenEndpoint`](crate::TestTokenEndpoint) and [`TestResource`](crate::TestResource) are servers of this kind: what
+/// stands here works on each of them.
 ///
 /// It remembers every request in full, and it fails in the ways that servers do: [it hangs](Self::hold),
 /// [it is away](Self::go_down), [it answers errors](Self::fail_with). It runs on the runtime of the test that started
@@ -68,6 +70,8 @@ struct Shared {
     arrived: watch::Sender<()>,
     /// How many guards hold the answers back.
     held: watch::Sender<usize>,
+    /// Each is an answer to one request.
+    next: Mutex<VecDeque<Response<Bytes>>>,
     forced: Mutex<Option<Response<Bytes>>>,
     connections: watch::Sender<usize>,
 }
@@ -96,6 +100,7 @@ impl Bound {
             calls: Mutex::default(),
             arrived: watch::Sender::default(),
             held: watch::Sender::default(),
+            next: Mutex::default(),
             forced: Mutex::default(),
             connections: watch::Sender::default(),
         };
@@ -239,9 +244,22 @@ impl TestServer {
         *lock(&self.shared.forced) = Some(answer.map(Into::into));
     }
 
-    /// Takes back [`fail_with`](Self::fail_with) and [`answer_with`](Self::answer_with).
+    /// The next request is answered with this status and this text as JSON, and the one after it as ever. Several are given in
+    /// order, before what [`answer_with`](Self::answer_with) says.
+    pub fn answer_next(&self, status: StatusCode, body: impl Into<Bytes>) {
+        self.answer_next_with(typed(status, "application/json", body));
+    }
+
+    /// As [`answer_next`](Self::answer_next), with headers of the test's own: `Retry-After`, `WWW-Authenticate`.
+    pub fn answer_next_with(&self, answer: Response<impl Into<Bytes>>) {
+        lock(&self.shared.next).push_back(answer.map(Into::into));
+    }
+
+    /// Takes back [`fail_with`](Self::fail_with), [`answer_with`](Self::answer_with), and what
+    /// [`answer_next`](Self::answer_next) has left.
     pub fn recover(&self) {
         *lock(&self.shared.forced) = None;
+        lock(&self.shared.next).clear();
     }
 }
 
@@ -250,7 +268,8 @@ impl Shared {
         lock(&self.calls).push(call.clone());
         self.arrived.send_replace(());
         let _ = self.held.subscribe().wait_for(|held| *held == 0).await;
-        let forced = lock(&self.forced).clone();
+        let next = lock(&self.next).pop_front();
+        let forced = next.or_else(|| lock(&self.forced).clone());
         forced.unwrap_or_else(|| (self.handler)(&call))
     }
 }

@@ -5,21 +5,57 @@ mod tests;
 
 use std::{sync::Arc, time::Duration};
 
-use portcullis::{Auth, Config, Element, Policy, Provider};
-use portcullis_core::Probe;
+use portcullis::{Auth, ClientAuth, Config, Element, Policy, Provider};
+use portcullis_core::{BoxFuture, Probe, ServerState};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::output::Table;
 
-/// How long a provider may take to ask its servers. Each of its calls has a shorter bound of its own.
+/// How long a provider or client may take to ask its servers. Each of its calls has a shorter bound of its own.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// A provider, and what cannot do without it.
+/// What depends on servers, and what cannot do without it.
 #[derive(Debug)]
 pub(super) struct Needed {
-    provider: Arc<dyn Provider>,
+    what: Depends,
     by: Vec<String>,
+}
+
+/// What depends on servers.
+#[derive(Clone, Debug)]
+enum Depends {
+    Provider(Arc<dyn Provider>),
+    Client(ClientAuth),
+}
+
+impl Depends {
+    fn is(&self, provider: &Arc<dyn Provider>) -> bool {
+        matches!(self, Self::Provider(known) if Arc::ptr_eq(known, provider))
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Provider(provider) => provider.kind(),
+            Self::Client(_) => "token",
+        }
+    }
+
+    fn servers(&self) -> Vec<ServerState> {
+        match self {
+            Self::Provider(provider) => provider.servers(),
+            Self::Client(_) => Vec::new(),
+        }
+    }
+
+    fn probe(self) -> BoxFuture<'static, Vec<Probe>> {
+        Box::pin(async move {
+            match self {
+                Self::Provider(provider) => provider.probe().await,
+                Self::Client(client) => client.probe().await,
+            }
+        })
+    }
 }
 
 /// A server's answer, and what cannot do without it.
@@ -29,17 +65,23 @@ pub(super) struct Answered {
     pub(super) needed_by: Vec<String>,
 }
 
-/// The providers of services and of `[providers]`, each once, the unused ones as well.
+/// The providers of services and of `[providers]`, each once, the unused ones as well; and the clients.
 pub(super) fn of_config(config: &Config) -> Vec<Needed> {
     let mut all = of_services(config.services().iter().map(portcullis::ServiceConfig::auth));
     for (name, provider) in config.providers() {
         let by = format!("providers.{name}");
-        match all.iter_mut().find(|known| Arc::ptr_eq(&known.provider, provider)) {
+        match all.iter_mut().find(|known| known.what.is(provider)) {
             Some(known) => known.by.push(by),
-            None => all
-                .push(Needed { provider: Arc::clone(provider), by: vec![format!("{by}, which is unused")] }),
+            None => all.push(Needed {
+                what: Depends::Provider(Arc::clone(provider)),
+                by: vec![format!("{by}, which is unused")],
+            }),
         }
     }
+    all.extend(config.clients().iter().map(|client| Needed {
+        what: Depends::Client(client.auth().clone()),
+        by: vec![format!("clients.{}", client.name())],
+    }));
     all
 }
 
@@ -65,9 +107,11 @@ pub(super) fn of_services<'a>(services: impl IntoIterator<Item = &'a Auth>) -> V
 fn add(all: &mut Vec<Needed>, policy: &Policy, elements: &[Element]) {
     for (position, element) in elements.iter().enumerate() {
         let by = format!("{} [{position}] {}", policy.label(), element.name());
-        match all.iter_mut().find(|known| Arc::ptr_eq(&known.provider, element.provider())) {
+        match all.iter_mut().find(|known| known.what.is(element.provider())) {
             Some(known) => known.by.push(by),
-            None => all.push(Needed { provider: Arc::clone(element.provider()), by: vec![by] }),
+            None => {
+                all.push(Needed { what: Depends::Provider(Arc::clone(element.provider())), by: vec![by] })
+            }
         }
     }
 }
@@ -80,11 +124,11 @@ pub(super) async fn ask(all: Vec<Needed>) -> Vec<Answered> {
 async fn ask_within(all: Vec<Needed>, longest: Duration) -> Vec<Answered> {
     let asked: Vec<_> = all
         .into_iter()
-        .map(|Needed { provider, by }| {
-            let states = provider.servers();
-            let kind = provider.kind();
+        .map(|Needed { what, by }| {
+            let states = what.servers();
+            let kind = what.kind();
             // In a task of its own: whatever becomes of one, the others are answered.
-            let task = tokio::spawn(async move { timeout(longest, provider.probe()).await });
+            let task = tokio::spawn(async move { timeout(longest, what.probe()).await });
             (task, states, kind, by)
         })
         .collect();
@@ -101,7 +145,7 @@ async fn ask_within(all: Vec<Needed>, longest: Duration) -> Vec<Answered> {
         let probes: Vec<Probe> = match task.await {
             Ok(Ok(probes)) => probes,
             Ok(Err(_)) => failed(format!("no answer within {} s", longest.as_secs())),
-            Err(_) => failed("the provider failed: this is a defect".to_owned()),
+            Err(_) => failed("asking failed: this is a defect".to_owned()),
         };
         answered.extend(probes.into_iter().map(|probe| Answered { probe, needed_by: by.clone() }));
     }

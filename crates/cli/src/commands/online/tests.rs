@@ -56,7 +56,7 @@ fn probe(role: &'static str, url: &str, result: Result<&str, &str>) -> Probe {
 }
 
 fn names(all: &[Needed]) -> Vec<(&str, Vec<&str>)> {
-    all.iter().map(|one| (one.provider.kind(), one.by.iter().map(String::as_str).collect())).collect()
+    all.iter().map(|one| (one.what.kind(), one.by.iter().map(String::as_str).collect())).collect()
 }
 
 #[test]
@@ -86,7 +86,7 @@ async fn all_are_asked_and_each_answer_stands_for_itself() {
         probe("jwks", "https://idp.example/keys", Ok("3 keys")),
         probe("token", "https://idp.example/token", Err("the certificate is not trusted")),
     ];
-    let needed = |provider, by: &str| Needed { provider, by: vec![by.to_owned()] };
+    let needed = |provider, by: &str| Needed { what: Depends::Provider(provider), by: vec![by.to_owned()] };
     let all = vec![
         needed(stub("slow", None), "service /slow [0] slow"),
         needed(stub("broken", None), "service /broken [0] broken"),

@@ -1,6 +1,7 @@
 //! `portcullis token`
 
 pub(super) mod decode;
+pub(super) mod fetch;
 pub(super) mod issue;
 pub(super) mod verify;
 

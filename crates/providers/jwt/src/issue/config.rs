@@ -4,7 +4,10 @@ use std::{fmt, time::Duration};
 
 use serde_json::{Map, Value};
 
-use super::signing::{Signer, SigningConfig};
+use super::{
+    rules::{self, Rules},
+    signing::{Signer, SigningConfig},
+};
 
 /// What a token is to say, and who signs it. Made in code, or read from a section of Config.toml.
 #[derive(Clone)]
@@ -90,10 +93,15 @@ impl JwtIssuerConfig {
         self
     }
 
+    /// How long a token lives, in whole seconds. `None` is beyond the end of time.
+    pub(super) fn life(&self) -> Option<u64> {
+        self.expiry.as_secs().checked_add(u64::from(self.expiry.subsec_nanos() > 0))
+    }
+
     /// The key, and all that is wrong, each with the key of the configuration.
-    pub(super) fn resolve(&self) -> (Option<Signer>, Vec<(String, String)>) {
+    pub(super) fn resolve(&self, rules: Rules) -> (Option<Signer>, Vec<(String, String)>) {
         let mut problems: Vec<(String, String)> =
-            self.problems().into_iter().map(|(key, text)| (key.to_owned(), text)).collect();
+            rules::problems(self, rules).into_iter().map(|(key, text)| (key.to_owned(), text)).collect();
         match self.signing.load() {
             Ok(signer) => (Some(signer), problems),
             Err((key, text)) => {
@@ -101,40 +109,6 @@ impl JwtIssuerConfig {
                 (None, problems)
             }
         }
-    }
-
-    fn problems(&self) -> Vec<(&'static str, String)> {
-        let mut problems = Vec::new();
-        let mut problem = |key, text: String| problems.push((key, text));
-        for name in ["exp", "iat", "nbf"] {
-            if self.custom_claims.contains_key(name) {
-                problem(
-                    "customClaims",
-                    format!("may not set `{name}`: it comes from the clock, and `expTime`"),
-                );
-            }
-        }
-        let own = [
-            ("iss", "issuer", self.issuer.is_some()),
-            ("sub", "username", self.username.is_some()),
-            ("aud", "audience", self.audience.is_some()),
-            ("jti", "jwtId", self.jwt_id.is_some()),
-        ];
-        for (name, key, is_set) in own {
-            if is_set && self.custom_claims.contains_key(name) {
-                problem("customClaims", format!("sets `{name}`, and so does `{key}`: keep one of them"));
-            }
-        }
-        if self.expiry.is_zero() {
-            problem(
-                "expTime",
-                "a token that expires when it is made is good for nothing: set a time".to_owned(),
-            );
-        }
-        if matches!(&self.audience, Some(Audience::Several(several)) if several.is_empty()) {
-            problem("audience", "an empty list is for nobody: name one, or leave it out".to_owned());
-        }
-        problems
     }
 }
 

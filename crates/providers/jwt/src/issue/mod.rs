@@ -1,7 +1,10 @@
 //! Makes tokens: what is behind `JwtIssuerConfig`.
 
+pub mod assertion;
+pub mod client;
 mod config;
 mod read;
+mod rules;
 mod signing;
 #[cfg(test)]
 mod tests;
@@ -15,7 +18,7 @@ use serde::{
     ser::{Error as _, SerializeMap as _},
 };
 
-use self::config::Audience;
+use self::{config::Audience, rules::Rules};
 pub use self::{config::JwtIssuerConfig, signing::SigningConfig};
 use crate::jws::base64url;
 
@@ -38,6 +41,8 @@ struct Header<'a> {
     typ: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     kid: Option<&'a str>,
+    #[serde(rename = "x5t#S256", skip_serializing_if = "Option::is_none")]
+    certificate: Option<&'a str>,
 }
 
 impl JwtIssuer {
@@ -47,13 +52,23 @@ impl JwtIssuer {
     ///
     /// With everything that is wrong, each mistake on a line of its own.
     pub fn new(config: JwtIssuerConfig) -> Result<Self, BuildError> {
-        let (signer, problems) = config.resolve();
+        let (signer, problems) = config.resolve(Rules::Token);
+        Self::resolved(config, signer, problems, None)
+    }
+
+    /// `certificate`: the thumbprint of the key's, where the token names it.
+    fn resolved(
+        config: JwtIssuerConfig,
+        signer: Option<signing::Signer>,
+        problems: Vec<(String, String)>,
+        certificate: Option<&str>,
+    ) -> Result<Self, BuildError> {
         let Some(signer) = signer.filter(|_| problems.is_empty()) else {
             let lines: Vec<String> =
                 problems.into_iter().map(|(key, text)| format!("{key}: {text}")).collect();
             return Err(BuildError::new(lines.join("\n")));
         };
-        let header = Header { alg: signer.algorithm().name(), typ: "JWT", kid: config.key_id.as_deref() };
+        let header = Header { alg: signer.alg(), typ: "JWT", kid: config.key_id.as_deref(), certificate };
         let header = serde_json::to_vec(&header)
             .map_err(|error| BuildError::new("the header cannot be written").with_source(error))?;
         Ok(Self { header: base64url::encode(header), signer, config })
@@ -87,8 +102,8 @@ impl JwtIssuer {
 
 #[cfg(test)]
 impl JwtIssuer {
-    pub(crate) const fn algorithm(&self) -> crate::Algorithm {
-        self.signer.algorithm()
+    pub(crate) fn alg(&self) -> &'static str {
+        self.signer.alg()
     }
 
     pub(crate) fn signature_of(&self, text: &[u8]) -> Vec<u8> {
@@ -99,7 +114,7 @@ impl JwtIssuer {
 /// Shows neither key nor claims.
 impl fmt::Debug for JwtIssuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JwtIssuer").field("algorithm", &self.signer.algorithm()).finish_non_exhaustive()
+        f.debug_struct("JwtIssuer").field("alg", &self.signer.alg()).finish_non_exhaustive()
     }
 }
 
@@ -112,9 +127,10 @@ struct Claims<'a> {
 
 impl Serialize for Claims<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let JwtIssuerConfig { issuer, username, audience, expiry, custom_claims, .. } = self.config;
-        let lives = expiry.as_secs().checked_add(u64::from(expiry.subsec_nanos() > 0));
-        let expires = lives
+        let JwtIssuerConfig { issuer, username, audience, custom_claims, .. } = self.config;
+        let expires = self
+            .config
+            .life()
             .and_then(|lives| self.now.checked_add(lives))
             .ok_or_else(|| S::Error::custom("beyond the end of time"))?;
         let mut claims = serializer.serialize_map(None)?;

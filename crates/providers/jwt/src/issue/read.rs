@@ -4,6 +4,7 @@ use portcullis_core::config::{Section, Value};
 
 use super::{
     config::{Audience, JwtIssuerConfig},
+    rules::{Rules, UNSIGNED_ASSERTION},
     signing::{Signer, SigningConfig},
 };
 use crate::{
@@ -16,8 +17,27 @@ impl JwtIssuerConfig {
     /// anything is.
     #[must_use]
     pub fn read(section: &Section<'_>) -> Option<Self> {
+        Self::read_under(section, Rules::Token)
+    }
+
+    pub(super) fn read_under(section: &Section<'_>, rules: Rules) -> Option<Self> {
+        let (mut config, signed) = Self::read_signed(section, rules);
+        config.issuer = section.string("issuer");
+        config.username = section.string("username");
+        config.audience = read_audience(section);
+        config.jwt_id = section.string("jwtId");
+        config.expiry = section.duration("expTime").unwrap_or(config.expiry);
+        for (key, text) in config.resolve(rules).1 {
+            section.problem(&key, text);
+        }
+        (signed && !section.failed()).then_some(config)
+    }
+
+    /// What every signed record has: the key, its name, and custom claims. Says whether there is a key; without one the
+    /// configuration stands for what else there is to look at.
+    pub(super) fn read_signed(section: &Section<'_>, rules: Rules) -> (Self, bool) {
         let signer = if section.has("signatureConfig") {
-            section.section("signatureConfig").and_then(|section| read_signature(&section))
+            section.section("signatureConfig").and_then(|section| read_signature(&section, rules))
         } else {
             section.node("signatureConfig");
             section.problem(
@@ -26,19 +46,12 @@ impl JwtIssuerConfig {
             );
             None
         };
+        let signed = signer.is_some();
         let placeholder = || SigningConfig::insecure_short_secret("-");
-        let mut config = Self::new(signer.clone().map_or_else(placeholder, SigningConfig::read));
-        config.issuer = section.string("issuer");
-        config.username = section.string("username");
-        config.audience = read_audience(section);
-        config.jwt_id = section.string("jwtId");
+        let mut config = Self::new(signer.map_or_else(placeholder, SigningConfig::read));
         config.key_id = section.string("keyId");
         config.custom_claims = config_json::claims(section, "customClaims").unwrap_or_default();
-        config.expiry = section.duration("expTime").unwrap_or(config.expiry);
-        for (key, text) in config.resolve().1 {
-            section.problem(&key, text);
-        }
-        (signer.is_some() && !section.failed()).then_some(config)
+        (config, signed)
     }
 }
 
@@ -51,7 +64,10 @@ fn read_audience(section: &Section<'_>) -> Option<Audience> {
     })
 }
 
-fn read_signature(section: &Section<'_>) -> Option<Signer> {
+fn read_signature(section: &Section<'_>, rules: Rules) -> Option<Signer> {
+    if is_unsigned(section) {
+        return read_unsigned(section, rules);
+    }
     let algorithm = read_algorithm(section);
     let insecure_short = section.boolean("insecureShortSecret", false);
     let Some(node) = section.node("config") else {
@@ -96,19 +112,43 @@ fn read_secret(section: &Section<'_>, algorithm: Option<Algorithm>, insecure_sho
     signing.load().map_err(|(key, why)| section.problem(key, why)).ok()
 }
 
+fn is_unsigned(section: &Section<'_>) -> bool {
+    match section.node("algorithm").map(|node| node.value()) {
+        Some(Value::String(name)) => matches!(unprefixed(name), "NONE" | "none"),
+        _ => false,
+    }
+}
+
+/// Ballerina writes the constant with its module.
+fn unprefixed(name: &str) -> &str {
+    name.strip_prefix("jwt:").unwrap_or(name)
+}
+
+fn read_unsigned(section: &Section<'_>, rules: Rules) -> Option<Signer> {
+    let contradictions =
+        ["config", "insecureShortSecret"].into_iter().filter(|key| section.node(key).is_some());
+    let mut signer = SigningConfig::insecure_unsigned().load().ok();
+    for key in contradictions {
+        section.problem(key, "NONE signs by nothing: remove it, or name the algorithm of the key");
+        signer = None;
+    }
+    if rules != Rules::Token {
+        section.problem("algorithm", UNSIGNED_ASSERTION);
+        return None;
+    }
+    section.warn("algorithm", "tokens without a signature prove nothing: anybody can make such a token");
+    signer
+}
+
 /// `None` where it is none, which was noted then.
 fn read_algorithm(section: &Section<'_>) -> Option<Algorithm> {
     let given = section.string("algorithm");
     if given.is_none() && section.has("algorithm") {
         return None;
     }
-    let name = given.as_deref().unwrap_or("RS256");
-    // Ballerina writes the constant with its module.
-    let name = name.strip_prefix("jwt:").unwrap_or(name);
+    let name = unprefixed(given.as_deref().unwrap_or("RS256"));
     let found = Algorithm::from_name(name);
-    if found.is_none() && name.eq_ignore_ascii_case("none") {
-        section.problem("algorithm", "NONE is not available: a token without a signature proves nothing");
-    } else if found.is_none() {
+    if found.is_none() {
         section.problem("algorithm", format!("{name:?} is not one of {}", algorithm::names(Algorithm::ALL)));
     }
     found

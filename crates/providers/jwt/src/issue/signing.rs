@@ -25,7 +25,8 @@ use crate::{
 #[derive(Clone)]
 pub struct SigningConfig {
     from: From,
-    algorithm: Algorithm,
+    /// `None`: tokens are not signed.
+    algorithm: Option<Algorithm>,
 }
 
 #[derive(Clone)]
@@ -35,6 +36,7 @@ enum From {
     Bytes(Arc<Zeroizing<Vec<u8>>>),
     Secret { secret: Secret, insecure_short: bool },
     Read(Signer),
+    Nothing,
 }
 
 /// A key of the configuration relative to `signatureConfig`, and what is wrong there.
@@ -72,29 +74,40 @@ impl SigningConfig {
     #[must_use]
     pub fn secret(secret: impl Into<Secret>) -> Self {
         let from = From::Secret { secret: secret.into(), insecure_short: false };
-        Self { from, algorithm: Algorithm::Hs256 }
+        Self { from, algorithm: Some(Algorithm::Hs256) }
     }
 
     /// A shared secret of any length but zero, which whoever sees a token may guess.
     #[must_use]
     pub fn insecure_short_secret(secret: impl Into<Secret>) -> Self {
         let from = From::Secret { secret: secret.into(), insecure_short: true };
-        Self { from, algorithm: Algorithm::Hs256 }
+        Self { from, algorithm: Some(Algorithm::Hs256) }
+    }
+
+    /// No signature: `alg` is `none` (RFC 7519 §6). Anybody can make such a token, and [`JwtValidator`](crate::JwtValidator)
+    /// refuses it.
+    #[must_use]
+    pub const fn insecure_unsigned() -> Self {
+        Self { from: From::Nothing, algorithm: None }
     }
 
     /// Signs by this algorithm. It has to be one of the key's.
     #[must_use]
     pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
-        self.algorithm = algorithm;
+        self.algorithm = Some(algorithm);
         self
     }
 
     const fn rsa(from: From) -> Self {
-        Self { from, algorithm: Algorithm::Rs256 }
+        Self { from, algorithm: Some(Algorithm::Rs256) }
+    }
+
+    pub(super) const fn is_unsigned(&self) -> bool {
+        self.algorithm.is_none()
     }
 
     pub(super) fn configured_file(path: PathBuf, password: Option<Secret>, algorithm: Algorithm) -> Self {
-        Self { from: From::File { path, password }, algorithm }
+        Self { from: From::File { path, password }, algorithm: Some(algorithm) }
     }
 
     pub(super) fn configured_store(
@@ -104,7 +117,7 @@ impl SigningConfig {
         key_password: Option<Secret>,
         algorithm: Algorithm,
     ) -> Self {
-        Self { from: From::Store { path, password, alias, key_password }, algorithm }
+        Self { from: From::Store { path, password, alias, key_password }, algorithm: Some(algorithm) }
     }
 
     pub(super) const fn read(signer: Signer) -> Self {
@@ -114,9 +127,12 @@ impl SigningConfig {
 
     /// Reads the key and makes it ready.
     pub(super) fn load(&self) -> Fails<Signer> {
-        let algorithm = self.algorithm;
+        let Some(algorithm) = self.algorithm else { return Ok(Signer::unsigned()) };
         let key = match &self.from {
             From::Read(signer) => return Ok(signer.clone()),
+            From::Nothing => {
+                return Err(("algorithm", format!("{algorithm} signs by a key, and there is none")));
+            }
             From::Secret { secret, insecure_short } => {
                 return Signer::hmac(secret, *insecure_short, algorithm);
             }
@@ -149,15 +165,23 @@ impl SigningConfig {
 
 impl fmt::Debug for SigningConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigningConfig").field("algorithm", &self.algorithm).finish_non_exhaustive()
+        f.debug_struct("SigningConfig").field("alg", &alg(self.algorithm)).finish_non_exhaustive()
     }
+}
+
+/// What stands in a token's `alg`.
+fn alg(algorithm: Option<Algorithm>) -> &'static str {
+    algorithm.map_or("none", Algorithm::name)
 }
 
 /// A key made ready to sign by one algorithm.
 #[derive(Clone)]
 pub(super) struct Signer {
-    algorithm: Algorithm,
+    /// `None`: signs nothing.
+    algorithm: Option<Algorithm>,
     with: Arc<With>,
+    /// The public half of the key, where it has one.
+    public: Option<Arc<[u8]>>,
     /// What is worth a line in the log.
     pub(super) warning: Option<String>,
 }
@@ -167,6 +191,7 @@ enum With {
     Ecdsa(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
     Hmac(Box<hmac::Key>),
+    Nothing,
 }
 
 impl Signer {
@@ -201,7 +226,12 @@ impl Signer {
             }
             rsa => With::Rsa(RsaKeyPair::from_pkcs8(pkcs8).map_err(unusable)?, rsa_encoding(rsa)),
         };
-        Ok(Self { algorithm, with: Arc::new(with), warning: None })
+        let public = Some(key.spki_der().into());
+        Ok(Self { algorithm: Some(algorithm), with: Arc::new(with), public, warning: None })
+    }
+
+    fn unsigned() -> Self {
+        Self { algorithm: None, with: Arc::new(With::Nothing), public: None, warning: None }
     }
 
     fn hmac(secret: &Secret, insecure_short: bool, algorithm: Algorithm) -> Fails<Self> {
@@ -222,11 +252,18 @@ impl Signer {
             ));
         }
         let key = hmac::Key::new(hash, secret.expose().as_bytes());
-        Ok(Self { algorithm, with: Arc::new(With::Hmac(Box::new(key))), warning: None })
+        let with = Arc::new(With::Hmac(Box::new(key)));
+        Ok(Self { algorithm: Some(algorithm), with, public: None, warning: None })
     }
 
-    pub(super) const fn algorithm(&self) -> Algorithm {
-        self.algorithm
+    /// What stands in a token's `alg`.
+    pub(super) fn alg(&self) -> &'static str {
+        alg(self.algorithm)
+    }
+
+    /// The public half of the key, as a SubjectPublicKeyInfo. A secret has none.
+    pub(super) fn public_key(&self) -> Option<&[u8]> {
+        self.public.as_deref()
     }
 
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
@@ -239,6 +276,8 @@ impl Signer {
             With::Ecdsa(key) => key.sign(&SystemRandom::new(), message)?.as_ref().to_vec(),
             With::Ed25519(key) => key.try_sign(message)?.as_ref().to_vec(),
             With::Hmac(key) => hmac::sign(key, message).as_ref().to_vec(),
+            // RFC 7518 §3.6: the signature is the empty octet sequence.
+            With::Nothing => Vec::new(),
         })
     }
 }

@@ -110,6 +110,15 @@ fn what_is_issued_is_accepted_by_the_validator_for_every_algorithm() {
 }
 
 #[test]
+fn a_token_without_a_signature_ends_in_a_dot_rfc_7519_6() {
+    let token = issue(JwtIssuerConfig::new(SigningConfig::insecure_unsigned()).username("alice").jwt_id("7"));
+    let (header, payload) = texts(&token);
+    assert_eq!(header, r#"{"alg":"none","typ":"JWT"}"#);
+    assert_eq!(payload, r#"{"sub":"alice","exp":1700000300,"nbf":1700000000,"iat":1700000000,"jti":"7"}"#);
+    assert!(token.ends_with('.') && token.matches('.').count() == 2);
+}
+
+#[test]
 fn keys_come_from_files_and_stores() {
     let validator =
         JwtValidator::new(JwtValidatorConfig::new(SignatureConfig::cert_file(public_crt()))).unwrap();
@@ -173,6 +182,10 @@ fn a_key_that_does_not_fit_the_algorithm_is_a_mistake() {
             "signatureConfig.config.keyAlias: ",
         ),
         (SigningConfig::key("nonsense"), "signatureConfig.config: "),
+        (
+            SigningConfig::insecure_unsigned().algorithm(Algorithm::Hs256),
+            "signatureConfig.algorithm: HS256 signs by a key, and there is none",
+        ),
     ] {
         let found = error(signing);
         assert!(found.starts_with(expected), "{found}");
@@ -272,11 +285,15 @@ fn every_mistake_of_the_configuration_stands_at_its_key() {
     let ks = "ballerina-ks--ballerinaKeystore.p12";
     for (signature, expected) in [
         (json!({}), "c.signatureConfig.config: required, and missing"),
-        (json!({"algorithm": "NONE"}), "c.signatureConfig.algorithm: NONE is not available"),
         (
             json!({"algorithm": "jwt:NONE", "config": SECRET}),
-            "c.signatureConfig.algorithm: NONE is not available",
+            "c.signatureConfig.config: NONE signs by nothing: remove it",
         ),
+        (
+            json!({"algorithm": "NONE", "insecureShortSecret": true}),
+            "c.signatureConfig.insecureShortSecret: NONE signs by nothing: remove it",
+        ),
+        (json!({"algorithm": "None"}), "c.signatureConfig.algorithm: \"None\" is not one of"),
         (
             json!({"algorithm": "HS265", "config": SECRET}),
             "c.signatureConfig.algorithm: \"HS265\" is not one of",

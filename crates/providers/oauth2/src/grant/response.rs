@@ -4,39 +4,51 @@ use std::time::Duration;
 
 use portcullis_core::{Authorization, Secret, TokenError, json};
 use serde_json::{Map, Value};
-use zeroize::Zeroizing;
 
-use super::keeper::Fetched;
 use crate::server::{Reply, Trouble};
 
 /// How long tokens are taken to be good.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Lifetimes {
+pub(crate) struct Lifetimes {
     /// Where the answer does not say.
-    pub(super) default: Duration,
+    pub(crate) default: Duration,
     /// How much less than that, or than what the answer says.
-    pub(super) skew: Duration,
+    pub(crate) skew: Duration,
 }
 
-/// The token in an answer of the endpoint at `address`.
-pub(super) fn read(reply: &Reply, address: &str, lifetimes: Lifetimes) -> Result<Fetched, TokenError> {
+/// What an answer gives.
+#[derive(Clone, Debug)]
+pub(crate) struct Tokens {
+    pub(crate) access: Authorization,
+    /// How long it is good, from the moment at which it was asked for.
+    pub(crate) lifetime: Duration,
+    /// The newest refresh token, where one came.
+    pub(crate) refresh: Option<Secret>,
+}
+
+/// The tokens in an answer of the endpoint at `address`. `remedy` is what to look at where it does not know the client.
+pub(crate) fn read(
+    reply: &Reply,
+    address: &str,
+    lifetimes: Lifetimes,
+    remedy: &str,
+) -> Result<Tokens, TokenError> {
     if !reply.status().is_success() {
         let shown = reply.shown();
         let what = if reply.refuses_us() {
-            format!("refuses the client, {shown}: check `clientId` and `clientSecret`")
+            format!("refuses the client, {shown}: {remedy}")
         } else {
             format!("answered {shown}")
         };
         return Err(error(address, reply.trouble(what)));
     }
     let members = json::object(reply.body()).map_err(|problem| format!("gave an answer that {problem}"));
-    let fetched = members.and_then(|members| fetched(members, lifetimes));
-    fetched
-        .map_err(|what| error(address, Trouble { what, transient: false, retry_after: None, source: None }))
+    let tokens = members.and_then(|members| tokens(members, lifetimes));
+    tokens.map_err(|what| error(address, Trouble { what, transient: false, retry_after: None, source: None }))
 }
 
 /// As whoever wants a token is told it.
-pub(super) fn error(address: &str, trouble: Trouble) -> TokenError {
+pub(crate) fn error(address: &str, trouble: Trouble) -> TokenError {
     let reason = match &trouble.source {
         // The cause names the address.
         Some(_) => format!("the token endpoint {}", trouble.what),
@@ -53,14 +65,19 @@ pub(super) fn error(address: &str, trouble: Trouble) -> TokenError {
     }
 }
 
-fn fetched(mut members: Map<String, Value>, lifetimes: Lifetimes) -> Result<Fetched, String> {
-    let token = match members.remove("access_token") {
-        Some(Value::String(token)) => Zeroizing::new(token),
+fn tokens(mut members: Map<String, Value>, lifetimes: Lifetimes) -> Result<Tokens, String> {
+    let refresh = match members.remove("refresh_token") {
+        Some(Value::String(token)) if !token.is_empty() => Some(Secret::new(token)),
+        // Some servers write null, or an empty string, for none.
+        _ => None,
+    };
+    let access = match members.remove("access_token") {
+        Some(Value::String(token)) => Secret::new(token),
         Some(_) => return Err("gave an `access_token` that is not a string".to_owned()),
         None => return Err("gave no `access_token`".to_owned()),
     };
     // RFC 6749 §A.12 permits more; it goes into a header after `Bearer`, where no blank can stand.
-    let token = Authorization::bearer(&Secret::new(token.as_str()))
+    let access = Authorization::bearer(&access)
         .map_err(|_| "gave an `access_token` that no header can carry".to_owned())?;
     // RFC 6749 §7.1: "The client MUST NOT use an access token if it does not understand the token type."
     match members.get("token_type") {
@@ -72,7 +89,7 @@ fn fetched(mut members: Map<String, Value>, lifetimes: Lifetimes) -> Result<Fetc
         None => return Err("gave no `token_type`".to_owned()),
     }
     let stated = expires_in(members.get("expires_in"))?.unwrap_or(lifetimes.default);
-    Ok(Fetched { token, lifetime: stated.saturating_sub(lifetimes.skew) })
+    Ok(Tokens { access, lifetime: stated.saturating_sub(lifetimes.skew), refresh })
 }
 
 /// The way from the bytes of an answer to the token, for the fuzz targets.
@@ -80,8 +97,8 @@ fn fetched(mut members: Map<String, Value>, lifetimes: Lifetimes) -> Result<Fetc
 pub(crate) fn granted(text: &[u8]) -> Result<(String, Duration), String> {
     let lifetimes = Lifetimes { default: Duration::from_secs(300), skew: Duration::ZERO };
     let members = json::object(text).map_err(|problem| problem.to_string())?;
-    let Fetched { token, lifetime, .. } = fetched(members, lifetimes)?;
-    let value = token.header().to_str().map_err(|_| "a header that is no text".to_owned())?;
+    let Tokens { access, lifetime, .. } = tokens(members, lifetimes)?;
+    let value = access.header().to_str().map_err(|_| "a header that is no text".to_owned())?;
     Ok((value.to_owned(), lifetime))
 }
 

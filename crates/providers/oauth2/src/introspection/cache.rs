@@ -6,7 +6,8 @@ use portcullis_core::{Identity, Outcome, Refusal, UnixTime};
 use quick_cache::{Weighter, sync::Cache};
 use serde_json::{Map, Value};
 
-use super::{config::CacheConfig, prf::Digest};
+use super::config::CacheConfig;
+use crate::prf::Digest;
 
 /// What an entry counts at least, in bytes. The cache holds as many times this as it may hold entries, so both are
 /// bounded by one number: 10,000 entries never take more than 80 MB.

@@ -11,7 +11,7 @@ use futures_util::{FutureExt, future::Shared};
 use portcullis_core::{Outcome, Unavailable};
 use tokio::{runtime::Handle, sync::oneshot};
 
-use super::prf::Digest;
+use crate::prf::Digest;
 
 /// What a caller is told to wait who found no place.
 const RETRY_AFTER: Duration = Duration::from_secs(1);

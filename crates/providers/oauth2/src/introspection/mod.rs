@@ -6,7 +6,6 @@ mod config;
 mod flights;
 mod health;
 mod lookup;
-mod prf;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -29,9 +28,12 @@ use self::{
     cache::{AnswerCache, Moment},
     flights::{Boarding, Flights, Limits},
     lookup::{Lookup, Server, reserved},
-    prf::{Digest, Prf},
 };
-use crate::{params::Mistake, refusal::code};
+use crate::{
+    params::Mistake,
+    prf::{Digest, Prf},
+    refusal::code,
+};
 
 /// The provider of bearer tokens that only their server can tell about (RFC 7662).
 ///

@@ -10,12 +10,10 @@ use portcullis_core::{Contact, Context, Identity, Outcome};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{
-    super::{
-        flights::{Boarding, Flights, Landed, Limits},
-        prf::{Digest, Prf},
-    },
+    super::flights::{Boarding, Flights, Landed, Limits},
     Bench, CacheConfig, TOKEN, ask, code, known, unavailable, until,
 };
+use crate::prf::{Digest, Prf};
 
 impl Bench {
     fn spawn(&self, token: &'static str) -> JoinHandle<Outcome> {

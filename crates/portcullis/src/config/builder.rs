@@ -1,0 +1,272 @@
+//! How a configuration is read.
+
+use std::{fmt, path::Path, sync::Arc};
+
+use portcullis_core::{
+    BuildError, Clock, IntoProvider, SystemClock,
+    config::{Reader, Section, Source, Value},
+};
+
+#[cfg(feature = "client")]
+use super::clients;
+use super::{
+    Config, ConfigError, ServiceConfig, parse,
+    providers::{Factories, Providers, Users},
+    service, table,
+};
+
+/// Reads a configuration with providers, a clock or a source of secrets of your own.
+#[derive(Default)]
+#[must_use]
+pub struct ConfigBuilder {
+    factories: Factories,
+    pub(super) clock: Option<Arc<dyn Clock>>,
+    pub(super) source: Option<Box<dyn Source>>,
+    #[cfg(feature = "client")]
+    hooks: clients::Hooks,
+}
+
+impl ConfigBuilder {
+    /// Gives a provider of yours a key: an element or a named provider may then hold a record under `key`, and
+    /// `factory` makes the provider from it.
+    ///
+    /// Ask the section for all keys before giving up: keys that nobody asked for are unknown keys, and every
+    /// mistake is to be reported at once.
+    pub fn provider<P, F>(mut self, key: impl Into<String>, factory: F) -> Self
+    where
+        P: IntoProvider,
+        F: Fn(&Section<'_>) -> Result<P, BuildError> + Send + Sync + 'static,
+    {
+        self.factories.add(key, factory);
+        self
+    }
+
+    /// Another clock than the machine's.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Secrets that the configuration only names come from `source` instead of the process's environment and
+    /// the machine's files.
+    pub fn source(mut self, source: impl Source + 'static) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    /// Gives the client `[clients.NAME]` a hook that keeps its newest refresh token where it outlives the process: many
+    /// servers give a new one with each use, and refuse the old one then.
+    ///
+    /// A hook for a client that the configuration does not have is a mistake.
+    ///
+    /// ```
+    /// use portcullis::{Config, oauth2::grant::RotationHook};
+    ///
+    /// let keep = RotationHook::new(|token| async move {
+    ///     std::fs::write("refresh-token.new", token.expose())?;
+    ///     Ok(std::fs::rename("refresh-token.new", "refresh-token")?)
+    /// });
+    /// let config = Config::builder().rotation_hook("orders", keep).parse(
+    ///     r#"
+    ///     [clients.orders]
+    ///     url = "https://orders.example"
+    ///     auth = { refreshUrl = "https://id.example/token", refreshToken = "tGzv3JOkF0XG5Qx2TlKWIA", clientId = "shop", clientSecret = "s3cr3t" }
+    ///     "#, // or refreshToken = { file = "refresh-token" }
+    ///     ".",
+    /// )?;
+    /// # Ok::<_, portcullis::ConfigError>(())
+    /// ```
+    #[cfg(feature = "client")]
+    pub fn rotation_hook(
+        mut self,
+        client: impl Into<String>,
+        hook: portcullis_oauth2::grant::RotationHook,
+    ) -> Self {
+        self.hooks.add(client, hook);
+        self
+    }
+
+    /// Reads a file. Paths in it are relative to its folder.
+    ///
+    /// # Errors
+    ///
+    /// With everything that is wrong.
+    pub fn load(self, path: impl AsRef<Path>) -> Result<Config, ConfigError> {
+        let path = path.as_ref();
+        let text = table::read_text(path)?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        self.read(&text, base, Some(path))
+    }
+
+    /// Reads a text. Paths in it are relative to `base`.
+    ///
+    /// # Errors
+    ///
+    /// With everything that is wrong.
+    pub fn parse(self, text: &str, base: impl AsRef<Path>) -> Result<Config, ConfigError> {
+        self.read(text, base.as_ref(), None)
+    }
+
+    fn read(self, text: &str, base: &Path, file: Option<&Path>) -> Result<Config, ConfigError> {
+        let (table, syntax) = parse::parse(text);
+        if !syntax.is_empty() {
+            // What stands after a syntax error was guessed at; judging it would mislead.
+            return Err(ConfigError::new(file, syntax));
+        }
+        let clock: Arc<dyn Clock> = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let reader = reader(self.source, base, &clock);
+        #[cfg(feature = "client")]
+        let reader = self.hooks.plug(reader);
+        let root = reader.section(&table, "");
+        root.belongs_elsewhere(
+            "scopes",
+            "`scopes` is a key of an element of `auth`, of a resource, or of a user",
+        );
+        let mut providers = Providers::new(&self.factories, read_users(&root));
+        if let Some(named) = root.section("providers") {
+            providers.read_named(&named);
+        }
+        let services = read_services(&root, &providers, &clock);
+        let (named, elements) = providers.into_parts();
+        #[cfg(feature = "client")]
+        let clients = clients::read_all(&root, &self.hooks);
+        #[cfg(not(feature = "client"))]
+        if root.node("clients").is_some() {
+            root.problem(
+                "clients",
+                "this build lacks the feature `client`: add it to portcullis' features in Cargo.toml",
+            );
+        }
+        #[cfg(feature = "axum")]
+        let listener =
+            portcullis_axum::serve::ListenerConfig::read_at(root.section("listener").as_ref(), clock.now());
+        #[cfg(not(feature = "axum"))]
+        if root.node("listener").is_some() {
+            root.problem(
+                "listener",
+                "this build lacks the feature `axum`: add it to portcullis' features in Cargo.toml",
+            );
+        }
+        drop(root);
+        let (warnings, asked) = (reader.warnings(), reader.asked_keys());
+        let problems = reader.into_problems();
+        #[cfg(feature = "axum")]
+        let Some(listener) = listener.filter(|_| problems.is_empty()) else {
+            return Err(ConfigError::new(file, problems));
+        };
+        if !problems.is_empty() {
+            return Err(ConfigError::new(file, problems));
+        }
+        let name = file.map(|file| format!("{}:", file.display())).unwrap_or_default();
+        for warning in &warnings {
+            tracing::warn!(target: "portcullis", "{name}{warning}");
+        }
+        Ok(Config {
+            file: file.map(Path::to_path_buf),
+            services,
+            #[cfg(feature = "client")]
+            clients,
+            #[cfg(feature = "axum")]
+            listener,
+            warnings,
+            elements,
+            named,
+            asked,
+        })
+    }
+}
+
+/// A reader with what sections need of one another.
+pub(super) fn reader(source: Option<Box<dyn Source>>, base: &Path, clock: &Arc<dyn Clock>) -> Reader {
+    let reader = match source {
+        Some(source) => Reader::with_source(base, source),
+        None => Reader::new(base),
+    };
+    let reader = reader.plug(Arc::clone(clock));
+    #[cfg(any(feature = "introspection", feature = "client"))]
+    let reader = reader.plug(portcullis_outbound::TokenSourceReader::new(portcullis_oauth2::grant::read));
+    #[cfg(feature = "jwt")]
+    let reader = reader.plug(portcullis_core::AssertionReader::new(portcullis_jwt::assertion::read));
+    #[cfg(all(feature = "jwt", feature = "client"))]
+    let reader =
+        reader.plug(portcullis_oauth2::exchange::SignedTokenReader::new(portcullis_jwt::client::read));
+    reader
+}
+
+/// The users of the seeds' two tables, as one store.
+fn read_users(root: &Section<'_>) -> Users {
+    let ballerina = root.section("ballerina");
+    let inner = ballerina.as_ref().and_then(|section| section.section("auth"));
+    let own = root.section("auth");
+    let mut sections = Vec::new();
+    for table in [&own, &inner].into_iter().flatten() {
+        sections.extend(table.sections("users").unwrap_or_default());
+    }
+    if sections.is_empty() {
+        return if root.failed() { Users::Wrong } else { Users::Absent };
+    }
+    store(root, sections)
+}
+
+#[cfg(feature = "file")]
+fn store(root: &Section<'_>, users: Vec<Section<'_>>) -> Users {
+    use portcullis_core::IntoProvider;
+
+    let store = portcullis_file::FileUserStore::new(portcullis_file::read_users(users));
+    if root.failed() {
+        return Users::Wrong;
+    }
+    match store.into_provider() {
+        Ok(store) => Users::Store(store),
+        Err(error) => {
+            root.problem("auth", format!("{error:?}"));
+            Users::Wrong
+        }
+    }
+}
+
+#[cfg(not(feature = "file"))]
+fn store(root: &Section<'_>, _: Vec<Section<'_>>) -> Users {
+    root.problem("auth", "this build lacks the feature `file`: add it to portcullis' features in Cargo.toml");
+    Users::Wrong
+}
+
+fn read_services(
+    root: &Section<'_>,
+    providers: &Providers<'_>,
+    clock: &Arc<dyn Clock>,
+) -> Vec<ServiceConfig> {
+    let Some(node) = root.node("services") else { return Vec::new() };
+    let sections: Vec<(Option<&str>, Section<'_>)> = match node.value() {
+        Value::Array(_) => {
+            root.sections("services").unwrap_or_default().into_iter().map(|section| (None, section)).collect()
+        }
+        _ => match root.section("services") {
+            Some(section) => {
+                section.entries().into_iter().map(|(key, section)| (Some(key), section)).collect()
+            }
+            None => Vec::new(),
+        },
+    };
+    let mut services: Vec<ServiceConfig> = Vec::new();
+    for (key, section) in &sections {
+        let Some(service) = service::read(section, *key, providers, clock) else { continue };
+        let same = |other: &ServiceConfig| {
+            other.path().trim_end_matches('/') == service.path().trim_end_matches('/')
+        };
+        if services.iter().any(same) {
+            section.problem_here(format!(
+                "the service {:?} is configured twice: keep one of them",
+                service.path()
+            ));
+        }
+        services.push(service);
+    }
+    services
+}
+
+impl fmt::Debug for ConfigBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConfigBuilder").field("providers", &self.factories).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,109 @@
+//! A fetch under way: it runs by itself, and all who wait for it are told what it gave.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::{
+    FutureExt as _,
+    future::{Either, Shared, select},
+};
+use portcullis_core::{Clock, TokenError};
+use tokio::{runtime::Handle, sync::oneshot};
+
+use super::{Fetched, Keep};
+
+type Outcome = Result<Fetched, TokenError>;
+
+/// A fetch under way.
+#[derive(Clone)]
+pub(super) struct Flight {
+    pub(super) number: u64,
+    /// When it is given up for lost: its own deadlines have passed, so that nobody drives the runtime it runs on.
+    pub(super) until: Duration,
+    told: Shared<oneshot::Receiver<Outcome>>,
+}
+
+impl Flight {
+    /// What it gave; `None` where it broke off, or is given up for lost.
+    pub(super) async fn landed(self, clock: &dyn Clock) -> Option<Outcome> {
+        // Only tokio can wake who waits for a moment.
+        if Handle::try_current().is_err() {
+            return self.told.await.ok();
+        }
+        let left = self.until.saturating_sub(clock.monotonic());
+        match select(self.told, clock.sleep(left)).await {
+            Either::Left((outcome, _)) => outcome.ok(),
+            Either::Right(_) => None,
+        }
+    }
+}
+
+/// A fetch that is about to begin.
+pub(super) struct Departure {
+    pub(super) flight: Flight,
+    runtime: Handle,
+    landing: Landing,
+}
+
+impl Departure {
+    pub(super) fn new(keep: Arc<Keep>, number: u64, asked: Duration) -> Result<Self, TokenError> {
+        let runtime = Handle::try_current().map_err(|error| {
+            TokenError::transient("tokens are fetched on a tokio runtime, and there is none")
+                .with_source(error)
+        })?;
+        let (tell, told) = oneshot::channel();
+        let until = asked.saturating_add(keep.fetch.longest());
+        let flight = Flight { number, until, told: told.shared() };
+        Ok(Self {
+            flight,
+            runtime,
+            landing: Landing { keep, number, asked, trying_out: false, tell: Some(tell) },
+        })
+    }
+
+    /// For people who want to know.
+    pub(super) fn trying_out(mut self) -> Self {
+        self.landing.trying_out = true;
+        self
+    }
+
+    /// Sets it off: from now on nobody can end it by going away.
+    pub(super) fn depart(self) -> Flight {
+        self.runtime.spawn(self.landing.fly());
+        self.flight
+    }
+}
+
+/// Brings a fetch to its end, also where it breaks off.
+struct Landing {
+    keep: Arc<Keep>,
+    number: u64,
+    asked: Duration,
+    trying_out: bool,
+    /// Gone once it has landed.
+    tell: Option<oneshot::Sender<Outcome>>,
+}
+
+impl Landing {
+    async fn fly(mut self) {
+        // A panic is noted as any failure is: it would come again at once.
+        let fetching = AssertUnwindSafe(async { self.keep.fetch.fetch().await });
+        let outcome = fetching
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| Err(TokenError::transient("the fetch of a token panicked")));
+        let tell = self.tell.take();
+        self.keep.land(self.number, self.asked, self.trying_out, &outcome);
+        if let Some(tell) = tell {
+            // Whoever waited may have gone.
+            _ = tell.send(outcome);
+        }
+    }
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        if self.tell.is_some() {
+            self.keep.lost(self.number);
+        }
+    }
+}

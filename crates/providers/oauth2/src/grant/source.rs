@@ -1,0 +1,30 @@
+//! How a grant's type is a source of tokens.
+
+/// A [`TokenSource`](portcullis_core::TokenSource) of a type with a `keeper`.
+macro_rules! token_source {
+    ($grant:ident) => {
+        impl portcullis_core::TokenSource for $grant {
+            fn try_token(&self) -> Option<portcullis_core::Authorization> {
+                self.keeper.try_token()
+            }
+
+            fn token(
+                &self,
+            ) -> portcullis_core::BoxFuture<
+                '_,
+                Result<portcullis_core::Authorization, portcullis_core::TokenError>,
+            > {
+                self.keeper.token()
+            }
+
+            fn refused(&self, token: &portcullis_core::Authorization) -> bool {
+                self.keeper.refused(token)
+            }
+
+            fn probe(&self) -> portcullis_core::BoxFuture<'_, Vec<portcullis_core::Probe>> {
+                self.keeper.probe()
+            }
+        }
+    };
+}
+pub(crate) use token_source;

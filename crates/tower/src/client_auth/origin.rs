@@ -1,0 +1,190 @@
+//! Scheme, host and port: where a credential may go.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+};
+
+use http::{Uri, uri::Authority};
+
+/// Where a request goes, as its URL says it. The `Host` header plays no role.
+#[derive(Clone, Copy)]
+pub struct Target<'a> {
+    scheme: Option<&'a str>,
+    authority: Option<&'a str>,
+}
+
+impl<'a> Target<'a> {
+    /// A URL's scheme, and what stands between it and the path; user-info in it plays no role.
+    #[must_use]
+    pub fn new(scheme: Option<&'a str>, authority: Option<&'a str>) -> Self {
+        Self { scheme, authority: authority.filter(|authority| !authority.is_empty()) }
+    }
+
+    pub(super) const fn has_authority(&self) -> bool {
+        self.authority.is_some()
+    }
+
+    /// Its origin; an error where it has none.
+    pub(super) fn locate(&self) -> Result<Located<'a>, NotLocated> {
+        let (Some(scheme), Some(authority)) = (self.scheme, self.authority) else {
+            return Err(NotLocated::Relative);
+        };
+        let secure = is_secure(scheme).ok_or(NotLocated::Scheme)?;
+        let (host, port) = split_authority(authority).ok_or(NotLocated::Authority)?;
+        Ok(Located { secure, host, port: port.unwrap_or_else(|| default_port(secure)) })
+    }
+}
+
+impl<'a> From<&'a Uri> for Target<'a> {
+    fn from(uri: &'a Uri) -> Self {
+        Self::new(uri.scheme_str(), uri.authority().map(Authority::as_str))
+    }
+}
+
+/// Shows the origin and nothing else of the URL.
+impl fmt::Debug for Target<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.locate() {
+            Ok(located) => write!(f, "Target({located})"),
+            Err(_) => f.write_str("Target"),
+        }
+    }
+}
+
+/// Why a target has no origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotLocated {
+    /// No scheme, or no host.
+    Relative,
+    /// Another scheme than http, https, ws and wss.
+    Scheme,
+    /// Not host and port.
+    Authority,
+}
+
+/// The origin of a target.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Located<'a> {
+    pub(super) secure: bool,
+    host: &'a str,
+    port: u16,
+}
+
+impl Located<'_> {
+    /// Whether it is on this machine: `localhost`, 127.0.0.0/8 or ::1.
+    pub(super) fn is_loopback(&self) -> bool {
+        self.host.eq_ignore_ascii_case("localhost")
+            || bare(self.host).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+
+    /// RFC 6454 §5.
+    pub(super) fn same_origin(&self, other: &Self) -> bool {
+        self.secure == other.secure && self.port == other.port && same_host(self.host, other.host)
+    }
+}
+
+impl fmt::Display for Located<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.secure { "https" } else { "http" };
+        write!(f, "{scheme}://{}", self.host)?;
+        if self.port == default_port(self.secure) { Ok(()) } else { write!(f, ":{}", self.port) }
+    }
+}
+
+/// An origin that credentials may go to.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Origin {
+    secure: bool,
+    /// In lower case.
+    host: Box<str>,
+    port: u16,
+    /// Host and port as nearly every request spells them.
+    spelled: Box<str>,
+}
+
+impl Origin {
+    /// The origin of a URL that has one.
+    pub(super) fn of(located: Located<'_>) -> Self {
+        let host = located.host.to_ascii_lowercase();
+        let spelled = if located.port == default_port(located.secure) {
+            host.clone()
+        } else {
+            format!("{host}:{}", located.port)
+        };
+        Self { secure: located.secure, host: host.into(), port: located.port, spelled: spelled.into() }
+    }
+
+    pub(super) fn located(&self) -> Located<'_> {
+        Located { secure: self.secure, host: &self.host, port: self.port }
+    }
+
+    /// Whether `target` spells this origin as it usually is. `false` says nothing.
+    pub(super) fn is_spelled(&self, target: &Target<'_>) -> bool {
+        let (Some(scheme), Some(authority)) = (target.scheme, target.authority) else { return false };
+        // Of a length that is known here, it is compared without a call.
+        let same_scheme = if self.secure { scheme == "https" } else { scheme == "http" };
+        same_scheme && *authority == *self.spelled
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.located(), f)
+    }
+}
+
+/// Whether a scheme is https. A WebSocket's is that of the request which opens it (RFC 6455 §4.1).
+fn is_secure(scheme: &str) -> Option<bool> {
+    match scheme {
+        "https" | "wss" => Some(true),
+        "http" | "ws" => Some(false),
+        _ if scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("wss") => Some(true),
+        _ if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("ws") => Some(false),
+        _ => None,
+    }
+}
+
+const fn default_port(secure: bool) -> u16 {
+    if secure { 443 } else { 80 }
+}
+
+/// Host and port. `None` where they could be read in two ways.
+fn split_authority(authority: &str) -> Option<(&str, Option<u16>)> {
+    // Clients connect to what follows the last one.
+    let host_port = authority.rsplit_once('@').map_or(authority, |(_, host_port)| host_port);
+    let end = if host_port.starts_with('[') {
+        host_port.find(']')? + 1
+    } else {
+        host_port.find(':').unwrap_or(host_port.len())
+    };
+    let (host, port) = host_port.split_at_checked(end)?;
+    if host.is_empty() {
+        return None;
+    }
+    match port.strip_prefix(':') {
+        None => port.is_empty().then_some((host, None)),
+        // RFC 3986 §3.2.3: the colon may stand there with no port after it.
+        Some("") => Some((host, None)),
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            digits.parse().ok().filter(|port| *port != 0).map(|port| (host, Some(port)))
+        }
+        Some(_) => None,
+    }
+}
+
+/// An IPv6 address without its brackets.
+fn bare(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
+fn same_host(a: &str, b: &str) -> bool {
+    a.eq_ignore_ascii_case(b) || ipv6(a).is_some_and(|address| ipv6(b) == Some(address))
+}
+
+fn ipv6(host: &str) -> Option<Ipv6Addr> {
+    host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;
