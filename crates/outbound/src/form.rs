@@ -138,6 +138,8 @@ pub(crate) fn decode(text: &str) -> Option<Zeroizing<String>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -204,5 +206,36 @@ mod tests {
     fn debug_shows_names_alone() {
         let form = Form::new().push("token", "canary-1").basic_auth("canary-2", "canary-3");
         assert_eq!(format!("{form:?}"), r#"Form { parameters: ["token"], basic_auth: true }"#);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_form_is_read_back(parameters in prop::collection::vec((any::<String>(), any::<String>()), 1..5)) {
+            let mut form = Form::new();
+            for (name, value) in &parameters {
+                form = form.push(name.clone(), value.as_str());
+            }
+            let encoded = form.encoded(&[]);
+            let text = std::str::from_utf8(&encoded).unwrap();
+            let part = |text: &str| decode(text).unwrap().to_string();
+            let read: Vec<(String, String)> = text
+                .split('&')
+                .map(|pair| pair.split_once('=').unwrap())
+                .map(|(name, value)| (part(name), part(value)))
+                .collect();
+            prop_assert_eq!(read, parameters);
+        }
+
+        #[test]
+        fn what_is_decoded_says_the_same_when_it_is_encoded(text in "[A-Fa-f0-9%+=&x]{0,16}") {
+            if let Some(decoded) = decode(&text) {
+                let mut again = Vec::new();
+                encode(&decoded, &mut again);
+                let again = decode(std::str::from_utf8(&again).unwrap());
+                prop_assert_eq!(again.as_deref(), Some(&*decoded));
+            }
+        }
     }
 }

@@ -39,6 +39,10 @@ impl Basic {
     }
 
     pub(super) fn from_base64(credential: &str) -> Result<Self, Kind> {
+        // Padding is there or it is not: half of it would be one spelling more.
+        if credential.ends_with('=') && !credential.len().is_multiple_of(4) {
+            return Err(Kind::NotBase64);
+        }
         let bytes = BASE64.decode(credential).map_err(|_| Kind::NotBase64)?;
         let pair = String::from_utf8(bytes).map_err(|error| {
             error.into_bytes().zeroize();
@@ -142,6 +146,7 @@ mod tests {
         for text in [
             "!nval!d-b@$e64-encoded-va!ue",
             "YWxpY2U6MTIz=",
+            "Ym9iOnl5eQ=",
             "YWxpY2U6MTI_",
             "YWxpY2U6YWxpY2U6QDV=",
             "YWx pY2U6MTIz",

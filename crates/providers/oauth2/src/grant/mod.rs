@@ -63,6 +63,8 @@ pub(crate) mod source;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::response::granted;
 pub use self::{
     authentication::{ClientAuthentication, CredentialBearer},
     client_credentials::{ClientCredentials, ClientCredentialsConfig},

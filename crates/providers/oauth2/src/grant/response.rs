@@ -92,6 +92,16 @@ fn tokens(mut members: Map<String, Value>, lifetimes: Lifetimes) -> Result<Token
     Ok(Tokens { access, lifetime: stated.saturating_sub(lifetimes.skew), refresh })
 }
 
+/// The way from the bytes of an answer to the token, for the fuzz targets.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn granted(text: &[u8]) -> Result<(String, Duration), String> {
+    let lifetimes = Lifetimes { default: Duration::from_secs(300), skew: Duration::ZERO };
+    let members = json::object(text).map_err(|problem| problem.to_string())?;
+    let Tokens { access, lifetime, .. } = tokens(members, lifetimes)?;
+    let value = access.header().to_str().map_err(|_| "a header that is no text".to_owned())?;
+    Ok((value.to_owned(), lifetime))
+}
+
 /// The lifetime in seconds. Some servers write the number as a string, and some write null for what they do not know.
 fn expires_in(value: Option<&Value>) -> Result<Option<Duration>, String> {
     let seconds = match value {
