@@ -12,7 +12,10 @@ use super::{
     token_type::TokenType,
 };
 use crate::{
-    grant::response::{self, Lifetimes, Tokens},
+    grant::{
+        flow::JWT_BEARER,
+        response::{self, Tokens},
+    },
     server::{FormServer, Reply, Trouble},
 };
 
@@ -117,7 +120,7 @@ impl ExchangeEndpoint {
         match self.config.protocol {
             Protocol::OnBehalfOf => {
                 form = form
-                    .push("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
+                    .push("grant_type", JWT_BEARER)
                     .push("assertion", subject.clone())
                     .push("requested_token_use", "on_behalf_of");
             }
@@ -142,13 +145,7 @@ impl ExchangeEndpoint {
                 form = resource.iter().fold(form, |form, uri| form.push("resource", uri.as_str()));
             }
         }
-        if let Some(scope) = settings.scope() {
-            form = form.push("scope", scope);
-        }
-        for (name, value) in &settings.optional_params {
-            form = form.push(name.clone(), value.as_str());
-        }
-        settings.authentication.sign(form, settings.credential_bearer)
+        settings.completed(form)
     }
 
     /// The token in an answer of success.
@@ -160,7 +157,7 @@ impl ExchangeEndpoint {
             let trouble = Trouble { what, transient: false, retry_after: None, source: None };
             return Err(response::error(self.address(), trouble));
         }
-        let Tokens { access, lifetime, .. } = self.tokens(reply)?;
+        let Tokens { access, lifetime, .. } = response::read(reply, self.address(), &self.config.settings)?;
         let most = self.config.cache.max_age.unwrap_or(Duration::MAX);
         Ok(Exchanged { token: access, lifetime: lifetime.min(most) })
     }
@@ -184,12 +181,6 @@ impl ExchangeEndpoint {
             _ => format!("answered {shown}"),
         };
         response::error(self.address(), reply.trouble(what))
-    }
-
-    fn tokens(&self, reply: &Reply) -> Result<Tokens, TokenError> {
-        let settings = &self.config.settings;
-        let lifetimes = Lifetimes { default: settings.default_token_exp_time, skew: settings.clock_skew };
-        response::read(reply, self.address(), lifetimes, settings.authentication.remedy())
     }
 
     /// What is wrong with the kind of the token that came.

@@ -12,7 +12,7 @@ use super::{
     exchanges::{Actor, Exchanges, Look, Subject},
     kept::Kept,
 };
-use crate::{params::Mistake, prf::Prf};
+use crate::{params::whole, prf::Prf};
 
 /// How often a caller begins anew where exchanges break off with the runtime that they ran on.
 const ROUNDS: u32 = 3;
@@ -66,10 +66,7 @@ impl TokenExchange {
     }
 
     pub(super) fn within(most: usize, config: TokenExchangeConfig) -> Result<Self, BuildError> {
-        let lines: Vec<String> = config.mistakes().iter().map(Mistake::line).collect();
-        if !lines.is_empty() {
-            return Err(BuildError::new(lines.join("\n")));
-        }
+        whole(&config.mistakes())?;
         let clock = Arc::clone(&config.settings.clock);
         let kept = Kept::new(config.cache.capacity, config.cache.negative_max_age);
         let interval = config.settings.min_refresh_interval;

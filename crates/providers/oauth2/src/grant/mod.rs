@@ -48,7 +48,7 @@
 
 mod authentication;
 mod client_credentials;
-mod flow;
+pub(crate) mod flow;
 mod jwt_bearer;
 pub(crate) mod keeper;
 pub(crate) mod leg;
