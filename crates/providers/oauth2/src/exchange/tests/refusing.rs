@@ -78,6 +78,27 @@ async fn a_service_that_refuses_every_token_causes_one_exchange_per_interval() {
 }
 
 #[tokio::test]
+async fn so_does_one_that_refuses_the_same_token_again_and_again() {
+    for lives in [3600, 0] {
+        let bench = Bench::new().await;
+        bench.server.expires_in(Some(lives));
+        bench.server.member("access_token", "same");
+        let source = bench.of("one");
+        let mut forced = 0;
+        for _ in 0..30 {
+            let token = source.token().await.unwrap();
+            if source.refused(&token) {
+                forced += 1;
+                source.token().await.unwrap();
+            }
+            bench.advance(1);
+        }
+        let anyway = if lives == 0 { 30 } else { 1 };
+        assert_eq!((forced, bench.calls()), (3, anyway + 3), "in half a minute");
+    }
+}
+
+#[tokio::test]
 async fn a_token_of_others_is_no_reason_to_drop_one() {
     let bench = Bench::new().await;
     let source = bench.of("one");
