@@ -150,7 +150,7 @@ impl Kept {
         }
         let forced = self.forced.get(subject);
         // Another caller was faster: it is being exchanged anew, or will be.
-        if held.is_none() && forced.is_some_and(|forced| forced.token == Some(digest)) {
+        if forced.is_some_and(|forced| forced.token == Some(digest)) {
             return true;
         }
         let due = forced.is_none_or(|forced| now >= forced.at.saturating_add(interval));

@@ -82,9 +82,12 @@ fn tokens(mut members: Map<String, Value>, settings: &Settings) -> Result<Tokens
 /// The way from the bytes of an answer to the token, for the fuzz targets.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn granted(text: &[u8]) -> Result<(String, Duration), String> {
-    let lifetimes = Lifetimes { default: Duration::from_secs(300), skew: Duration::ZERO };
+    let endpoint =
+        portcullis_outbound::Endpoint::parse("https://localhost").map_err(|error| error.to_string())?;
+    let mut settings = Settings::new(endpoint, super::ClientAuthentication::none());
+    settings.default_token_exp_time = Duration::from_secs(300);
     let members = json::object(text).map_err(|problem| problem.to_string())?;
-    let Tokens { access, lifetime, .. } = tokens(members, lifetimes)?;
+    let Tokens { access, lifetime, .. } = tokens(members, &settings)?;
     let value = access.header().to_str().map_err(|_| "a header that is no text".to_owned())?;
     Ok((value.to_owned(), lifetime))
 }

@@ -133,6 +133,7 @@ async fn an_error_names_endpoint_status_and_code_and_never_the_body() {
         (404, "canary", "answered 404", false),
         (429, "", "answered 429", true),
         (500, "canary", "answered 500", true),
+        (500, r#"{"error":"invalid_client"}"#, r#"answered 500 ("invalid_client")"#, true),
         (503, r#"{"error":"temporarily_unavailable"}"#, r#"answered 503 ("temporarily_unavailable")"#, true),
         (400, r#"{"error":"temporarily_unavailable"}"#, r#"answered 400 ("temporarily_unavailable")"#, true),
         // Some servers say so with status 200.
