@@ -145,6 +145,12 @@ impl Reply {
         }
     }
 
+    /// Whether the server does not take the token or assertion that a form is about.
+    // RFC 6749 §5.2 has `invalid_grant` for it, RFC 8693 §2.2.2 `invalid_request`.
+    pub(crate) fn refuses_token(&self) -> bool {
+        matches!(self.error_code(), Some("invalid_grant" | "invalid_request" | "invalid_token"))
+    }
+
     /// Whether the server does not know us, or does not let us ask.
     pub(crate) fn refuses_us(&self) -> bool {
         const US: [&str; 5] =
@@ -171,6 +177,13 @@ impl Reply {
             || PASSING.contains(&self.status())
             || matches!(self.error_code(), Some("temporarily_unavailable" | "server_error"))
     }
+}
+
+/// A token that nobody issued, to try a server out with.
+pub(crate) fn nobodys_token() -> Result<Secret, String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|_| "the operating system gave no randomness".to_owned())?;
+    Ok(Secret::new(format!("portcullis-probe-{:032x}", u128::from_be_bytes(bytes))))
 }
 
 /// Why there is no answer, or none that can be used. Holds no secret.

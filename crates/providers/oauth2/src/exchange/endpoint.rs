@@ -217,8 +217,7 @@ impl ExchangeEndpoint {
 // RFC 8693 §2.2.2 has `invalid_request` for it. Other servers answer `invalid_grant`, as RFC 6749 §5.2 has it for grants, or
 // `invalid_token`.
 fn is_refused(reply: &Reply) -> bool {
-    concern(reply) == Concern::Caller
-        && matches!(reply.error_code(), Some("invalid_grant" | "invalid_request" | "invalid_token"))
+    concern(reply) == Concern::Caller && reply.refuses_token()
 }
 
 /// Whom an error of the endpoint concerns. What one caller's token can bring about by itself must not keep others out.

@@ -10,10 +10,10 @@ use super::{
     response::{self, Tokens},
     settings::Settings,
 };
-use crate::server::FormServer;
+use crate::server::{FormServer, nobodys_token};
 
 /// One kind of request to a token endpoint.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Leg {
     server: Arc<FormServer>,
     settings: Box<Settings>,
@@ -57,6 +57,20 @@ impl Leg {
             return Err(Denied { error: error.with_retry_after(BACK_OFF_MOST), invalid_grant: true });
         }
         response::read(&reply, address, &self.settings).map_err(Denied::other)
+    }
+
+    /// Asks by a refresh token that nobody issued, for people who want to know whether the server answers and knows the client.
+    pub(crate) async fn try_out_refreshing(&self) -> Result<String, TokenError> {
+        let nobody = nobodys_token().map_err(TokenError::transient)?;
+        let form = Form::new().push("grant_type", "refresh_token").push("refresh_token", nobody);
+        let reply = self.server.ask_for_token(&self.settings.completed(form)?).await;
+        let reply = reply.map_err(|trouble| response::error(self.address(), trouble))?;
+        if reply.refuses_token() && !reply.status().is_server_error() {
+            return Ok("answers; a refresh token that nobody issued is refused".to_owned());
+        }
+        response::read(&reply, self.address(), &self.settings)?;
+        let what = "gives a token for a refresh token that nobody issued: anybody could have one of it";
+        Err(response::error(self.address(), reply.trouble(what)))
     }
 }
 

@@ -27,7 +27,8 @@
 //!   `minRefreshInterval` (10 s), so that a server that refuses everything causes no more requests than that. Nor is there
 //!   another one while the token endpoint is left alone after a failure: the refused one stays then.
 //! * A token that comes with no lifetime left is given to those who waited for it, and not kept.
-//! * A probe asks the endpoint. What it gets is kept where there is no good token, and dropped otherwise.
+//! * A probe asks the endpoint. What it gets is kept where there is no good token, and dropped otherwise. That of a
+//!   [`RefreshTokenGrant`] asks by a refresh token that nobody issued: the configured one may be good for one use.
 //!
 //! # Refresh tokens
 //!
