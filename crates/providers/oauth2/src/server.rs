@@ -61,7 +61,9 @@ impl FormServer {
             Ok(answer) => {
                 let retry_after = answer.retry_after(self.client.clock().now());
                 let error = error(&answer);
-                let repeats = error.as_ref().is_some_and(|code| form.is_repeated_in(code, &PUBLIC));
+                let repeats = error
+                    .as_deref()
+                    .is_some_and(|code| !REGISTERED.contains(&code) && form.is_repeated_in(code, &PUBLIC));
                 Ok(Reply { answer, retry_after, error, repeats })
             }
             Err(error) => Err(Trouble {
@@ -73,6 +75,21 @@ impl FormServer {
         }
     }
 }
+
+/// The codes of RFC 6749 §5.2, RFC 6750 §3.1, RFC 7009 §2.2.1 and RFC 8693 §2.2.2. They are said, whatever a secret begins with:
+/// one that is called `invalid_secret` does not hide them.
+const REGISTERED: [&str; 10] = [
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+    "invalid_token",
+    "insufficient_scope",
+    "unsupported_token_type",
+    "invalid_target",
+];
 
 /// The parameters whose values an error may show.
 const PUBLIC: [&str; 12] = [
