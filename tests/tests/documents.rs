@@ -158,6 +158,19 @@ fn a_client_in_code() -> Result<portcullis::ClientAuth, Box<dyn Error>> {
 }
 
 /// docs/clients.md.
+fn a_grant_in_code(client_secret: &str) -> Result<portcullis::ClientAuth, Box<dyn Error>> {
+    use portcullis::ClientAuth;
+    use portcullis::oauth2::{ClientCredentials, ClientCredentialsConfig};
+    use portcullis::outbound::Endpoint;
+
+    let endpoint = Endpoint::parse("https://id.example/token")?;
+    let config = ClientCredentialsConfig::new(endpoint, "shop", client_secret).scopes(["orders"]);
+    let source = ClientCredentials::new(config)?;
+    let orders = ClientAuth::builder(source).url("https://orders.example").build()?;
+    Ok(orders)
+}
+
+/// docs/clients.md.
 fn a_call_on_behalf_of_a_caller(stock: portcullis::client::ReqwestClient) -> axum::Router {
     use axum::{extract::State, http::StatusCode};
     use portcullis::{Caller, client::ReqwestClient};

@@ -2,7 +2,7 @@
 
 use crate::command::{cargo, run as run_command};
 use crate::steps::Steps;
-use crate::{Outcome, bench, deny, examples, features, msrv, test};
+use crate::{Outcome, deny, examples, features, fuzz, msrv, test};
 
 type Step = (&'static str, fn() -> Outcome);
 
@@ -26,7 +26,7 @@ const STEPS: &[Step] = &[
     }),
     ("deny", deny::check),
     ("examples", examples::check_each),
-    ("bench", bench::gate),
+    ("fuzz", fuzz::check),
     // Last, so that the number of tests stands at the end of the log.
     ("test", || test::run(None)),
 ];

@@ -7,6 +7,7 @@ mod counts;
 mod deny;
 mod examples;
 mod features;
+mod fuzz;
 mod install;
 mod metadata;
 mod msrv;
@@ -23,6 +24,10 @@ Usage: cargo xtask <TASK>
 Tasks:
   test [FILTER]   Install what the tests need where it is missing, then run every test and every
                   documentation example; with FILTER only those whose name contains it
+  fuzz [SECONDS] [TARGET...]
+                  Run each fuzzer for so long (60), or those of the named targets; what they did is
+                  added to a tally, so that a long run may be made in parts
+  bench           Count what requests cost, and fail where that is above its budget
   install         Install what the tests need where it is missing, and nothing else
   ci [STEP...]    Run what CI runs, or the named steps of it only
   ci --list       Name the steps of `ci`
@@ -33,6 +38,7 @@ Options:
 Examples:
   cargo xtask test
   cargo xtask test wycheproof
+  cargo xtask fuzz 120 jws config_toml
   cargo xtask ci fmt clippy";
 
 /// What a task ends with: nothing, or one sentence for the person at the terminal.
@@ -52,6 +58,8 @@ fn main() -> ExitCode {
         }
         ["test"] => test::run(None),
         ["test", filter] if !filter.starts_with('-') => test::run(Some(filter)),
+        ["fuzz", arguments @ ..] => fuzz::run(arguments),
+        ["bench"] => bench::gate(),
         ["install"] => install::ensure(),
         ["ci", "--list"] => {
             ci::list();

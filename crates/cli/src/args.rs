@@ -236,7 +236,7 @@ failed and why, with the endpoint's status and OAuth error code. The server that
 
 A client whose credential is user name and password has no token; --header prints what it sends. A client that calls on
 behalf of somebody needs that somebody's token: in a file, or on standard input, so that it never stands on the command
-line.
+line. A client with a refresh token uses it: where the server takes each one once only, it is spent then.
 
 Exit codes: 0 here is the token, 1 there is none, 2 the configuration or the client cannot be used.
 

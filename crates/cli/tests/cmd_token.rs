@@ -245,7 +245,8 @@ fn an_element_is_named_by_its_path_or_the_paths_are_told() {
 fn a_token_is_issued_by_a_table_of_a_file() {
     let folder = folder();
     let table = ISSUER.trim().replace("\nsignature", "\nexpTime = \"2m\"\nsignature");
-    folder.file("clients.toml", format!("stray = 1\n[clients.orders.auth]\n{table}\n"));
+    // `grant` says what the record is, where it is that of a client.
+    folder.file("clients.toml", format!("stray = 1\n[clients.orders.auth]\ngrant = \"jwt\"\n{table}\n"));
     let arguments =
         ["token", "issue", "--config", "clients.toml", "--table", "clients.orders.auth", "--json"];
     let run = folder.run(arguments);

@@ -48,10 +48,15 @@ impl World {
             url = "https://basic.example"
             auth = {{ username = "alice", password = "password1" }}
 
+            [clients.lasting]
+            url = "https://lasting.example"
+            auth = {{ refreshUrl = "{0}", refreshToken = "canary-refresh-0", clientId = "shop", clientSecret = "{SECRET}" }}
+
             [clients.ledger]
             url = "https://ledger.example"
             auth = {{ grant = "token_exchange", {common} }}
-            "#
+            "#,
+            tokens.url()
         );
         folder.file("c.toml", config);
         Self { folder, tokens }
@@ -110,6 +115,21 @@ async fn a_token_that_is_signed_here_is_one_that_can_be_decoded() {
     let decoded = world.folder.run_with(run.stdout, ["token", "decode", "--json"]);
     assert_eq!(decoded.json()["claims"]["iss"], json!("shop"));
     assert_eq!(world.tokens.call_count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_token_is_spent_by_a_fetch_which_is_told_and_not_by_a_check() {
+    let world = World::new().await;
+    world.tokens.accept_refresh_token("canary-refresh-0");
+    world.tokens.with_refresh_tokens();
+    world.tokens.accept_subject("caller");
+    let run = world.check(&["c.toml", "--online"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.stdout.contains("a refresh token that nobody issued is refused"), "{run:?}");
+    let run = world.fetch("lasting", &[]);
+    assert_eq!((run.code, run.stdout.starts_with("access-")), (0, true), "{run:?}");
+    assert!(run.stderr.starts_with("note: the configured refresh token was used."), "{run:?}");
+    shows_no_secret(&format!("{run:?}"), &["canary-refresh-0", "refresh-1"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -244,7 +264,7 @@ async fn what_cannot_be_used_is_told_before_anybody_is_asked() {
     run.assert_code(2);
     assert!(
         run.stderr.contains(
-            "there is no client \"order\"; the configuration has orders, signed, fixed, basic, ledger"
+            "there is no client \"order\"; the configuration has orders, signed, fixed, basic, lasting, ledger"
         ),
         "{run:?}"
     );

@@ -49,13 +49,10 @@ fn check(text: &[u8]) -> Result<(), JsonError> {
     if text.contains(&b'$') && text.windows(PRIVATE.len()).any(|part| part == PRIVATE.as_bytes()) {
         return Err(JsonError::PrivateMember);
     }
-    let duplicate = RefCell::new(None);
+    let found = RefCell::new(None);
     let mut reader = serde_json::Deserializer::from_slice(text);
-    let walked = Unique { duplicate: &duplicate }.deserialize(&mut reader).and_then(|()| reader.end());
-    walked.map_err(|error| match duplicate.into_inner() {
-        Some(name) => JsonError::DuplicateMember(name),
-        None => JsonError::NotJson(error.to_string()),
-    })
+    let walked = Unique { found: &found }.deserialize(&mut reader).and_then(|()| reader.end());
+    walked.map_err(|error| found.into_inner().unwrap_or_else(|| JsonError::NotJson(error.to_string())))
 }
 
 /// Why a text is not read as a JSON object. Reads on after the name of the text: "the payload" "is not a JSON object".
@@ -100,10 +97,18 @@ pub fn shown(text: &str) -> String {
 /// What the names that serde_json uses inside begin with.
 const PRIVATE: &str = "$serde_json::private::";
 
-/// Walks a value and stops at the first name that an object has twice.
+/// Walks a value and stops at the first name that an object has twice, or may not have.
 #[derive(Clone, Copy)]
 struct Unique<'c> {
-    duplicate: &'c RefCell<Option<String>>,
+    found: &'c RefCell<Option<JsonError>>,
+}
+
+impl Unique<'_> {
+    fn stop<T, E: de::Error>(self, error: JsonError) -> Result<T, E> {
+        let message = error.to_string();
+        *self.found.borrow_mut() = Some(error);
+        Err(E::custom(message))
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Unique<'_> {
@@ -153,14 +158,13 @@ impl<'de> Visitor<'de> for Unique<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         let mut names = Names::default();
         while let Some(name) = members.next_key_seed(Name)? {
-            // Spelled with escapes, it is not in the text. (A number is walked as an object with the other such name,
-            // where `arbitrary_precision` is on.)
-            if name == "$serde_json::private::RawValue" {
-                return Err(de::Error::custom("a name that is used inside"));
+            // Spelled with escapes, and so not borrowed, it is not in the text. (A number is walked as an object with such a
+            // name, where `arbitrary_precision` is on: a borrowed one.)
+            if matches!(&name, Cow::Owned(name) if name.starts_with(PRIVATE)) {
+                return self.stop(JsonError::PrivateMember);
             }
             if let Err(name) = names.add(name) {
-                *self.duplicate.borrow_mut() = Some(name.into_owned());
-                return Err(de::Error::custom("duplicate member"));
+                return self.stop(JsonError::DuplicateMember(name.into_owned()));
             }
             members.next_value_seed(self)?;
         }
@@ -363,8 +367,14 @@ mod tests {
                 assert_eq!(code_of(format!("{{\"exp\":[{{\"{name}\":{value}}}]}}")), "malformed");
             }
         }
-        let escaped = r#"{"iss":{"\u0024serde_json::private::RawValue":"\"wso2\""}}"#;
-        assert_eq!(code_of(escaped), "malformed");
+        for escaped in [
+            r#"{"iss":{"\u0024serde_json::private::RawValue":"\"wso2\""}}"#,
+            r#"{"exp":{"\u0024serde_json::private::Number":"99999999999"}}"#,
+            r#"{"exp":{"$serde_json::private::N\u0075mber":"99999999999"}}"#,
+            r#"{"exp":[{"$serde_json\u003a:private::other":1}]}"#,
+        ] {
+            assert_eq!(object(escaped.as_bytes()), Err(JsonError::PrivateMember), "{escaped}");
+        }
         assert!(object(br#"{"serde_json::private::Number":"1","$serde_json":1}"#).is_ok());
     }
 

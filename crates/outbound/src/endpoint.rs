@@ -108,6 +108,10 @@ impl Endpoint {
     }
 
     fn with_path(&self, path: &str) -> Result<Self, EndpointError> {
+        // Anything else would go on with the name of the host, and be another server.
+        if !path.starts_with('/') {
+            return Err(EndpointError::Malformed);
+        }
         let scheme = self.0.scheme_str().unwrap_or_default();
         let authority = self.0.authority().map(Authority::as_str).unwrap_or_default();
         Self::parse(&format!("{scheme}://{authority}{path}"))

@@ -10,6 +10,10 @@ use zeroize::Zeroizing;
 
 use crate::header;
 
+/// How much of a value gives it away, and what is too short to be looked for.
+const BEGINNING: usize = 8;
+const TOO_SHORT: usize = 4;
+
 /// The parameters of a form, each name and value percent-encoded when sent (application/x-www-form-urlencoded). Redacted in
 /// `Debug`.
 #[derive(Clone, Default)]
@@ -41,6 +45,20 @@ impl Form {
     /// The names of the parameters, in their order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.parameters.iter().map(|(name, _)| &**name)
+    }
+
+    /// Whether a text of the server's repeats the beginning of what was sent, but for the parameters in `public` and the
+    /// client's id: such a text must not be shown. Values of less than four bytes are not looked for.
+    #[must_use]
+    pub fn is_repeated_in(&self, text: &str, public: &[&str]) -> bool {
+        let parameters = self.parameters.iter().filter(|(name, _)| !public.contains(&&**name));
+        let values = parameters.map(|(_, value)| value).chain(self.basic.iter().map(|(_, secret)| secret));
+        let mut beginnings = values
+            .filter(|value| value.len() >= TOO_SHORT)
+            .map(|value| value.expose().bytes().take(BEGINNING));
+        beginnings.any(|beginning| {
+            text.as_bytes().windows(beginning.len()).any(|part| part.iter().copied().eq(beginning.clone()))
+        })
     }
 
     /// The form as it is sent, with those of `further` whose name it does not hold.
@@ -120,6 +138,8 @@ pub(crate) fn decode(text: &str) -> Option<Zeroizing<String>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -159,6 +179,22 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_repeats_what_was_sent_is_told() {
+        let form = Form::new()
+            .push("grant_type", "password")
+            .push("password", "abc")
+            .push("token", "eyJhbGciOiJIUzI1NiJ9")
+            .basic_auth("orders", "pässword");
+        for text in ["no such token: eyJhbGci...", "pässword", "is pässwor it?"] {
+            assert!(form.is_repeated_in(text, &["grant_type"]), "{text}");
+        }
+        for text in ["", "eyJhbGc", "password", "abc", "no client orders", "p\u{e4}ssw"] {
+            assert!(!form.is_repeated_in(text, &["grant_type"]), "{text}");
+        }
+        assert!(form.is_repeated_in("password", &[]));
+    }
+
+    #[test]
     fn bad_escapes_are_refused() {
         assert_eq!(decode("a%20b+c").unwrap().as_str(), "a b c");
         for text in ["%", "%4", "%zz", "%+4", "%ff", "%C3"] {
@@ -170,5 +206,36 @@ mod tests {
     fn debug_shows_names_alone() {
         let form = Form::new().push("token", "canary-1").basic_auth("canary-2", "canary-3");
         assert_eq!(format!("{form:?}"), r#"Form { parameters: ["token"], basic_auth: true }"#);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_form_is_read_back(parameters in prop::collection::vec((any::<String>(), any::<String>()), 1..5)) {
+            let mut form = Form::new();
+            for (name, value) in &parameters {
+                form = form.push(name.clone(), value.as_str());
+            }
+            let encoded = form.encoded(&[]);
+            let text = std::str::from_utf8(&encoded).unwrap();
+            let part = |text: &str| decode(text).unwrap().to_string();
+            let read: Vec<(String, String)> = text
+                .split('&')
+                .map(|pair| pair.split_once('=').unwrap())
+                .map(|(name, value)| (part(name), part(value)))
+                .collect();
+            prop_assert_eq!(read, parameters);
+        }
+
+        #[test]
+        fn what_is_decoded_says_the_same_when_it_is_encoded(text in "[A-Fa-f0-9%+=&x]{0,16}") {
+            if let Some(decoded) = decode(&text) {
+                let mut again = Vec::new();
+                encode(&decoded, &mut again);
+                let again = decode(std::str::from_utf8(&again).unwrap());
+                prop_assert_eq!(again.as_deref(), Some(&*decoded));
+            }
+        }
     }
 }

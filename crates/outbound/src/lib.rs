@@ -41,6 +41,9 @@ mod config;
 mod endpoint;
 mod error;
 mod form;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod get;
 mod header;
 mod read;

@@ -142,7 +142,7 @@ async fn a_refused_token_is_reported_and_the_call_made_once_more_with_another() 
     assert_eq!(server.connections(), 1);
 
     // Refused again: that is the answer.
-    let tokens = Tokens::new(["stale", "stale too", "good"]);
+    let tokens = Tokens::new(["stale", "stale-too", "good"]);
     let twice = client(ClientConfig::new().auth(tokens.clone()));
     assert_eq!(get(&twice, &url).await.unwrap().status, StatusCode::UNAUTHORIZED);
     assert_eq!((tokens.refused(), server.call_count()), (vec!["stale".to_owned()], 4));

@@ -311,7 +311,8 @@ async fn auth_is_read_by_whoever_was_plugged_in() {
 #[test]
 fn auth_without_grants_in_the_build_names_the_feature() {
     let read = read(&json!({ "auth": { "token": "canary", "clientSecret": "canary" } }));
-    let expected = ".auth: this build of portcullis cannot obtain tokens: add its feature `client`, or remove `auth`";
+    let expected =
+        ".auth: this build of portcullis cannot obtain tokens: add its feature `client`, or remove `auth`";
     assert_eq!(problems(&read), [expected]);
 }
 

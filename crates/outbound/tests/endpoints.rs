@@ -140,7 +140,11 @@ fn metadata_is_found_before_and_after_the_path() {
     }
     let issuer = Endpoint::parse("https://example.org").unwrap();
     assert_eq!(issuer.with_path_appended("/a b"), Err(EndpointError::Character));
-    assert_eq!(issuer.with_path_appended(":x@evil.example"), Err(EndpointError::UserInfo));
+    // What does not begin with a slash would go on with the name of the host.
+    for part in [":x@evil.example", ".evil.example", "x", ":1", "?x", ""] {
+        assert_eq!(issuer.with_path_appended(part), Err(EndpointError::Malformed), "{part}");
+        assert_eq!(issuer.with_path_prepended(part), Err(EndpointError::Malformed), "{part}");
+    }
 }
 
 #[test]

@@ -31,6 +31,9 @@ const TOOLS: &[Tool] = &[
     Tool { name: "chromium", probe: &["chromium", "--version"], packages: &["chromium"] },
 ];
 
+/// What libFuzzer is compiled with.
+const FUZZING: &[Tool] = &[Tool { name: "c++", probe: &["c++", "--version"], packages: &["g++"] }];
+
 impl Tool {
     fn works(&self) -> bool {
         self.probe.split_first().is_some_and(|(name, arguments)| succeeds(program(name).args(arguments)))
@@ -39,16 +42,25 @@ impl Tool {
 
 /// Installs the packages of the tools that do not work.
 pub(super) fn ensure() -> Outcome {
-    let missing = missing();
-    if missing.is_empty() { Ok(()) } else { install_packages(&missing) }
+    ensure_each(TOOLS)
 }
 
-fn missing() -> Vec<&'static Tool> {
-    TOOLS.iter().filter(|tool| !tool.works()).collect()
+/// The same with what fuzzing needs.
+pub(super) fn ensure_for_fuzzing() -> Outcome {
+    ensure_each(FUZZING)
 }
 
-fn install_packages(missing: &[&Tool]) -> Outcome {
-    let names = names(missing);
+fn ensure_each(tools: &[Tool]) -> Outcome {
+    if missing(tools).is_empty() { Ok(()) } else { install_packages(tools) }
+}
+
+fn missing(tools: &[Tool]) -> Vec<&Tool> {
+    tools.iter().filter(|tool| !tool.works()).collect()
+}
+
+fn install_packages(tools: &[Tool]) -> Outcome {
+    let missing = missing(tools);
+    let names = names(&missing);
     if !succeeds(program("apt-get").arg("--version")) {
         return Err(format!("the tests need {names}, and there is no apt-get here: install them by hand"));
     }
@@ -61,7 +73,7 @@ fn install_packages(missing: &[&Tool]) -> Outcome {
     command.args(["-c", APT_SCRIPT, "apt-install"]);
     command.args(missing.iter().flat_map(|tool| tool.packages));
     let status = command.status().map_err(|error| format!("{names} cannot be installed: {error}"))?;
-    let still = self::missing();
+    let still = self::missing(tools);
     match (status.success(), still.is_empty()) {
         (_, true) => Ok(()),
         (true, false) => Err(format!("{} still cannot be run after its installation", self::names(&still))),
@@ -85,7 +97,8 @@ mod tests {
 
     #[test]
     fn every_tool_says_how_it_is_seen_to_work_and_which_package_brings_it() {
-        assert!(TOOLS.iter().all(|tool| !tool.probe.is_empty() && !tool.packages.is_empty()));
+        let mut all = TOOLS.iter().chain(FUZZING);
+        assert!(all.all(|tool| !tool.probe.is_empty() && !tool.packages.is_empty()));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::Outcome;
-use crate::command::root;
+use crate::command::{cargo, root, run, succeeds};
 
 /// Installs whatever is missing. The harness knows the same folder.
 pub(crate) fn ensure() -> Outcome {
@@ -20,6 +20,15 @@ pub(crate) fn ensure() -> Outcome {
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     node::ensure(&folder)?;
     python::ensure(&folder)
+}
+
+/// The same with what fuzzing needs: a compiler for libFuzzer, and cargo-fuzz.
+pub(crate) fn ensure_for_fuzzing() -> Outcome {
+    debian::ensure_for_fuzzing()?;
+    if succeeds(cargo().args(["fuzz", "--version"])) {
+        return Ok(());
+    }
+    run(cargo().args(["install", "--locked", "cargo-fuzz", "--version", "0.13.2"]))
 }
 
 /// A file of the project that says what to install.

@@ -56,7 +56,7 @@ pub(super) fn run(args: &CheckArgs, out: &mut Output) -> Result {
         }
         out.table(&table(service.auth()))?;
     }
-    if config.services().is_empty() {
+    if config.services().is_empty() && config.clients().is_empty() {
         out.line("no services: add [services.\"/path\"]")?;
     }
     if !config.clients().is_empty() {

@@ -39,6 +39,9 @@ mod cors;
 mod credential;
 mod directory;
 mod explain;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod headers;
 mod log;
 mod path;

@@ -108,6 +108,8 @@ fn check_escapes(raw: &str) -> Result<(), PathProblem> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -219,6 +221,38 @@ mod tests {
                 _ => expected,
             };
             assert_eq!(read(&plain).map(Cow::into_owned), expected, "{plain:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_path_that_reads_in_one_way_is_read_the_same_in_every_spelling(
+            segments in prop::collection::vec("[^\\p{Cc}/%;\\\\]{1,6}", 1..4),
+        ) {
+            let decoded = format!("/{}", segments.join("/"));
+            let dots = segments.iter().any(|segment| matches!(segment.trim_matches(' '), "." | ".."));
+            let expected = if dots { Err(PathProblem::DotSegment) } else { Ok(decoded.clone()) };
+            let every: String =
+                segments.iter().map(|one| one.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>()).map(|one| format!("/{one}")).collect();
+            let some = decoded.bytes().map(|byte| match byte {
+                b'/' => "/".to_owned(),
+                _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+                _ => format!("%{byte:02X}"),
+            });
+            for raw in [every, some.collect()] {
+                prop_assert_eq!(read(&raw).map(Cow::into_owned), expected.clone(), "{}", raw);
+            }
+        }
+
+        #[test]
+        fn what_is_accepted_cannot_be_read_otherwise(raw in "/[a-cA-C./%;\\\\25eEfF? ]{0,24}") {
+            if let Ok(decoded) = read(&raw) {
+                prop_assert!(!decoded.contains(['%', ';', '\\']) && !decoded.contains("//"), "{}", raw);
+                prop_assert!(!decoded.split('/').any(|one| matches!(one.trim_matches(' '), "." | "..")), "{}", raw);
+                prop_assert_eq!(decoded.matches('/').count(), raw.matches('/').count(), "{}", raw);
+            }
         }
     }
 }

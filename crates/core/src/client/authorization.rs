@@ -172,6 +172,16 @@ mod tests {
     }
 
     #[test]
+    fn two_are_the_same_where_every_letter_is() {
+        let bearer = |token: &str| Authorization::bearer(&Secret::new(token)).unwrap();
+        assert_eq!(bearer("token-1"), bearer("token-1"));
+        for other in ["token-2", "Token-1", "token-10", "token-"] {
+            assert_ne!(bearer("token-1"), bearer(other));
+        }
+        assert_ne!(bearer("dG9tOjEyMw=="), Authorization::basic("tom", &Secret::new("123")).unwrap());
+    }
+
+    #[test]
     fn nothing_of_it_is_shown() {
         let bearer = Authorization::bearer(&Secret::new("canary")).unwrap();
         assert_eq!(format!("{bearer:?}"), "Authorization(Bearer [redacted])");

@@ -163,6 +163,66 @@ impl Error for TokenError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Secret, UnixTime};
+
+    /// Answers nothing as the defaults would.
+    #[derive(Debug)]
+    struct Shared;
+
+    fn bearer(token: &str) -> Authorization {
+        Authorization::bearer(&Secret::new(token)).unwrap()
+    }
+
+    impl TokenSource for Shared {
+        fn try_token(&self) -> Option<Authorization> {
+            Some(bearer("at-hand"))
+        }
+
+        fn token(&self) -> BoxFuture<'_, Result<Authorization, TokenError>> {
+            Box::pin(std::future::ready(Err(TokenError::permanent("none"))))
+        }
+
+        fn refused(&self, token: &Authorization) -> bool {
+            *token == bearer("at-hand")
+        }
+
+        fn renews(&self) -> bool {
+            false
+        }
+
+        fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {
+            let probe = Probe::new("token", "https://id.example", Duration::ZERO, Ok("it is there".into()));
+            Box::pin(std::future::ready(vec![probe]))
+        }
+
+        fn on_behalf_of(&self, subject: &OnBehalfOf) -> Option<Arc<dyn TokenSource>> {
+            Some(Arc::new(bearer(subject.subject_token().expose())))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_shared_source_answers_as_the_source_itself() {
+        let shared: Arc<dyn TokenSource> = Arc::new(Shared);
+        let source: &dyn TokenSource = &shared;
+        assert_eq!(source.try_token(), Some(bearer("at-hand")));
+        assert_eq!(source.token().await.unwrap_err().to_string(), "none");
+        assert!(source.refused(&bearer("at-hand")) && !source.refused(&bearer("another")));
+        assert!(!source.renews());
+        assert_eq!(source.probe().await.len(), 1);
+        let alice = OnBehalfOf::token(Secret::new("alice"), Some(UnixTime::from_secs(1)));
+        assert_eq!(source.on_behalf_of(&alice).unwrap().try_token(), Some(bearer("alice")));
+    }
+
+    #[tokio::test]
+    async fn a_fixed_credential_is_not_renewed_and_acts_on_behalf_of_nobody() {
+        let fixed = bearer("fixed");
+        assert_eq!(
+            (fixed.try_token(), TokenSource::token(&fixed).await.unwrap()),
+            (Some(fixed.clone()), fixed.clone())
+        );
+        assert!(!fixed.renews() && !fixed.refused(&fixed) && fixed.probe().await.is_empty());
+        assert!(fixed.on_behalf_of(&OnBehalfOf::token(Secret::new("alice"), None)).is_none());
+    }
 
     #[test]
     fn an_error_says_whether_asking_again_may_help_and_shows_its_causes_once() {

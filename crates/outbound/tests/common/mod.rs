@@ -119,7 +119,10 @@ impl TokenSource for Tokens {
         let answer = self.answers.lock().unwrap().first().cloned();
         Box::pin(async move {
             match answer {
-                Some(answer) => answer.map(|token| Authorization::bearer(&token).unwrap()),
+                Some(answer) => answer.and_then(|token| {
+                    let unfit = |error| TokenError::permanent("the token is none").with_source(error);
+                    Authorization::bearer(&token).map_err(unfit)
+                }),
                 None => std::future::pending().await,
             }
         })

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::{Buf as _, Bytes};
-use http::{Request, Response};
+use http::{Request, Response, header::HOST};
 use http_body::Body;
 use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
@@ -34,7 +34,8 @@ use super::{
 /// [`ClientAuth`]. It is a [`Service`] of any `http::Request<B>`, so it also stands below tonic's clients. Cheap to clone;
 /// clones share connections and the token.
 ///
-/// * A URI without host is joined to the client's URL: with the URL `https://h/base`, `/foo` is `https://h/base/foo`.
+/// * A URI without host is joined to the client's URL: with the URL `https://h/base`, `/foo` is `https://h/base/foo`. A
+///   header `Host` gives way then: of a request that is passed on, it names this service.
 /// * Redirects are answers: they are not followed.
 /// * After a 401 a request is sent once more with another token where there is one to be had, and the request has no
 ///   body ([`HyperClient::replay_cloned`] sends bodies again, too).
@@ -63,10 +64,13 @@ impl<P> HyperClient<P> {
     /// # Errors
     ///
     /// When the caller showed no token, or the client's credential is the service's own.
-    pub fn on_behalf_of(&self, caller: &Principal) -> Result<HyperClient, ClientAuthError> {
+    pub fn on_behalf_of(&self, caller: &Principal) -> Result<Self, ClientAuthError>
+    where
+        P: Clone + Default,
+    {
         let auth = self.auth.on_behalf_of(caller)?;
-        let service = ClientAuthLayer::new(auth.clone()).layer(self.service.get_ref().clone());
-        Ok(HyperClient { service, auth, base: self.base.clone() })
+        let layer = ClientAuthLayer::new(auth.clone()).replay_with(P::default());
+        Ok(Self { service: layer.layer(self.service.get_ref().clone()), auth, base: self.base.clone() })
     }
 
     /// The same, which sends any request again after a 401, with a clone of its body: for bodies that are cheap to clone,
@@ -124,6 +128,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         if let Some(uri) = self.base.as_ref().and_then(|base| base.uri(request.uri())) {
             *request.uri_mut() = uri;
+            request.headers_mut().remove(HOST);
         }
         self.service.call(request)
     }

@@ -15,7 +15,8 @@ pub(super) struct Base {
 impl Base {
     pub(super) fn of(url: &Uri) -> Option<Self> {
         // What a WebSocket client calls by ws is the same server.
-        let scheme = match url.scheme_str()? {
+        let scheme = url.scheme_str()?.to_ascii_lowercase();
+        let scheme = match &*scheme {
             "ws" => "http",
             "wss" => "https",
             scheme => scheme,
@@ -77,6 +78,7 @@ mod tests {
             ("https://h/base", "//evil.example/x", Some("https://h/base//evil.example/x")),
             ("https://h", "//evil.example/x", Some("https://h//evil.example/x")),
             ("wss://h/chat", "/room", Some("https://h/chat/room")),
+            ("WS://h/chat", "/room", Some("http://h/chat/room")),
             ("https://h/base", "https://other/foo", None),
             ("https://h/base", "other:80", None),
             ("https://h/base", "*", None),
@@ -102,6 +104,8 @@ mod tests {
             ("https://h", "@evil.example/", "https://h/@evil.example/"),
             ("https://h", ":80@evil.example/", "https://h/:80@evil.example/"),
             ("https://h", "//evil.example/", "https://h//evil.example/"),
+            ("https://h", "://evil.example/", "https://h/://evil.example/"),
+            ("https://h", "1a://evil.example/", "https://h/1a://evil.example/"),
             ("https://h", "\\\\evil.example/", "https://h/\\\\evil.example/"),
             ("https://h", "go?to=https://evil.example/", "https://h/go?to=https://evil.example/"),
             ("https://h", "HTTP://other/", "HTTP://other/"),

@@ -1,6 +1,6 @@
 //! A ready client on reqwest.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use ::reqwest::{Body, Client, Response, redirect};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
@@ -134,7 +134,6 @@ fn redirects() -> redirect::Policy {
 }
 
 /// A request that will carry the client's credential: [`reqwest::RequestBuilder`] with another [`send`](Self::send).
-#[derive(Debug)]
 #[must_use = "a request is sent by `send`"]
 pub struct RequestBuilder {
     builder: ::reqwest::RequestBuilder,
@@ -197,8 +196,29 @@ impl RequestBuilder {
     ///
     /// # Errors
     ///
-    /// When there is no credential to send, it may not go there, the request was not built rightly, or no answer came.
+    /// When there is no credential to send, it may not go there, the request was not built rightly, or no answer came. Of
+    /// the URL the error shows no query.
     pub async fn send(self) -> Result<Response, SendError<::reqwest::Error>> {
-        self.builder.send_via(&self.auth).await
+        self.builder.send_via(&self.auth).await.map_err(without_query)
+    }
+}
+
+/// What is fit for logs: queries hold keys and signatures, those of redirects' URLs among them.
+fn without_query(mut error: SendError<::reqwest::Error>) -> SendError<::reqwest::Error> {
+    if let SendError::Service(error) = &mut error
+        && let Some(url) = error.url_mut()
+    {
+        url.set_query(None);
+        url.set_fragment(None);
+        // It fails only where there can be none.
+        _ = url.set_username("").and_then(|()| url.set_password(None));
+    }
+    error
+}
+
+/// Shows nothing of the request: its URL and headers may hold secrets.
+impl fmt::Debug for RequestBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestBuilder").field("auth", &self.auth).finish_non_exhaustive()
     }
 }

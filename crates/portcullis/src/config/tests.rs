@@ -8,6 +8,8 @@ use super::*;
 mod clients;
 mod gateway;
 mod manners;
+#[cfg(all(feature = "client", feature = "jwt"))]
+mod misplaced;
 mod mistakes;
 
 /// Knows the bearer token it is configured with.

@@ -7,7 +7,7 @@ use http::{Method, Request, StatusCode, Version};
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use portcullis::{
     Auth, ClientAuth, Config, FileUserStore, RequestHead, RequiredScopes, Secret, SendError, User,
-    client::{Authorization, HttpVersion, HyperClient, OnBehalfOf, Transport, TransportError},
+    client::{Authorization, HttpVersion, HyperClient, OnBehalfOf, ReplayCloned, Transport, TransportError},
     jwt::decode_unverified,
     keys::{ClientTls, Identity, ServerTls},
     oauth2::grant::RotationHook,
@@ -147,6 +147,20 @@ async fn the_credential_goes_to_the_clients_own_origins_alone() {
     assert_eq!(any.request(get(&own.url())).await.unwrap().status(), StatusCode::OK);
     // There is no URL to join it to.
     assert!(matches!(any.request(get("/foo")).await, Err(SendError::Auth(_))));
+}
+
+#[tokio::test]
+async fn a_request_that_is_passed_on_names_the_server_that_it_is_sent_to() {
+    let world = World::new().await;
+    let client = world.config("token = \"static-token\"", "httpVersion = \"1.1\"");
+    let client = client.client("orders").unwrap().hyper().await.unwrap();
+    let own = world.orders.origin().replace("https://", "");
+    for (url, host) in [("/foo".to_owned(), &*own), (world.orders.url(), "given.example")] {
+        let mut request = get(&url);
+        request.headers_mut().insert("host", "given.example".parse().unwrap());
+        client.request(request).await.unwrap();
+        assert_eq!(world.orders.calls().pop().unwrap().header("host"), Some(host), "{url}");
+    }
 }
 
 #[tokio::test]
@@ -351,6 +365,8 @@ async fn calls_on_behalf_of_somebody_carry_that_ones_token_over_the_same_connect
     // The one that this principal showed.
     let caller = TestPrincipal::new("alice").principal();
     let alice = client.on_behalf_of(&caller).unwrap();
+    // What is sent twice stays as it was said.
+    let _: HyperClient<ReplayCloned> = client.clone().replay_cloned().on_behalf_of(&caller).unwrap();
     assert_eq!(alice.request(get("/")).await.unwrap().status(), StatusCode::OK);
     assert_eq!(world.orders.authorizations(), [Some("Bearer access-1".to_owned())]);
     assert_eq!(tokens.call_count(), 1);

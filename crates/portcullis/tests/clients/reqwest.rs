@@ -4,8 +4,9 @@ use std::process::Command;
 
 use http::{Response, StatusCode, Version};
 use portcullis::{Config, SendError, SendVia as _, client::ReqwestClient};
-use portcullis_testing::{TestResource, TestServer, TestTls, TestTokenEndpoint};
+use portcullis_testing::{TestPrincipal, TestResource, TestServer, TestTls, TestTokenEndpoint};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::{World, credentials};
 
@@ -114,6 +115,62 @@ async fn a_refused_token_is_replaced_and_the_request_sent_once_more_with_its_bod
     let calls = world.orders.calls();
     assert_eq!((calls.len(), &calls[0].body), (2, &calls[1].body));
     assert_eq!(tokens.call_count(), 2);
+}
+
+#[tokio::test]
+async fn calls_on_behalf_of_somebody_carry_that_ones_token() {
+    let (world, tokens) = (World::new().await, TestTokenEndpoint::start().await);
+    world.orders.accept("access-1");
+    let exchange = format!("grant = \"token_exchange\", {}", credentials(&tokens));
+    let orders = ready(&world.config(&exchange, "")).await;
+    // Never under the service's own name.
+    assert!(matches!(orders.get("/").send().await, Err(SendError::Auth(_))));
+    assert_eq!(world.orders.call_count(), 0);
+
+    let caller = TestPrincipal::new("alice").principal();
+    let shown = caller.authorization().unwrap().token().unwrap();
+    tokens.accept_subject(shown.expose());
+    let alice = orders.on_behalf_of(&caller).unwrap();
+    assert_eq!(alice.get("/").send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(tokens.subject_of("access-1").as_deref(), Some(shown.expose()));
+
+    let own = ready(&world.config(TOKEN, "")).await;
+    let error = own.on_behalf_of(&caller).unwrap_err();
+    assert!(error.to_string().contains("acts on behalf of nobody"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_is_waited_for_as_long_as_was_said() {
+    // The system takes the connections, and nobody reads from them.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap();
+    for (scheme, key, connecting) in [("http", "requestTimeout", false), ("https", "connectTimeout", true)] {
+        let text = format!(
+            "[clients.orders]\nurl = \"{scheme}://{address}\"\n{key} = \"50ms\"\nauth = {{ {TOKEN} }}\n\
+             secureSocket = {{ disable = true }}"
+        );
+        let orders = ready(&Config::parse(&text, ".").unwrap()).await;
+        let sent = crate::soon(key, orders.get("/").send()).await;
+        let Err(SendError::Service(error)) = sent else { panic!("{key}: nobody answers") };
+        assert_eq!((error.is_timeout(), error.is_connect()), (true, connecting), "{key}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_a_query_is_shown() {
+    let world = World::new().await;
+    let orders = ready(&world.config(TOKEN, "")).await;
+    let request = || orders.get("/here?key=canary-query#canary-query").query(&[("more", "canary-query")]);
+    let request = || request().header("x-key", "canary-query");
+    let shown = format!("{:?} {:#?}", request(), request());
+    assert!(!shown.contains("canary-query"), "{shown}");
+    world.orders.go_down().await;
+    let Err(SendError::Service(error)) = request().send().await else { panic!("nobody is there") };
+    let url = format!("{}/base/here", world.orders.origin());
+    assert_eq!(error.url().map(|url| url.as_str()), Some(&*url));
+    for shown in [error.to_string(), format!("{error:?}")] {
+        assert!(shown.contains(&url) && !shown.contains("canary-query"), "{shown}");
+    }
 }
 
 /// A server that redirects every request to `location`.

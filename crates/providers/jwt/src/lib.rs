@@ -50,6 +50,9 @@ mod config_json;
 mod decode;
 #[cfg(test)]
 mod fixtures;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod issue;
 #[cfg(feature = "jwks")]
 mod jwks;

@@ -132,6 +132,8 @@ pub(crate) fn is_attribute(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn filled(name: &str) -> Tag {
@@ -203,6 +205,25 @@ mod tests {
         }
         for name in ["", "*", "uid)", "a b", "\u{eb}", "uid=", "-a", "+"] {
             assert!(!is_attribute(name), "{name}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_name_is_one_value(name in "\\PC{1,32}|[\\x00-\\x1f\\u{80}-\\u{ffff}]{1,8}") {
+            let expected =
+                all_of(vec![equals_one_of("objectClass", &["person"]), equals_one_of("uid", &[&name])]);
+            prop_assert_eq!(filled(&name), expected);
+        }
+
+        #[test]
+        fn a_name_of_what_filters_are_made_of_is_one_value(name in "[()*\\\\&|!=<>~:?#,;a0 \\x00]{1,16}") {
+            prop_assert_eq!(
+                Template::parse("(uid=?)").unwrap().fill(&name),
+                Some(equals_one_of("uid", &[&name]))
+            );
         }
     }
 }

@@ -65,6 +65,9 @@ mod connection;
 mod dn;
 mod failure;
 mod filter;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 mod login;
 mod memory;

@@ -41,6 +41,9 @@
 pub mod exchange;
 #[cfg(test)]
 mod fixtures;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod grant;
 mod introspection;
 mod params;

@@ -44,11 +44,27 @@ impl FormServer {
 
     /// Posts `form`, within the client's bounds of time and size.
     pub(crate) async fn post(&self, form: &Form) -> Result<Reply, Trouble> {
+        self.replied(form, |answer| if answer.status.is_success() { None } else { error_code(answer) }).await
+    }
+
+    /// Posts `form`, which asks for a token. Some servers tell their `error` with status 200.
+    pub(crate) async fn ask_for_token(&self, form: &Form) -> Result<Reply, Trouble> {
+        self.replied(form, |answer| if gives_token(answer) { None } else { error_code(answer) }).await
+    }
+
+    async fn replied(
+        &self,
+        form: &Form,
+        error: impl FnOnce(&Answer) -> Option<String>,
+    ) -> Result<Reply, Trouble> {
         match self.client.post_form(&self.endpoint, form).await {
             Ok(answer) => {
                 let retry_after = answer.retry_after(self.client.clock().now());
-                let error = (!answer.status.is_success()).then(|| error_code(&answer)).flatten();
-                Ok(Reply { answer, retry_after, error })
+                let error = error(&answer);
+                let repeats = error
+                    .as_deref()
+                    .is_some_and(|code| !REGISTERED.contains(&code) && form.is_repeated_in(code, &PUBLIC));
+                Ok(Reply { answer, retry_after, error, repeats })
             }
             Err(error) => Err(Trouble {
                 what: "cannot be asked".to_owned(),
@@ -58,6 +74,42 @@ impl FormServer {
             }),
         }
     }
+}
+
+/// The codes of RFC 6749 §5.2, RFC 6750 §3.1, RFC 7009 §2.2.1 and RFC 8693 §2.2.2. They are said, whatever a secret begins with:
+/// one that is called `invalid_secret` does not hide them.
+const REGISTERED: [&str; 10] = [
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+    "invalid_token",
+    "insufficient_scope",
+    "unsupported_token_type",
+    "invalid_target",
+];
+
+/// The parameters whose values an error may show.
+const PUBLIC: [&str; 12] = [
+    "grant_type",
+    "scope",
+    "client_id",
+    "client_assertion_type",
+    "username",
+    "token_type_hint",
+    "audience",
+    "resource",
+    "subject_token_type",
+    "actor_token_type",
+    "requested_token_type",
+    "requested_token_use",
+];
+
+fn gives_token(answer: &Answer) -> bool {
+    answer.status.is_success()
+        && answer.json_object().is_ok_and(|members| members.contains_key("access_token"))
 }
 
 /// The `error` code of an OAuth answer (RFC 6749 §5.2).
@@ -73,6 +125,8 @@ pub(crate) struct Reply {
     retry_after: Option<Duration>,
     /// A text from outside: to be shown by [`json::shown`] only.
     error: Option<String>,
+    /// Whether that repeats a secret that the server was sent.
+    repeats: bool,
 }
 
 impl Reply {
@@ -82,6 +136,11 @@ impl Reply {
 
     pub(crate) fn body(&self) -> &[u8] {
         &self.answer.body
+    }
+
+    /// Whether it says that something went wrong.
+    pub(crate) fn is_error(&self) -> bool {
+        !self.status().is_success() || self.error.is_some()
     }
 
     /// The `error` code of an answer that is one.
@@ -97,10 +156,16 @@ impl Reply {
     /// The status, and the `error` code where there is one, as a log may show them: `400 ("invalid_client")`.
     pub(crate) fn shown(&self) -> String {
         let status = self.status().as_u16();
-        match self.error_code() {
+        match self.error_code().filter(|_| !self.repeats) {
             Some(code) => format!("{status} ({})", json::shown(code)),
             None => status.to_string(),
         }
+    }
+
+    /// Whether the server does not take the token or assertion that a form is about.
+    // RFC 6749 §5.2 has `invalid_grant` for it, RFC 8693 §2.2.2 `invalid_request`.
+    pub(crate) fn refuses_token(&self) -> bool {
+        matches!(self.error_code(), Some("invalid_grant" | "invalid_request" | "invalid_token"))
     }
 
     /// Whether the server does not know us, or does not let us ask.
@@ -108,7 +173,7 @@ impl Reply {
         const US: [&str; 5] =
             ["invalid_client", "unauthorized_client", "access_denied", "invalid_token", "insufficient_scope"];
         matches!(self.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-            || (self.status().is_client_error() && self.error_code().is_some_and(|code| US.contains(&code)))
+            || (!self.status().is_server_error() && self.error_code().is_some_and(|code| US.contains(&code)))
     }
 
     /// What is wrong with it.
@@ -129,6 +194,13 @@ impl Reply {
             || PASSING.contains(&self.status())
             || matches!(self.error_code(), Some("temporarily_unavailable" | "server_error"))
     }
+}
+
+/// A token that nobody issued, to try a server out with.
+pub(crate) fn nobodys_token() -> Result<Secret, String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|_| "the operating system gave no randomness".to_owned())?;
+    Ok(Secret::new(format!("portcullis-probe-{:032x}", u128::from_be_bytes(bytes))))
 }
 
 /// Why there is no answer, or none that can be used. Holds no secret.

@@ -8,7 +8,8 @@
 //! 1. A request that has an `Authorization` keeps it, wherever it goes, and none of what follows applies to it.
 //! 2. The request's URL has to name an origin of the client's: that of its `url`, or one of its `origins`. An origin is scheme, host
 //!    and port (RFC 6454 §4): letters in either case are the same, and so are an absent and a default port; `wss` counts as `https`,
-//!    `ws` as `http`. A host with a dot at its end is another one. User-info and the header `Host` play no role.
+//!    `ws` as `http`. A host with a dot at its end is another one. User-info and the header `Host` play no role: take the latter off
+//!    requests that are forwarded, since servers of several names go by it.
 //! 3. Plain http goes to this machine alone (`localhost`, 127.0.0.0/8, ::1), unless
 //!    [`allow_insecure_http`](ClientAuthBuilder::allow_insecure_http).
 //! 4. The header is set: one value, marked as sensitive. Where there is no credential, or it is not for where the request
@@ -35,6 +36,11 @@
 //! themselves on the way to another origin: `FollowRedirect` of tower-http does so from version 0.7 on, unless a policy of
 //! one's own stands in the way. reqwest follows redirects by itself, inside: give its clients the `redirect_policy` of this crate, because
 //! its own shows the credential to an origin that was redirected to and redirects to itself.
+//!
+//! # Proxies
+//!
+//! Rule 3 looks at URLs. A client that asks a proxy, as reqwest does when the environment names one, sends it plain http to
+//! `localhost` as well, with the credential to read: give it `no_proxy`. Calls over https are tunnelled.
 //!
 //! # What it costs
 //!

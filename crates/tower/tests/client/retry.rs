@@ -124,6 +124,13 @@ async fn without_another_token_the_first_answer_stands() {
     assert_eq!(send(layer, &server, get(Empty::<Bytes>::new())).await, REFUSED);
     assert_eq!((server.seen(), tokens.fetched()), (vec!["token-1".to_owned()], 0));
 
+    // Nor is it asked when it says so.
+    let tokens = Tokens::at_hand(2);
+    tokens.unwilling();
+    let layer = ClientAuthLayer::new(orders(tokens.clone()));
+    assert_eq!(send(layer, &server, get(Empty::<Bytes>::new())).await, REFUSED);
+    assert_eq!((server.seen(), tokens.fetched()), (vec!["token-1".to_owned()], 0));
+
     // It gives the same again.
     let tokens = Tokens::at_hand(2);
     tokens.stubborn();
@@ -143,9 +150,18 @@ async fn without_another_token_the_first_answer_stands() {
 async fn what_is_not_renewed_is_not_sent_twice() {
     let server = Server::taking("token-2");
     for fixed in [bearer("token-1"), Authorization::basic("alice", &Secret::new("123")).unwrap()] {
-        let layer = ClientAuthLayer::new(orders(fixed)).replay_cloned();
+        let layer = ClientAuthLayer::new(orders(fixed)).replay_with(Uncopied);
         assert_eq!(send(layer, &server, get("body")).await, REFUSED);
         assert_eq!(server.seen().len(), 1);
+    }
+}
+
+#[derive(Clone)]
+struct Uncopied;
+
+impl<R> Replay<R> for Uncopied {
+    fn copy(&self, _: &R) -> Option<R> {
+        panic!("nobody pays for a copy that is never sent")
     }
 }
 
@@ -153,7 +169,7 @@ async fn what_is_not_renewed_is_not_sent_twice() {
 async fn retries_can_be_switched_off() {
     let (server, tokens) = (Server::taking("token-2"), Tokens::at_hand(2));
     let auth = ClientAuth::builder(tokens.clone()).url("https://orders.example").retry_on_401(false);
-    let layer = ClientAuthLayer::new(auth.build().unwrap());
+    let layer = ClientAuthLayer::new(auth.build().unwrap()).replay_with(Uncopied);
     assert_eq!(send(layer, &server, get(Empty::<Bytes>::new())).await, REFUSED);
     assert_eq!((server.seen().len(), tokens.refused_tokens().len()), (1, 0));
 }

@@ -22,6 +22,8 @@ struct State {
     last: usize,
     /// Whether what is fetched is what was refused.
     stubborn: bool,
+    /// Whether it says that there is no other one, although there is.
+    unwilling: bool,
     failure: Option<TokenError>,
     fetched: usize,
     refused: Vec<String>,
@@ -44,6 +46,7 @@ impl Tokens {
             held: current > 0,
             last,
             stubborn: false,
+            unwilling: false,
             failure: None,
             fetched: 0,
             refused: Vec::new(),
@@ -63,6 +66,11 @@ impl Tokens {
     /// From now on what is fetched is what was refused.
     pub fn stubborn(&self) {
         self.lock().stubborn = true;
+    }
+
+    /// From now on it says that no other one can be had, and gives another one all the same.
+    pub fn unwilling(&self) {
+        self.lock().unwilling = true;
     }
 
     /// From now on every fetch fails.
@@ -127,6 +135,10 @@ impl TokenSource for Tokens {
     fn refused(&self, token: &Authorization) -> bool {
         let mut state = self.lock();
         state.refused.push(token.token().unwrap().expose().to_owned());
+        if state.unwilling {
+            state.held = false;
+            return false;
+        }
         let is_newest = *token == numbered(state.current);
         if is_newest && state.held && (state.current < state.last || state.stubborn) {
             state.held = false;

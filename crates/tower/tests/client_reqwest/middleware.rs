@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use http::{Extensions, StatusCode};
 use portcullis_core::TokenError;
 use portcullis_testing::{TestResource, TestServer};
-use portcullis_tower::{ClientAuth, ClientAuthError, ClientAuthErrorKind as Kind};
+use portcullis_tower::{ClientAuth, ClientAuthBuilder, ClientAuthError, ClientAuthErrorKind as Kind};
 use reqwest::{Request, Response};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Error, Middleware, Next};
 
@@ -30,8 +30,11 @@ impl Middleware for Notes {
 }
 
 fn client(server: &TestServer, tokens: &Tokens) -> (ClientWithMiddleware, Notes) {
-    let auth = ClientAuth::builder(tokens.clone()).name("orders").url(server.origin()).build().unwrap();
-    let notes = Notes::default();
+    with(ClientAuth::builder(tokens.clone()).name("orders").url(server.origin()))
+}
+
+fn with(auth: ClientAuthBuilder) -> (ClientWithMiddleware, Notes) {
+    let (auth, notes) = (auth.build().unwrap(), Notes::default());
     (ClientBuilder::new(crate::client().build().unwrap()).with(auth).with(notes.clone()).build(), notes)
 }
 
@@ -100,6 +103,22 @@ async fn without_a_credential_nothing_is_sent_and_without_a_newer_one_the_first_
     let (failing, _) = client(&server, &tokens);
     let response = failing.get(server.url()).send().await.unwrap();
     assert_eq!((response.status(), server.call_count()), (StatusCode::UNAUTHORIZED, 1));
+}
+
+#[tokio::test]
+async fn it_sends_once_where_no_other_token_can_be_had_and_where_retries_are_off() {
+    let server = TestResource::start().await;
+    server.accept("token-2");
+    let tokens = Tokens::at_hand(2);
+    tokens.unwilling();
+    let (unwilling, _) = client(&server, &tokens);
+    assert_eq!(unwilling.get(server.url()).send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    assert_eq!((server.call_count(), tokens.fetched()), (1, 0));
+
+    let tokens = Tokens::at_hand(2);
+    let (off, _) = with(ClientAuth::builder(tokens.clone()).url(server.origin()).retry_on_401(false));
+    assert_eq!(off.get(server.url()).send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    assert_eq!((server.call_count(), tokens.refused_tokens().len()), (2, 0));
 }
 
 #[tokio::test]

@@ -25,6 +25,12 @@ pub(in crate::commands) fn run(args: &FetchArgs, out: &mut Output) -> Result {
         Ok(authorization) => authorization,
         Err(error) => return refused(args, client, &error, out),
     };
+    if client.grant() == "refresh_token" {
+        complain(
+            "note: the configured refresh token was used. Where the server takes each one once only, it is spent: put a \
+             new one into `refreshToken`",
+        );
+    }
     let token = authorization.token();
     if token.is_none() && !args.header {
         return Err(Failure::new(format!(

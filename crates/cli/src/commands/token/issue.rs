@@ -3,6 +3,7 @@
 use portcullis::{
     Clock as _, Config, SystemClock,
     jwt::{JwtIssuer, JwtIssuerConfig},
+    section::Section,
 };
 use serde_json::json;
 
@@ -14,12 +15,17 @@ use crate::{
     output::{Output, complain},
 };
 
+/// The record, which says what it is where it is that of a client.
+fn read(section: &Section<'_>) -> Option<JwtIssuerConfig> {
+    _ = section.choice("grant", &["jwt"]);
+    JwtIssuerConfig::read(section)
+}
+
 pub(in crate::commands) fn run(args: &IssueArgs, out: &mut Output) -> Result {
     input::require_file(&args.config)?;
-    let (config, warnings) =
-        Config::builder()
-            .load_table(&args.config, &args.table, JwtIssuerConfig::read)
-            .map_err(|error| Failure::new(format!("{} cannot be used\n{error}", args.config.display())))?;
+    let (config, warnings) = Config::builder()
+        .load_table(&args.config, &args.table, read)
+        .map_err(|error| Failure::new(format!("{} cannot be used\n{error}", args.config.display())))?;
     for warning in &warnings {
         complain(format_args!("warning: {}", located(&args.config, warning)));
     }

@@ -14,6 +14,8 @@
 //! more than 16 KiB of each direction are held then.
 
 mod frames;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod handshake;
 mod lane;
 #[cfg(test)]

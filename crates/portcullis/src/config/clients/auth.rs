@@ -8,7 +8,10 @@ use portcullis_core::{
 };
 use portcullis_oauth2::{exchange, grant};
 
-use super::record::{self, Named, Record};
+use super::{
+    misplaced,
+    record::{self, Named, Record},
+};
 
 /// The source of a client's credential, and what it is called.
 pub(super) struct Source {
@@ -19,6 +22,7 @@ pub(super) struct Source {
 /// Reads `grant` and `auth`. What is wrong is noted at its key.
 pub(super) fn read(client: &Section<'_>) -> Option<Source> {
     let outer = record::named(client);
+    misplaced::at_client(client);
     let Some(auth) = client.section("auth") else {
         if !client.has("auth") {
             client.problem(
@@ -39,6 +43,7 @@ pub(super) fn read(client: &Section<'_>) -> Option<Source> {
         return None;
     }
     let record = record::told(&auth, outer.or(inner))?;
+    misplaced::in_auth(client, &auth, record);
     let name = outer.or(inner).map(|named| named.name);
     Some(match record {
         Record::Basic => Source { source: basic(&auth)?, grant: "basic" },
@@ -46,11 +51,11 @@ pub(super) fn read(client: &Section<'_>) -> Option<Source> {
         Record::Jwt => Source { source: jwt(&auth)?, grant: "jwt" },
         Record::Grant => {
             let grant = name.unwrap_or_else(|| record::grant_name(&auth));
-            Source { source: named_in(client, &auth, outer, grant::read)?, grant }
+            Source { source: named_in(client, &auth, record, outer, grant::read)?, grant }
         }
         Record::Exchange => {
             let grant = name.unwrap_or("token_exchange");
-            Source { source: named_in(client, &auth, outer, exchange::read)?, grant }
+            Source { source: named_in(client, &auth, record, outer, exchange::read)?, grant }
         }
     })
 }
@@ -100,6 +105,7 @@ fn jwt(auth: &Section<'_>) -> Option<Arc<dyn TokenSource>> {
 fn named_in(
     client: &Section<'_>,
     auth: &Section<'_>,
+    record: Record,
     outer: Option<Named>,
     read: fn(&Section<'_>) -> Option<Arc<dyn TokenSource>>,
 ) -> Option<Arc<dyn TokenSource>> {
@@ -110,5 +116,7 @@ fn named_in(
     let at = client.node("grant").and_then(Node::at);
     let mut table = table.clone();
     table.insert_at("grant", at, Node::new(Value::String(named.name.to_owned()), at));
-    read(&auth.reader().section(&table, auth.path()))
+    let named = auth.reader().section(&table, auth.path());
+    misplaced::in_auth(client, &named, record);
+    read(&named)
 }

@@ -2,6 +2,7 @@
 
 mod auth;
 mod hooks;
+mod misplaced;
 mod read;
 mod record;
 

@@ -122,11 +122,12 @@ fn alone(key: &str, text: &str, insecure: bool) -> Result<Uri, String> {
 
 fn origin_of(uri: &Uri) -> String {
     let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
-    format!("{}://{}", uri.scheme_str().unwrap_or("https"), authority.to_ascii_lowercase())
+    format!("{}://{authority}", uri.scheme_str().unwrap_or("https")).to_ascii_lowercase()
 }
 
 fn is_plain(uri: &Uri) -> bool {
-    matches!(uri.scheme_str(), Some("http" | "ws"))
+    let origin = origin_of(uri);
+    origin.starts_with("http:") || origin.starts_with("ws:")
 }
 
 fn warn_plain(section: &Section<'_>, key: &str, uri: &Uri) {

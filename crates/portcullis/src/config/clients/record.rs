@@ -141,6 +141,12 @@ pub(super) fn known(auth: &Section<'_>) {
     auth.keys().for_each(|key| _ = auth.node(key));
 }
 
+/// The keys by which records are told, and `password`.
+pub(super) fn keys() -> impl Iterator<Item = &'static str> {
+    let telling = TELLING.into_iter().map(|(key, _)| key);
+    telling.chain(HINTING.into_iter().map(|(key, _)| key)).chain(["password"])
+}
+
 /// What the grant is called that `auth` holds.
 pub(super) fn grant_name(auth: &Section<'_>) -> &'static str {
     if auth.has("refreshUrl") {

@@ -212,6 +212,7 @@ fn a_client_says_where_its_credential_may_go() {
         ("url = \"https://Orders.example/base\"", Some(vec!["https://orders.example"])),
         ("url = \"orders.example:8443\"", Some(vec!["https://orders.example:8443"])),
         ("url = \"wss://orders.example/chat\"", Some(vec!["wss://orders.example"])),
+        ("url = \"WSS://orders.example/chat\"", Some(vec!["wss://orders.example"])),
         ("url = \"http://127.0.0.1:8080\"", Some(vec!["http://127.0.0.1:8080"])),
         (
             "url = \"https://a.example\"\norigins = [\"https://b.example\", \"c.example\"]",
@@ -323,6 +324,10 @@ fn what_works_and_should_be_known_is_warned_about() {
         ("anyOrigin = true", "2:1: clients.orders.anyOrigin: the credential goes wherever a request goes"),
         (
             "url = \"http://a.example\"\nallowInsecureHttp = true",
+            "2:1: clients.orders.url: plain http to another machine",
+        ),
+        (
+            "url = \"WS://a.example\"\nallowInsecureHttp = true",
             "2:1: clients.orders.url: plain http to another machine",
         ),
         (

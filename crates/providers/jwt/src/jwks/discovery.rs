@@ -82,6 +82,14 @@ impl Issuer {
     }
 }
 
+/// The way from the bytes of a document to the place of the keys, for the fuzz targets.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn discovered(issuer: &str, text: &[u8], config: &ClientConfig) -> Result<String, String> {
+    let issuer = Issuer::parse(issuer)?;
+    let members = portcullis_core::json::object(text).map_err(|error| error.to_string())?;
+    issuer.keys_in(&members, config).map(|keys| keys.uri().to_string())
+}
+
 /// A URL that says its scheme.
 fn absolute(text: &str) -> Result<Endpoint, String> {
     let endpoint = Endpoint::parse(text).map_err(|error| error.to_string())?;

@@ -26,6 +26,8 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::discovery::discovered;
 pub(crate) use self::{
     bucket::Share,
     config::Jwks,

@@ -17,6 +17,8 @@ pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -41,6 +43,22 @@ mod tests {
             "\u{0430}GVz",
         ] {
             assert_eq!(decode(segment), None, "{segment:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_encoded_comes_back(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            prop_assert_eq!(decode(&encode(&bytes)), Some(bytes));
+        }
+
+        #[test]
+        fn what_is_decoded_is_encoded_as_it_was(segment in "[A-Za-z0-9_+/=. -]{0,12}") {
+            if let Some(bytes) = decode(&segment) {
+                prop_assert_eq!(encode(bytes), segment);
+            }
         }
     }
 }

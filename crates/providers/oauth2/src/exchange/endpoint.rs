@@ -12,7 +12,10 @@ use super::{
     token_type::TokenType,
 };
 use crate::{
-    grant::response::{self, Lifetimes, Tokens},
+    grant::{
+        flow::JWT_BEARER,
+        response::{self, Tokens},
+    },
     server::{FormServer, Reply, Trouble},
 };
 
@@ -82,15 +85,14 @@ impl ExchangeEndpoint {
         actor: Option<&Authorization>,
     ) -> Result<Exchanged, Failed> {
         let form = self.form(subject, actor).map_err(Failed::everybody)?;
-        let reply = self.server.post(&form).await.map_err(|trouble| {
+        let reply = self.server.ask_for_token(&form).await.map_err(|trouble| {
             let concern = concern_of_trouble(&trouble);
             Failed { error: response::error(self.address(), trouble), concern }
         })?;
-        if reply.status().is_success() {
-            return self.read(&reply).map_err(Failed::caller);
+        if reply.is_error() {
+            return Err(Failed { error: self.not_given(&reply), concern: concern(&reply) });
         }
-        let error = self.not_given(&reply);
-        Err(Failed { error, concern: concern(&reply) })
+        self.read(&reply).map_err(Failed::caller)
     }
 
     /// Asks for a token in the place of one that nobody issued.
@@ -99,9 +101,10 @@ impl ExchangeEndpoint {
         nobody: &Secret,
         actor: Option<&Authorization>,
     ) -> Result<String, TokenError> {
-        let reply = self.server.post(&self.form(nobody, actor)?).await;
+        let reply = self.server.ask_for_token(&self.form(nobody, actor)?).await;
         let reply = reply.map_err(|trouble| response::error(self.address(), trouble))?;
-        if reply.status().is_success() {
+        if !reply.is_error() {
+            self.read(&reply)?;
             let what = "exchanges a token that nobody issued: anybody could have one of it";
             return Err(response::error(self.address(), reply.trouble(what)));
         }
@@ -117,7 +120,7 @@ impl ExchangeEndpoint {
         match self.config.protocol {
             Protocol::OnBehalfOf => {
                 form = form
-                    .push("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
+                    .push("grant_type", JWT_BEARER)
                     .push("assertion", subject.clone())
                     .push("requested_token_use", "on_behalf_of");
             }
@@ -142,13 +145,7 @@ impl ExchangeEndpoint {
                 form = resource.iter().fold(form, |form, uri| form.push("resource", uri.as_str()));
             }
         }
-        if let Some(scope) = settings.scope() {
-            form = form.push("scope", scope);
-        }
-        for (name, value) in &settings.optional_params {
-            form = form.push(name.clone(), value.as_str());
-        }
-        settings.authentication.sign(form, settings.credential_bearer)
+        settings.completed(form)
     }
 
     /// The token in an answer of success.
@@ -160,7 +157,7 @@ impl ExchangeEndpoint {
             let trouble = Trouble { what, transient: false, retry_after: None, source: None };
             return Err(response::error(self.address(), trouble));
         }
-        let Tokens { access, lifetime, .. } = self.tokens(reply)?;
+        let Tokens { access, lifetime, .. } = response::read(reply, self.address(), &self.config.settings)?;
         let most = self.config.cache.max_age.unwrap_or(Duration::MAX);
         Ok(Exchanged { token: access, lifetime: lifetime.min(most) })
     }
@@ -184,12 +181,6 @@ impl ExchangeEndpoint {
             _ => format!("answered {shown}"),
         };
         response::error(self.address(), reply.trouble(what))
-    }
-
-    fn tokens(&self, reply: &Reply) -> Result<Tokens, TokenError> {
-        let settings = &self.config.settings;
-        let lifetimes = Lifetimes { default: settings.default_token_exp_time, skew: settings.clock_skew };
-        response::read(reply, self.address(), lifetimes, settings.authentication.remedy())
     }
 
     /// What is wrong with the kind of the token that came.
@@ -226,8 +217,7 @@ impl ExchangeEndpoint {
 // RFC 8693 §2.2.2 has `invalid_request` for it. Other servers answer `invalid_grant`, as RFC 6749 §5.2 has it for grants, or
 // `invalid_token`.
 fn is_refused(reply: &Reply) -> bool {
-    concern(reply) == Concern::Caller
-        && matches!(reply.error_code(), Some("invalid_grant" | "invalid_request" | "invalid_token"))
+    concern(reply) == Concern::Caller && reply.refuses_token()
 }
 
 /// Whom an error of the endpoint concerns. What one caller's token can bring about by itself must not keep others out.

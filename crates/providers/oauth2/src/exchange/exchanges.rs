@@ -232,11 +232,17 @@ impl Exchanges {
         table.flights.insert(key, flight.clone());
         // A runtime that shuts down drops what it is given at once, which needs the table.
         drop(table);
-        let landing = Landing { exchanges: Arc::clone(self), key, number, landed: false };
+        let landing = Landing { exchanges: Arc::clone(self), key, number };
         let (subject, actor) = (subject.clone(), actor.map(|actor| actor.token.clone()));
         runtime.spawn(async move {
-            let result = landing.exchanges.endpoint.exchange(&subject.token, actor.as_ref()).await;
-            _ = tell.send(landing.land(result, asked, subject.expires));
+            // Dropped after the landing, so that whoever is told that it broke off finds none on its way.
+            let tell = tell;
+            let landing = landing;
+            let exchanges = &landing.exchanges;
+            let result = exchanges.endpoint.exchange(&subject.token, actor.as_ref()).await;
+            let result = exchanges.land(key, number, result, asked, subject.expires);
+            drop(landing);
+            _ = tell.send(result);
         });
         Ok(flight)
     }
@@ -309,34 +315,18 @@ impl Exchanges {
     }
 }
 
-/// Ends an exchange that breaks off before it lands.
+/// Ends an exchange, also where it breaks off. Of one that has landed there is nothing left to end.
 struct Landing {
     exchanges: Arc<Exchanges>,
     key: Key,
     number: u64,
-    landed: bool,
-}
-
-impl Landing {
-    fn land(
-        mut self,
-        result: Result<Exchanged, Failed>,
-        asked: Duration,
-        subject_until: Option<UnixTime>,
-    ) -> Result<Authorization, TokenError> {
-        self.landed = true;
-        self.exchanges.land(self.key, self.number, result, asked, subject_until)
-    }
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        // Once it has landed, the next one may be on its way.
-        if !self.landed {
-            let mut table = self.exchanges.lock();
-            table.end(&self.key, self.number);
-            table.outage.broke_off(self.number);
-        }
+        let mut table = self.exchanges.lock();
+        table.end(&self.key, self.number);
+        table.outage.broke_off(self.number);
     }
 }
 

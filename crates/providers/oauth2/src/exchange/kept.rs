@@ -43,11 +43,11 @@ struct Refused {
     until: Duration,
 }
 
-/// When a service last refused a caller's token, and the digest of that.
+/// When a service last refused a caller's token, and the digest of that until another one came.
 #[derive(Clone, Copy)]
 struct Forced {
     at: Duration,
-    token: Digest,
+    token: Option<Digest>,
 }
 
 /// A moment on both scales.
@@ -96,6 +96,9 @@ impl Kept {
 
     /// Keeps a token, unless it has no life left, or one that was asked for later is there.
     pub(super) fn put(&self, subject: &Digest, held: Held, now: Moment) {
+        if let Some(forced) = self.forced.get(subject) {
+            self.forced.insert(*subject, Forced { token: None, ..forced });
+        }
         let Some(tokens) = self.tokens.as_ref().filter(|_| held.is_good(now)) else { return };
         if tokens.peek(subject).is_none_or(|current| current.number < held.number) {
             tokens.insert(*subject, Arc::new(held));
@@ -147,12 +150,12 @@ impl Kept {
         }
         let forced = self.forced.get(subject);
         // Another caller was faster: it is being exchanged anew, or will be.
-        if held.is_none() && forced.is_some_and(|forced| forced.token == digest) {
+        if forced.is_some_and(|forced| forced.token == Some(digest)) {
             return true;
         }
         let due = forced.is_none_or(|forced| now >= forced.at.saturating_add(interval));
         if due {
-            self.forced.insert(*subject, Forced { at: now, token: digest });
+            self.forced.insert(*subject, Forced { at: now, token: Some(digest) });
             if let (Some(tokens), Some(held)) = (&self.tokens, held) {
                 tokens.remove_if(subject, |current| Arc::ptr_eq(current, &held));
             }
@@ -182,8 +185,9 @@ impl Kept {
             )
         });
         let forced = self.forced.iter();
-        let forced =
-            forced.map(|(subject, forced)| format!("{:?} {:?}", subject.bytes(), forced.token.bytes()));
+        let forced = forced.map(|(subject, forced)| {
+            format!("{:?} {:?}", subject.bytes(), forced.token.map(|token| token.bytes()))
+        });
         held.chain(refused).chain(forced).collect::<Vec<_>>().join("\n")
     }
 }

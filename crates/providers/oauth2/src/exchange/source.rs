@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use portcullis_core::{
-    Authorization, BoxFuture, BuildError, Clock, OnBehalfOf, Probe, Scheme, Secret, TokenError, TokenSource,
+    Authorization, BoxFuture, BuildError, Clock, OnBehalfOf, Probe, Scheme, TokenError, TokenSource,
 };
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
     exchanges::{Actor, Exchanges, Look, Subject},
     kept::Kept,
 };
-use crate::{params::Mistake, prf::Prf};
+use crate::{params::whole, prf::Prf, server::nobodys_token};
 
 /// How often a caller begins anew where exchanges break off with the runtime that they ran on.
 const ROUNDS: u32 = 3;
@@ -66,10 +66,7 @@ impl TokenExchange {
     }
 
     pub(super) fn within(most: usize, config: TokenExchangeConfig) -> Result<Self, BuildError> {
-        let lines: Vec<String> = config.mistakes().iter().map(Mistake::line).collect();
-        if !lines.is_empty() {
-            return Err(BuildError::new(lines.join("\n")));
-        }
+        whole(&config.mistakes())?;
         let clock = Arc::clone(&config.settings.clock);
         let kept = Kept::new(config.cache.capacity, config.cache.negative_max_age);
         let interval = config.settings.min_refresh_interval;
@@ -120,9 +117,7 @@ impl TokenExchange {
     async fn try_out(&self) -> Result<String, String> {
         // `Debug` of an error prints the message and its causes.
         let whole = |error: TokenError| format!("{error:?}");
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).map_err(|_| "the operating system gave no randomness".to_owned())?;
-        let nobody = Secret::new(format!("portcullis-probe-{:032x}", u128::from_be_bytes(bytes)));
+        let nobody = nobodys_token()?;
         let actor = self.0.actor().await.map_err(whole)?;
         let actor = actor.as_ref().map(|actor| &actor.token);
         self.0.exchanges.endpoint.try_out(&nobody, actor).await.map_err(whole)

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// The value of `grant_type` (RFC 7523 §2.1).
-const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// What a grant itself says.
 pub(super) enum First {

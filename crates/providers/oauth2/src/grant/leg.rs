@@ -1,44 +1,34 @@
 //! One kind of request to a token endpoint: where it goes, and what it says beside the grant's own parameters.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use portcullis_core::{BuildError, TokenError};
 use portcullis_outbound::Form;
 
 use super::{
-    authentication::{ClientAuthentication, CredentialBearer},
     keeper::BACK_OFF_MOST,
-    response::{self, Lifetimes, Tokens},
+    response::{self, Tokens},
     settings::Settings,
 };
-use crate::server::FormServer;
+use crate::server::{FormServer, nobodys_token};
 
-/// One kind of request to a token endpoint. Cheap to clone.
-#[derive(Clone)]
+/// One kind of request to a token endpoint.
+#[derive(Clone, Debug)]
 pub(crate) struct Leg {
     server: Arc<FormServer>,
-    authentication: ClientAuthentication,
-    credential_bearer: CredentialBearer,
-    scope: Option<String>,
-    optional_params: Vec<(String, String)>,
-    lifetimes: Lifetimes,
+    settings: Box<Settings>,
 }
 
 impl Leg {
     pub(crate) fn new(settings: &Settings) -> Result<Self, BuildError> {
-        Ok(Self {
-            server: Arc::new(FormServer::new(settings.endpoint.clone(), settings.client.clone())?),
-            authentication: settings.authentication.clone(),
-            credential_bearer: settings.credential_bearer,
-            scope: settings.scope(),
-            optional_params: settings.optional_params.clone(),
-            lifetimes: Lifetimes { default: settings.default_token_exp_time, skew: settings.clock_skew },
-        })
+        let server = FormServer::new(settings.endpoint.clone(), settings.client.clone())?;
+        Ok(Self { server: Arc::new(server), settings: Box::new(settings.clone()) })
     }
 
     /// The same request, which names no scopes.
     pub(crate) fn without_scopes(&self) -> Self {
-        Self { scope: None, ..self.clone() }
+        let settings = Settings { scopes: Vec::new(), ..(*self.settings).clone() };
+        Self { server: Arc::clone(&self.server), settings: Box::new(settings) }
     }
 
     pub(crate) fn address(&self) -> &str {
@@ -54,18 +44,11 @@ impl Leg {
     /// such as "refuses the refresh token", and the remedy.
     pub(crate) async fn ask(&self, own: Form, invalid_grant: Option<(&str, &str)>) -> Result<Tokens, Denied> {
         let address = self.address();
-        let mut form = own;
-        if let Some(scope) = &self.scope {
-            form = form.push("scope", scope.as_str());
-        }
-        for (name, value) in &self.optional_params {
-            form = form.push(name.clone(), value.as_str());
-        }
-        let form = self.authentication.sign(form, self.credential_bearer).map_err(Denied::other)?;
-        let reply = self.server.post(&form).await;
+        let form = self.settings.completed(own).map_err(Denied::other)?;
+        let reply = self.server.ask_for_token(&form).await;
         let reply = reply.map_err(|trouble| Denied::other(response::error(address, trouble)))?;
         if let Some((what, remedy)) = invalid_grant
-            && reply.status().is_client_error()
+            && !reply.status().is_server_error()
             && reply.error_code() == Some("invalid_grant")
         {
             let what = format!("{what}, {}: {remedy}", reply.shown());
@@ -73,22 +56,21 @@ impl Leg {
             // Nobody but people can mend it, and a server may lock whoever tries too often.
             return Err(Denied { error: error.with_retry_after(BACK_OFF_MOST), invalid_grant: true });
         }
-        response::read(&reply, address, self.lifetimes, self.authentication.remedy()).map_err(Denied::other)
+        response::read(&reply, address, &self.settings).map_err(Denied::other)
     }
-}
 
-/// Shows the names of parameters, and no value of theirs.
-impl fmt::Debug for Leg {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = self.optional_params.iter().map(|(name, _)| name.as_str()).collect();
-        f.debug_struct("Leg")
-            .field("server", &self.server)
-            .field("authentication", &self.authentication)
-            .field("credential_bearer", &self.credential_bearer)
-            .field("scope", &self.scope)
-            .field("optional_params", &names)
-            .field("lifetimes", &self.lifetimes)
-            .finish()
+    /// Asks by a refresh token that nobody issued, for people who want to know whether the server answers and knows the client.
+    pub(crate) async fn try_out_refreshing(&self) -> Result<String, TokenError> {
+        let nobody = nobodys_token().map_err(TokenError::transient)?;
+        let form = Form::new().push("grant_type", "refresh_token").push("refresh_token", nobody);
+        let reply = self.server.ask_for_token(&self.settings.completed(form)?).await;
+        let reply = reply.map_err(|trouble| response::error(self.address(), trouble))?;
+        if reply.refuses_token() && !reply.status().is_server_error() {
+            return Ok("answers; a refresh token that nobody issued is refused".to_owned());
+        }
+        response::read(&reply, self.address(), &self.settings)?;
+        let what = "gives a token for a refresh token that nobody issued: anybody could have one of it";
+        Err(response::error(self.address(), reply.trouble(what)))
     }
 }
 

@@ -27,7 +27,8 @@
 //!   `minRefreshInterval` (10 s), so that a server that refuses everything causes no more requests than that. Nor is there
 //!   another one while the token endpoint is left alone after a failure: the refused one stays then.
 //! * A token that comes with no lifetime left is given to those who waited for it, and not kept.
-//! * A probe asks the endpoint. What it gets is kept where there is no good token, and dropped otherwise.
+//! * A probe asks the endpoint. What it gets is kept where there is no good token, and dropped otherwise. That of a
+//!   [`RefreshTokenGrant`] asks by a refresh token that nobody issued: the configured one may be good for one use.
 //!
 //! # Refresh tokens
 //!
@@ -48,7 +49,7 @@
 
 mod authentication;
 mod client_credentials;
-mod flow;
+pub(crate) mod flow;
 mod jwt_bearer;
 pub(crate) mod keeper;
 pub(crate) mod leg;
@@ -63,6 +64,8 @@ pub(crate) mod source;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::response::granted;
 pub use self::{
     authentication::{ClientAuthentication, CredentialBearer},
     client_credentials::{ClientCredentials, ClientCredentialsConfig},

@@ -1,8 +1,8 @@
 //! A refresh token that somebody obtained (RFC 6749 §6): `OAuth2DirectTokenConfig`.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use portcullis_core::{BuildError, Secret};
+use portcullis_core::{Authorization, BoxFuture, BuildError, Clock, Probe, Secret, TokenError, TokenSource};
 use portcullis_outbound::Endpoint;
 
 use super::{
@@ -13,7 +13,6 @@ use super::{
     refresh,
     rotation::RefreshToken,
     settings::{Settings, common_setters},
-    source::token_source,
 };
 use crate::params::{Mistake, whole};
 
@@ -100,6 +99,8 @@ impl fmt::Debug for RefreshTokenGrantConfig {
 #[derive(Debug)]
 pub struct RefreshTokenGrant {
     keeper: TokenKeeper,
+    leg: Leg,
+    clock: Arc<dyn Clock>,
 }
 
 impl RefreshTokenGrant {
@@ -112,9 +113,33 @@ impl RefreshTokenGrant {
         whole(&config.mistakes())?;
         let RefreshTokenGrantConfig { settings, refresh_token, rotation } = config;
         let token = RefreshToken::new(Some(refresh_token), rotation, settings.clock.clone());
-        let flow = Flow::RefreshOnly(Refresh { leg: Leg::new(&settings)?, token, forgets: false });
-        Ok(Self { keeper: flow.kept(settings.clock, settings.min_refresh_interval) })
+        let (leg, clock) = (Leg::new(&settings)?, settings.clock);
+        let flow = Flow::RefreshOnly(Refresh { leg: leg.clone(), token, forgets: false });
+        Ok(Self { keeper: flow.kept(Arc::clone(&clock), settings.min_refresh_interval), leg, clock })
     }
 }
 
-token_source!(RefreshTokenGrant);
+impl TokenSource for RefreshTokenGrant {
+    fn try_token(&self) -> Option<Authorization> {
+        self.keeper.try_token()
+    }
+
+    fn token(&self) -> BoxFuture<'_, Result<Authorization, TokenError>> {
+        self.keeper.token()
+    }
+
+    fn refused(&self, token: &Authorization) -> bool {
+        self.keeper.refused(token)
+    }
+
+    /// Does not use the refresh token: it may be good for one use, and whoever probes, another process than the service.
+    fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {
+        Box::pin(async {
+            let begun = self.clock.monotonic();
+            // `Debug` of an error prints the message and its causes.
+            let result = self.leg.try_out_refreshing().await.map_err(|error| format!("{error:?}"));
+            let took = self.clock.monotonic().saturating_sub(begun);
+            vec![Probe::new("token", self.leg.address(), took, result)]
+        })
+    }
+}

@@ -5,16 +5,8 @@ use std::time::Duration;
 use portcullis_core::{Authorization, Secret, TokenError, json};
 use serde_json::{Map, Value};
 
+use super::settings::Settings;
 use crate::server::{Reply, Trouble};
-
-/// How long tokens are taken to be good.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Lifetimes {
-    /// Where the answer does not say.
-    pub(crate) default: Duration,
-    /// How much less than that, or than what the answer says.
-    pub(crate) skew: Duration,
-}
 
 /// What an answer gives.
 #[derive(Clone, Debug)]
@@ -26,24 +18,19 @@ pub(crate) struct Tokens {
     pub(crate) refresh: Option<Secret>,
 }
 
-/// The tokens in an answer of the endpoint at `address`. `remedy` is what to look at where it does not know the client.
-pub(crate) fn read(
-    reply: &Reply,
-    address: &str,
-    lifetimes: Lifetimes,
-    remedy: &str,
-) -> Result<Tokens, TokenError> {
-    if !reply.status().is_success() {
+/// The tokens in an answer of the endpoint at `address`, which was asked by these settings.
+pub(crate) fn read(reply: &Reply, address: &str, settings: &Settings) -> Result<Tokens, TokenError> {
+    if reply.is_error() {
         let shown = reply.shown();
         let what = if reply.refuses_us() {
-            format!("refuses the client, {shown}: {remedy}")
+            format!("refuses the client, {shown}: {}", settings.authentication.remedy())
         } else {
             format!("answered {shown}")
         };
         return Err(error(address, reply.trouble(what)));
     }
     let members = json::object(reply.body()).map_err(|problem| format!("gave an answer that {problem}"));
-    let tokens = members.and_then(|members| tokens(members, lifetimes));
+    let tokens = members.and_then(|members| tokens(members, settings));
     tokens.map_err(|what| error(address, Trouble { what, transient: false, retry_after: None, source: None }))
 }
 
@@ -65,7 +52,7 @@ pub(crate) fn error(address: &str, trouble: Trouble) -> TokenError {
     }
 }
 
-fn tokens(mut members: Map<String, Value>, lifetimes: Lifetimes) -> Result<Tokens, String> {
+fn tokens(mut members: Map<String, Value>, settings: &Settings) -> Result<Tokens, String> {
     let refresh = match members.remove("refresh_token") {
         Some(Value::String(token)) if !token.is_empty() => Some(Secret::new(token)),
         // Some servers write null, or an empty string, for none.
@@ -88,8 +75,21 @@ fn tokens(mut members: Map<String, Value>, lifetimes: Lifetimes) -> Result<Token
         Some(_) => return Err("gave a `token_type` that is not a string".to_owned()),
         None => return Err("gave no `token_type`".to_owned()),
     }
-    let stated = expires_in(members.get("expires_in"))?.unwrap_or(lifetimes.default);
-    Ok(Tokens { access, lifetime: stated.saturating_sub(lifetimes.skew), refresh })
+    let stated = expires_in(members.get("expires_in"))?.unwrap_or(settings.default_token_exp_time);
+    Ok(Tokens { access, lifetime: stated.saturating_sub(settings.clock_skew), refresh })
+}
+
+/// The way from the bytes of an answer to the token, for the fuzz targets.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn granted(text: &[u8]) -> Result<(String, Duration), String> {
+    let endpoint =
+        portcullis_outbound::Endpoint::parse("https://localhost").map_err(|error| error.to_string())?;
+    let mut settings = Settings::new(endpoint, super::ClientAuthentication::none());
+    settings.default_token_exp_time = Duration::from_secs(300);
+    let members = json::object(text).map_err(|problem| problem.to_string())?;
+    let Tokens { access, lifetime, .. } = tokens(members, &settings)?;
+    let value = access.header().to_str().map_err(|_| "a header that is no text".to_owned())?;
+    Ok((value.to_owned(), lifetime))
 }
 
 /// The lifetime in seconds. Some servers write the number as a string, and some write null for what they do not know.

@@ -2,8 +2,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use portcullis_core::{Clock, SystemClock};
-use portcullis_outbound::{ClientConfig, Endpoint};
+use portcullis_core::{Clock, SystemClock, TokenError};
+use portcullis_outbound::{ClientConfig, Endpoint, Form};
 
 use super::{
     authentication::{ClientAuthentication, CredentialBearer},
@@ -59,10 +59,22 @@ impl Settings {
         mistakes
     }
 
-    /// The scopes as they are sent.
-    pub(crate) fn scope(&self) -> Option<String> {
-        let scopes: Vec<&str> = self.scopes.iter().map(|scope| scope.trim()).collect();
-        (!scopes.is_empty()).then(|| scopes.join(" "))
+    /// The form of a request, where `own` is what the grant itself says: with scopes, further parameters, and what says who
+    /// the client is.
+    ///
+    /// # Errors
+    ///
+    /// When an assertion cannot be signed.
+    pub(crate) fn completed(&self, own: Form) -> Result<Form, TokenError> {
+        let mut form = own;
+        if !self.scopes.is_empty() {
+            let scopes: Vec<&str> = self.scopes.iter().map(|scope| scope.trim()).collect();
+            form = form.push("scope", scopes.join(" "));
+        }
+        for (name, value) in &self.optional_params {
+            form = form.push(name.clone(), value.as_str());
+        }
+        self.authentication.sign(form, self.credential_bearer)
     }
 }
 

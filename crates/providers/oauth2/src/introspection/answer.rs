@@ -65,6 +65,23 @@ pub(super) fn judge(
     }
 }
 
+/// The way from the bytes of an answer to what is made of it, for the fuzz targets.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn judged(
+    text: &[u8],
+    token: &str,
+    config: &IntrospectionConfig,
+    now: UnixTime,
+) -> Option<(Outcome, Option<Duration>)> {
+    let members = portcullis_core::json::object(text).ok()?;
+    let Landed { outcome, remember } = judge(members, token, config, now, Duration::ZERO);
+    let lifetime = match remember {
+        Remember::Known(known) => Some(known.lifetime),
+        Remember::Nothing | Remember::Forget | Remember::Refused { .. } => None,
+    };
+    Some((outcome, lifetime))
+}
+
 /// A word of the server's against the token.
 pub(super) fn refused(refusal: Refusal, until: Option<UnixTime>) -> Landed<Remember> {
     Landed { outcome: Outcome::Refused(refusal.clone()), remember: Remember::Refused { refusal, until } }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     refusal::code,
-    server::{FormServer, Trouble},
+    server::{FormServer, Trouble, nobodys_token},
 };
 
 /// The server, and all that is needed to ask it.
@@ -105,8 +105,8 @@ impl Server {
     /// Asks about a token that nobody issued, and asks the server of our own token.
     pub(super) async fn probe(&self, clock: &Arc<dyn Clock>) -> Vec<Probe> {
         let begun = clock.monotonic();
-        let result = match random_token() {
-            Ok(token) => match self.ask(&self.form(&token, &[])).await {
+        let result = match nobodys_token() {
+            Ok(token) => match self.ask(&self.form(token.expose(), &[])).await {
                 Ok(said) => judge_probe(&said),
                 Err(trouble) => Err(trouble.whole()),
             },
@@ -179,13 +179,6 @@ fn judge_probe(said: &Said) -> Result<String, String> {
                 .to_owned())
         }
     }
-}
-
-/// A token that nobody issued.
-fn random_token() -> Result<String, String> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|_| "the operating system gave no randomness".to_owned())?;
-    Ok(format!("portcullis-probe-{:032x}", u128::from_be_bytes(bytes)))
 }
 
 /// The first of some parameters that may not be given along with a question.

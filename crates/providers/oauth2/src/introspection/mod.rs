@@ -21,6 +21,8 @@ use portcullis_core::{
 };
 use zeroize::Zeroizing;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::answer::judged;
 pub use self::config::{CacheConfig, IntrospectionConfig};
 use self::{
     cache::{AnswerCache, Moment},

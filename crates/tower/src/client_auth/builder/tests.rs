@@ -57,6 +57,8 @@ fn what_is_no_url_is_refused_and_nothing_of_it_shown() {
         ("https://orders.exämple/canary-7f3a", "is no URL;"),
         ("https://orders.example\\@evil.example/canary-7f3a", "is no URL;"),
         ("https:///orders.example/canary-7f3a", "is no URL;"),
+        // Some read it as a slash.
+        ("https://orders.example/\\canary-7f3a", "is no URL;"),
         ("ftp://orders.example/canary-7f3a", "has another scheme than"),
         ("https://canary-7f3a@orders.example", "has a user name;"),
         ("https://alice:canary-7f3a@orders.example", "has a user name;"),

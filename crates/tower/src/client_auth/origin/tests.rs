@@ -112,6 +112,8 @@ fn this_machine_is_told_by_name_and_address_and_nothing_else_is() {
     for url in [
         "http://localhost.",
         "http://localhost.evil.example",
+        "http://evil-localhost",
+        "http://evil.localhost",
         "http://localhost@evil.example",
         "http://127.0.0.1.evil.example",
         "http://127.1",

@@ -20,12 +20,15 @@ use crate::client_auth::{ClientAuth, ClientAuthService, ReplayEmpty, ResponseFut
 /// ```
 pub trait SendVia {
     /// Sends it by the `reqwest::Client` that the request was begun with, by the [rules](crate::client_auth) of the layer. An
-    /// `Authorization` that the client sends by default gives way.
+    /// `Authorization` that the client sends by default gives way; a user name in the URL does not, as reqwest makes one of it.
     ///
     /// # Security
     ///
     /// Give the client [`redirect_policy`](crate::redirect_policy): reqwest's own shows the credential to another origin, once that redirects
-    /// to itself.
+    /// to itself. And `no_proxy` where it calls plain http: a proxy that the environment names reads the credential, that of calls to
+    /// `localhost` included.
+    ///
+    /// Errors of reqwest show the whole URL, its query included: `reqwest::Error::without_url` takes it out.
     ///
     /// # Errors
     ///

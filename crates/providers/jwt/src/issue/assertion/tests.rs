@@ -199,6 +199,7 @@ fn every_mistake_of_a_clients_record_stands_at_its_key() {
     let least = || json!({"signatureConfig": {"algorithm": "HS256", "config": SECRET}});
     for (table, expected) in [
         (json!({}), "c.signatureConfig: required, and missing"),
+        (json!({"certFile": "pub--public.crt"}), "c.signatureConfig: required, and missing"),
         (
             json!({"signatureConfig": {"algorithm": "NONE"}}),
             "c.signatureConfig.algorithm: NONE is not for assertions",

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::StatusCode;
 use portcullis_core::{AssertionSigner, OnBehalfOf, Secret, TokenError, TokenSource as _, UnixTime};
 use portcullis_outbound::Endpoint;
 use portcullis_testing::TestPrincipal;
@@ -234,5 +235,17 @@ async fn a_probe_tries_a_token_that_nobody_issued() {
     // Nothing of it counts.
     bench.server.come_back().await;
     bench.server.require_client("gateway", "s3cret");
+    for (answer, expected) in [
+        (r#"{"error":"invalid_grant"}"#, Ok("answers; a token that nobody issued is not exchanged")),
+        (r#"{"error":"server_error"}"#, Err(r#"answered 200 ("server_error")"#)),
+        ("<html>", Err("gave an answer that is not JSON")),
+    ] {
+        bench.answer_next(StatusCode::OK, answer);
+        match (probe(&bench).await, expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found, expected),
+            (Err(found), Err(expected)) => assert!(found.contains(expected), "{found}"),
+            (found, _) => panic!("{answer}: {found:?}"),
+        }
+    }
     assert_eq!(bench.text("caller").await, "access-2");
 }

@@ -78,6 +78,27 @@ async fn a_service_that_refuses_every_token_causes_one_exchange_per_interval() {
 }
 
 #[tokio::test]
+async fn so_does_one_that_refuses_the_same_token_again_and_again() {
+    for lives in [3600, 0] {
+        let bench = Bench::new().await;
+        bench.server.expires_in(Some(lives));
+        bench.server.member("access_token", "same");
+        let source = bench.of("one");
+        let mut forced = 0;
+        for _ in 0..30 {
+            let token = source.token().await.unwrap();
+            if source.refused(&token) {
+                forced += 1;
+                source.token().await.unwrap();
+            }
+            bench.advance(1);
+        }
+        let anyway = if lives == 0 { 30 } else { 1 };
+        assert_eq!((forced, bench.calls()), (3, anyway + 3), "in half a minute");
+    }
+}
+
+#[tokio::test]
 async fn a_token_of_others_is_no_reason_to_drop_one() {
     let bench = Bench::new().await;
     let source = bench.of("one");
@@ -94,6 +115,7 @@ async fn a_caller_who_is_refused_is_told_for_five_seconds_and_is_nobody_elses_ma
         // Some servers think that a bad token calls for this status.
         (StatusCode::UNAUTHORIZED, "invalid_grant"),
         (StatusCode::UNAUTHORIZED, "invalid_token"),
+        (StatusCode::OK, "invalid_grant"),
     ] {
         let bench = Bench::new().await;
         bench.answer_next(status, &format!(r#"{{"error":"{code}","error_description":"no such session"}}"#));
@@ -192,6 +214,8 @@ async fn an_endpoint_that_fails_for_one_caller_serves_the_others() {
         (400, "<html>", false, "answered 400"),
         (413, "", false, "answered 413"),
         (200, "<html>", false, "gave an answer that"),
+        (200, r#"{"error":"invalid_scope"}"#, false, r#"answered 200 ("invalid_scope")"#),
+        (200, r#"{"error":"interaction_required"}"#, false, r#"answered 200 ("interaction_required")"#),
     ] {
         let bench = Bench::new().await;
         bench.answer_next(StatusCode::from_u16(status).unwrap(), body);

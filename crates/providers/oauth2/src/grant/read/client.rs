@@ -53,7 +53,7 @@ pub(super) fn read(
                 "stands beside `clientSecret`: a client says who it is in one way, keep one of them",
             );
         }
-        let signer = signer(section, id.as_deref().unwrap_or("-"), endpoint)?;
+        let signer = signer(section, id.as_deref().filter(|id| !id.is_empty()).unwrap_or("-"), endpoint)?;
         return Some(ClientAuthentication::assertion(id?, signer));
     }
     section.node(KEY);
@@ -73,13 +73,14 @@ pub(super) fn read(
     }
 }
 
-/// Reads `clientAssertion`. The audience is the endpoint, unless it says otherwise.
+/// Reads `clientAssertion`. The audience is the endpoint, unless it says otherwise; something stands in for one that could
+/// not be read.
 pub(super) fn signer(
     section: &Section<'_>,
     id: &str,
     endpoint: Option<&Endpoint>,
 ) -> Option<Arc<dyn AssertionSigner>> {
-    let token_url = endpoint.map(|endpoint| endpoint.uri().to_string()).unwrap_or_default();
+    let token_url = endpoint.map_or_else(|| "-".to_owned(), |endpoint| endpoint.uri().to_string());
     signed(section, KEY, &AssertionPurpose::ClientAuthentication { client_id: id.to_owned(), token_url })
 }
 

@@ -67,6 +67,17 @@ async fn a_wrong_secret_is_told_as_such() {
 }
 
 #[tokio::test]
+async fn a_secret_that_begins_as_a_code_does_not_hide_the_code() {
+    let server = TestTokenEndpoint::start().await;
+    server.require_client(ID, "another");
+    for secret in ["invalid_client_secret", "invalid_client"] {
+        let config = ClientCredentialsConfig::new(super::at(&server), ID, secret);
+        let error = ClientCredentials::new(config).unwrap().token().await.unwrap_err();
+        assert!(error.to_string().contains(r#"401 ("invalid_client")"#), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn over_https_too() {
     let server = TestTokenEndpoint::start_https(TestTls::self_signed()).await;
     let certificates =

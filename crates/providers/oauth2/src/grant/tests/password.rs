@@ -118,6 +118,23 @@ async fn a_refresh_of_its_own_has_its_own_endpoint_scopes_parameters_bearer_and_
 }
 
 #[tokio::test]
+async fn tokens_of_a_refresh_live_as_the_grants_own_do() {
+    for (expires_in, expected) in [(Some(60), "gives a token for 50 s"), (None, "gives a token for 490 s")] {
+        let (server, other) = (endpoint().await, endpoint().await);
+        server.with_refresh_tokens();
+        other.accept_refresh_token("refresh-1");
+        other.expires_in(expires_in);
+        let bench = bench(&server, |config| {
+            let config = config.default_token_exp_time(MINUTE * 500 / 60).clock_skew(MINUTE / 6);
+            config.refresh(RefreshConfig::new(at(&other)))
+        });
+        assert_eq!(bench.token().await, "access-1");
+        assert_eq!(bench.source.probe().await[0].result.as_deref(), Ok(expected));
+        assert_eq!((server.call_count(), other.call_count()), (1, 1));
+    }
+}
+
+#[tokio::test]
 async fn a_refused_refresh_token_makes_room_for_name_and_password() {
     let server = endpoint().await;
     server.with_refresh_tokens();
@@ -128,6 +145,10 @@ async fn a_refused_refresh_token_makes_room_for_name_and_password() {
     assert_eq!((server.count(GrantType::RefreshToken), server.count(GrantType::Password)), (1, 2));
     assert_eq!(bench.next().await, "access-3", "by the refresh token that came with the second");
     assert_eq!((server.count(GrantType::RefreshToken), server.count(GrantType::Password)), (2, 2));
+    // Some servers refuse it with status 200.
+    server.answer_next(StatusCode::OK, r#"{"error":"invalid_grant"}"#);
+    assert_eq!(bench.next().await, "access-4");
+    assert_eq!(server.count(GrantType::Password), 3);
 }
 
 #[tokio::test]

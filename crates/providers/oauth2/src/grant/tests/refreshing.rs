@@ -122,13 +122,39 @@ async fn trouble_costs_no_refresh_token_and_retry_after_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_probe_loses_no_refresh_token() {
+async fn a_probe_uses_no_refresh_token() {
     let server = endpoint().await;
     server.with_refresh_tokens();
     let bench = bench(&server);
-    assert_eq!(bench.token().await, "access-1");
-    assert_eq!(bench.source.probe().await[0].result.as_deref(), Ok("gives a token for 60 s"));
-    assert_eq!((bench.token().await, bench.next().await), ("access-1".into(), "access-3".into()));
+    let probe = async || {
+        let probe = bench.source.probe().await.remove(0);
+        assert_eq!((probe.role, probe.url), ("token", server.url()));
+        probe.result
+    };
+    assert_eq!(probe().await.as_deref(), Ok("answers; a refresh token that nobody issued is refused"));
+    let sent = server.calls()[0].parameter("refresh_token").unwrap();
+    assert!(sent.starts_with("portcullis-probe-"), "{sent}");
+    assert_eq!((bench.token().await, bench.next().await), ("access-1".into(), "access-2".into()));
+    // It says what is wrong, and nothing of it counts.
+    for (status, answer, expected) in [
+        (
+            401,
+            r#"{"error":"invalid_client"}"#,
+            r#"refuses the client, 401 ("invalid_client"): check `clientId`"#,
+        ),
+        (503, r#"{"error":"invalid_grant"}"#, r#"answered 503 ("invalid_grant")"#),
+        (200, "<html>", "gave an answer that is not JSON"),
+        (200, r#"{"access_token":"canary","token_type":"Bearer"}"#, "anybody could have one of it"),
+    ] {
+        server.answer_next(StatusCode::from_u16(status).unwrap(), answer);
+        let error = probe().await.unwrap_err();
+        assert!(error.contains(expected) && !error.contains("canary"), "{error}");
+    }
+    server.go_down().await;
+    assert!(probe().await.unwrap_err().contains("cannot be asked"));
+    assert_eq!(bench.token().await, "access-2");
+    server.come_back().await;
+    assert_eq!(bench.next().await, "access-3");
 }
 
 #[test]

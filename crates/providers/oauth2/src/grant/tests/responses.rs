@@ -61,6 +61,8 @@ async fn a_token_is_a_string_of_type_bearer() {
         assert_eq!(bench.answer(&answer).await.unwrap(), "2YotnFZFEjr1zCsicMWpAA");
     }
     assert_eq!(bench.raw(201, r#"{"access_token":"t","token_type":"Bearer"}"#).await.unwrap(), "t");
+    let both = r#"{"access_token":"t","token_type":"Bearer","error":"invalid_grant"}"#;
+    assert_eq!(bench.raw(200, both).await.unwrap(), "t", "there is one");
     for (answer, expected) in [
         (
             json!({"access_token": "canary", "token_type": "DPoP"}),
@@ -131,8 +133,21 @@ async fn an_error_names_endpoint_status_and_code_and_never_the_body() {
         (404, "canary", "answered 404", false),
         (429, "", "answered 429", true),
         (500, "canary", "answered 500", true),
+        (500, r#"{"error":"invalid_client"}"#, r#"answered 500 ("invalid_client")"#, true),
         (503, r#"{"error":"temporarily_unavailable"}"#, r#"answered 503 ("temporarily_unavailable")"#, true),
         (400, r#"{"error":"temporarily_unavailable"}"#, r#"answered 400 ("temporarily_unavailable")"#, true),
+        // Some servers say so with status 200.
+        (200, r#"{"error":"bad_verification_code"}"#, r#"answered 200 ("bad_verification_code")"#, false),
+        (
+            200,
+            r#"{"error":"invalid_client","token_type":"Bearer"}"#,
+            r#"refuses the client, 200 ("invalid_client"): check"#,
+            false,
+        ),
+        // A code that repeats what was sent is not shown.
+        (401, r#"{"error":"wrong secret canary-secret"}"#, "refuses the client, 401: check", false),
+        (400, r#"{"error":"canary-s..."}"#, "answered 400", false),
+        (400, r#"{"error":"no client app"}"#, r#"answered 400 ("no client app")"#, false),
     ] {
         let error = bench.raw(status, body).await.unwrap_err();
         let expected = format!("the token endpoint {}/token {expected}", bench.server.origin());

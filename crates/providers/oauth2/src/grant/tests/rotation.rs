@@ -6,13 +6,15 @@ use std::sync::{
 };
 
 use futures_util::FutureExt as _;
+use portcullis_outbound::ClientConfig;
 use portcullis_testing::TestTokenEndpoint;
 use tokio::sync::Notify;
 
 use super::{Bench, MINUTE, at, endpoint};
 use crate::{
     ClientAuthentication, PasswordGrant, PasswordGrantConfig, RefreshConfig, RefreshTokenGrant,
-    RefreshTokenGrantConfig, RotationHook, fixtures::Log,
+    RefreshTokenGrantConfig, RotationHook,
+    fixtures::{Log, text},
 };
 
 const TOKEN: &str = "canary-refresh-0";
@@ -143,6 +145,52 @@ async fn a_hook_that_panics_or_does_not_end_keeps_nobody_out() {
 }
 
 #[tokio::test]
+async fn a_hook_that_takes_its_time_has_nobody_ask_again() {
+    let server = rotating().await;
+    let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (begins, gate) = (Arc::clone(&begun), Arc::clone(&go));
+    let hook = RotationHook::new(move |_| {
+        begins.notify_one();
+        let gate = Arc::clone(&gate);
+        async move {
+            gate.notified().await;
+            Ok(())
+        }
+    });
+    let config = RefreshTokenGrantConfig::new(at(&server), TOKEN, ClientAuthentication::public("app"));
+    let bench = Bench::new(|clock| {
+        let client = ClientConfig::new().clock(clock.clone()).request_timeout(MINUTE / 60);
+        RefreshTokenGrant::new(config.on_rotation(hook).client(client).clock(clock)).unwrap()
+    });
+    let source = Arc::clone(&bench.source);
+    let asking = tokio::spawn(async move { text(&source.token().await.unwrap()) });
+    begun.notified().await;
+    bench.clock.advance(MINUTE * 9 / 60);
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!asking.is_finished());
+    go.notify_one();
+    assert_eq!(asking.await.unwrap(), "access-1");
+    assert_eq!(server.call_count(), 1);
+}
+
+#[tokio::test]
+async fn one_that_comes_again_is_nothing_to_tell() {
+    let log = Log::default();
+    let _guard = log.listen();
+    let (server, told) = (rotating().await, Told::default());
+    server.with_lasting_refresh_tokens();
+    server.member("refresh_token", TOKEN);
+    for hook in [Some(told.hook(0)), None] {
+        let bench = bench(&server, hook);
+        bench.token().await;
+        bench.next().await;
+    }
+    assert_eq!((told.all(), log.lines()), (vec![], vec![]));
+}
+
+#[tokio::test]
 async fn where_nobody_keeps_a_new_one_that_is_logged_once() {
     let log = Log::default();
     let _guard = log.listen();
@@ -169,4 +217,16 @@ async fn a_grant_tells_of_its_refresh_tokens_too() {
     let bench = Bench::new(|clock| PasswordGrant::new(config.clock(clock)).unwrap());
     assert_eq!((bench.token().await, bench.next().await), ("access-1".into(), "access-2".into()));
     assert_eq!(told.all(), ["refresh-1", "refresh-2"]);
+}
+
+#[tokio::test]
+async fn where_nobody_configured_one_nobody_has_to_keep_it() {
+    let log = Log::default();
+    let _guard = log.listen();
+    let server = rotating().await;
+    server.user("zoe", "secret");
+    let config = PasswordGrantConfig::new(at(&server), "zoe", "secret").refresh(RefreshConfig::inferred());
+    let bench = Bench::new(|clock| PasswordGrant::new(config.clock(clock)).unwrap());
+    assert_eq!((bench.token().await, bench.next().await), ("access-1".into(), "access-2".into()));
+    assert_eq!(log.lines(), Vec::<String>::new());
 }

@@ -74,6 +74,25 @@ fn what_is_wrong_with_an_assertion_is_told_once_at_its_place() {
 }
 
 #[test]
+fn what_is_wrong_with_client_or_endpoint_is_not_told_of_the_assertion_too() {
+    for (changes, client_id, token_url, expected) in [
+        (json!({"clientId": ""}), "-", URL, "x.clientId: must not be empty"),
+        (json!({"clientId": null}), "-", URL, "x.clientId: required beside `clientAssertion`, and missing"),
+        (json!({"tokenUrl": null}), "app", "-", "x.tokenUrl: required, and missing"),
+        (json!({"tokenUrl": "ftp://x"}), "app", "-", "x.tokenUrl: has a scheme other than https and http"),
+    ] {
+        let section = changed(client_credentials(json!({"clientAssertion": {"issuer": "x"}})), changes);
+        let (read, purposes) = read_signing(&section);
+        let problems = only_problems(read);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].contains(expected), "{problems:?}\n{expected}");
+        let (client_id, token_url) = (client_id.to_owned(), token_url.to_owned());
+        // Neither is empty, which would be a mistake of its own.
+        assert_eq!(purposes, [AssertionPurpose::ClientAuthentication { client_id, token_url }]);
+    }
+}
+
+#[test]
 fn a_build_that_cannot_sign_says_which_feature_to_add() {
     for section in [
         client_credentials(json!({"clientAssertion": {"issuer": "x"}})),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio::runtime::{Builder, Runtime};
 
-use super::{Bench, SECOND, settle};
-use crate::fixtures::text;
+use super::{Bench, SECOND, down, settle};
+use crate::fixtures::{Log, text};
 
 #[tokio::test]
 async fn a_fetch_that_panics_is_a_failure_and_the_next_one_begins() {
@@ -113,6 +113,29 @@ fn one_that_comes_late_serves_where_no_newer_one_came() {
     bench.answer_number(1, Ok(("first", 1_000)));
     first.block_on(async { settle().await });
     assert_eq!(bench.at_hand().as_deref(), Some("first"));
+}
+
+#[test]
+fn one_that_fails_late_is_no_failure() {
+    let log = Log::default();
+    let _guard = log.listen();
+    let bench = Bench::new();
+    let (first, second) = (runtime(), runtime());
+    first.block_on(async {
+        _ = bench.spawn();
+        bench.until_called(1).await;
+    });
+    bench.clock.advance(60 * SECOND);
+    let waiting = {
+        let _there = second.enter();
+        bench.spawn()
+    };
+    second.block_on(bench.until_called(2));
+    bench.answer_number(1, Err(down()));
+    first.block_on(settle());
+    bench.answer(Ok(("second", 100)));
+    assert_eq!(text(&second.block_on(waiting).unwrap().unwrap()), "second");
+    assert_eq!(log.lines(), Vec::<String>::new());
 }
 
 /// Asks for a token where tasks are dropped.

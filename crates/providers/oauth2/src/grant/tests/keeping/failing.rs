@@ -92,6 +92,25 @@ async fn the_servers_word_on_when_to_come_again_is_kept_for_a_minute_at_most() {
 }
 
 #[tokio::test]
+async fn so_it_is_where_there_is_a_token_to_go_on_with() {
+    let bench = Bench::new();
+    bench.will(Ok(("first", 1_000))).will(Err(down().with_retry_after(30 * SECOND)));
+    assert_eq!(bench.token().await, "first");
+    bench.clock.advance(900 * SECOND);
+    for _ in 0..30 {
+        assert_eq!(bench.token().await, "first");
+        settle().await;
+        bench.clock.advance(SECOND);
+    }
+    assert_eq!(bench.calls(), 2);
+    bench.will(Ok(("second", 1_000)));
+    assert_eq!(bench.token().await, "first");
+    bench.until_called(3).await;
+    settle().await;
+    assert_eq!(bench.token().await, "second");
+}
+
+#[tokio::test]
 async fn an_outage_is_logged_when_it_begins_and_when_it_ends_and_no_token_ever() {
     let log = Log::default();
     let _guard = log.listen();

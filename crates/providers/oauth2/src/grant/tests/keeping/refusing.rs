@@ -184,3 +184,40 @@ async fn while_the_endpoint_is_left_alone_a_refused_token_stays() {
     assert_eq!(bench.keeper.get().await.unwrap(), bearer("first"));
     assert_eq!(bench.calls(), 2);
 }
+
+#[tokio::test]
+async fn a_probe_under_way_replaces_a_refused_token_although_the_endpoint_was_left_alone() {
+    let bench = Bench::new();
+    bench.will(Ok(("first", 100))).will(Err(TokenError::transient("busy").with_retry_after(30 * SECOND)));
+    assert_eq!(bench.token().await, "first");
+    bench.clock.advance(86 * SECOND);
+    assert_eq!(bench.token().await, "first");
+    bench.until_called(2).await;
+    settle().await;
+    assert!(!bench.refused("first"));
+    let keeper = Arc::clone(&bench.keeper);
+    let probe = tokio::spawn(async move { keeper.probe().await.remove(0).result });
+    bench.until_called(3).await;
+    assert!(bench.refused("first"), "another one is on its way");
+    let waiting = bench.spawn();
+    settle().await;
+    bench.answer(Ok(("second", 100)));
+    assert_eq!(probe.await.unwrap().as_deref(), Ok("gives a token for 100 s"));
+    assert_eq!(text(&waiting.await.unwrap().unwrap()), "second");
+    assert_eq!((bench.token().await.as_str(), bench.calls()), ("second", 3));
+}
+
+#[tokio::test]
+async fn a_newer_token_that_has_ended_is_none_to_be_had() {
+    let bench = Bench::new();
+    bench.will(Ok(("first", 100))).will(Err(TokenError::transient("busy").with_retry_after(30 * SECOND)));
+    assert_eq!(bench.token().await, "first");
+    bench.clock.advance(86 * SECOND);
+    assert_eq!(bench.token().await, "first");
+    bench.until_called(2).await;
+    settle().await;
+    bench.clock.advance(14 * SECOND);
+    assert!(!bench.refused("another"), "the endpoint is left alone");
+    bench.clock.advance(16 * SECOND);
+    assert!(bench.refused("another"), "it may be asked");
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use portcullis_core::{Clock as _, UnixTime};
 
 use super::{Bench, SECOND, down, settle};
-use crate::fixtures::Log;
+use crate::fixtures::{Log, text};
 
 #[tokio::test]
 async fn a_token_is_renewed_in_the_background_in_the_last_part_of_its_life() {
@@ -45,10 +45,14 @@ async fn a_long_lived_token_is_renewed_some_minutes_before_its_end() {
 #[tokio::test]
 async fn an_expired_token_is_waited_for_and_never_used() {
     let bench = Bench::new();
-    bench.will(Ok(("first", 100))).will(Ok(("second", 100)));
+    bench.will(Ok(("first", 100)));
     assert_eq!(bench.token().await, "first");
     bench.clock.advance(100 * SECOND);
-    assert_eq!(bench.token().await, "second");
+    let asking = bench.spawn();
+    bench.until_called(2).await;
+    assert!(format!("{:?}", bench.keeper).contains("holds: false"), "it does not rest");
+    bench.answer(Ok(("second", 100)));
+    assert_eq!(text(&asking.await.unwrap().unwrap()), "second");
     assert_eq!(bench.calls(), 2);
 }
 
