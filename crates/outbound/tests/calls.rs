@@ -12,10 +12,16 @@ mod common;
 
 use common::{Tokens, client, endpoint, get, ok, refused, status};
 use http::{HeaderValue, Method, Response, StatusCode, header};
-use portcullis_core::{Secret, TokenError};
+use portcullis_core::{Authorization, BoxFuture, Probe, Secret, TokenError};
 use portcullis_outbound::{ClientConfig, Endpoint, Form, Get, HttpClient, OutboundErrorKind};
 use portcullis_testing::TestServer;
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 #[tokio::test]
 async fn a_get_names_the_program_and_asks_for_no_compression() {
@@ -163,6 +169,41 @@ async fn a_refused_token_is_reported_and_the_call_made_once_more_with_another() 
     let without = client(ClientConfig::new().header("authorization", "Bearer stale"));
     assert_eq!(get(&without, &url).await.unwrap().status, StatusCode::UNAUTHORIZED);
     assert_eq!(server.call_count(), 7);
+}
+
+/// Gives `stale` and then `next`, whatever it says of a refusal.
+#[derive(Debug)]
+struct Odd {
+    says: bool,
+    next: &'static str,
+    asked: AtomicBool,
+}
+
+impl portcullis_core::TokenSource for Odd {
+    fn token(&self) -> BoxFuture<'_, Result<Authorization, TokenError>> {
+        let token = if self.asked.swap(true, Ordering::SeqCst) { self.next } else { "stale" };
+        Box::pin(async move { Ok(Authorization::bearer(&Secret::new(token)).unwrap()) })
+    }
+
+    fn refused(&self, _: &Authorization) -> bool {
+        self.says
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {
+        Box::pin(async { Vec::new() })
+    }
+}
+
+#[tokio::test]
+async fn a_call_is_made_twice_only_where_the_source_has_another_token_and_says_so() {
+    let server = TestServer::start(|_| status(StatusCode::UNAUTHORIZED)).await;
+    let url = endpoint(&server.origin(), "/");
+    for (says, next, calls) in [(false, "good", 1), (true, "stale", 2), (true, "good", 4)] {
+        let odd = Arc::new(Odd { says, next, asked: AtomicBool::new(false) });
+        let client = client(ClientConfig::new().auth(odd));
+        assert_eq!(get(&client, &url).await.unwrap().status, StatusCode::UNAUTHORIZED);
+        assert_eq!(server.call_count(), calls, "{says} {next}");
+    }
 }
 
 #[tokio::test]

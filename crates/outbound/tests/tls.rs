@@ -110,7 +110,11 @@ async fn a_client_shows_the_certificate_of_its_key() {
         assert_eq!(answer.unwrap().status, StatusCode::OK, "{key}");
         let answer = call(&server, &json!({ "disable": true, "key": key }), clock()).await;
         assert_eq!(answer.unwrap().status, StatusCode::OK, "{key}");
+        let given = config(&json!({ "disable": true, "key": key }), clock());
+        assert!(given.has_client_certificate(), "{key}");
     }
+    assert!(!config(&json!({ "cert": "certs/ca.pem" }), clock()).has_client_certificate());
+    assert!(!ClientConfig::new().has_client_certificate());
     for refusing in [
         json!({ "cert": "certs/ca.pem" }),
         json!({ "cert": "certs/ca.pem", "key": { "certFile": "ballerina/public.crt", "keyFile": "ballerina/private.key" } }),

@@ -149,7 +149,10 @@ async fn a_server_that_says_nothing_is_waited_for_as_long_as_was_said() {
             "[clients.orders]\nurl = \"{scheme}://{address}\"\n{key} = \"50ms\"\nauth = {{ {TOKEN} }}\n\
              secureSocket = {{ disable = true }}"
         );
-        let orders = ready(&Config::parse(&text, ".").unwrap()).await;
+        let config = Config::parse(&text, ".").unwrap();
+        let shown = format!("{:?}", config.client("orders").unwrap().transport());
+        assert_eq!(shown.matches(": 50ms").count(), 1, "{shown}");
+        let orders = ready(&config).await;
         let sent = crate::soon(key, orders.get("/").send()).await;
         let Err(SendError::Service(error)) = sent else { panic!("{key}: nobody answers") };
         assert_eq!((error.is_timeout(), error.is_connect()), (true, connecting), "{key}: {error:?}");
