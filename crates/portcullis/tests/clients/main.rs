@@ -11,6 +11,7 @@
 mod hyper;
 #[cfg(feature = "reqwest")]
 mod reqwest;
+mod signing;
 
 use std::time::Duration;
 
