@@ -41,6 +41,7 @@
 pub mod exchange;
 #[cfg(test)]
 mod fixtures;
+mod flight;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;

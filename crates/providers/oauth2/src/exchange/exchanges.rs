@@ -7,12 +7,8 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{
-    FutureExt as _,
-    future::{Either, Shared, select},
-};
 use portcullis_core::{Authorization, Clock, Secret, TokenError, UnixTime};
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::runtime::Handle;
 use tracing::{info, warn};
 
 use super::{
@@ -20,7 +16,7 @@ use super::{
     kept::{Held, Kept, Moment},
     outage::Outage,
 };
-use crate::{grant::keeper::renewal_span, prf::Digest};
+use crate::{flight, grant::keeper::renewal_span, prf::Digest};
 
 /// What a caller is told to wait who found no place.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -91,28 +87,7 @@ impl Key {
 }
 
 /// An exchange on its way.
-#[derive(Clone)]
-pub(super) struct Flight {
-    number: u64,
-    /// When it is given up for lost: its own deadlines have passed, so that nobody drives the runtime it runs on.
-    until: Duration,
-    told: Shared<oneshot::Receiver<Result<Authorization, TokenError>>>,
-}
-
-impl Flight {
-    /// What it gave; `None` where it broke off, or is given up for lost.
-    pub(super) async fn landed(self, clock: &dyn Clock) -> Option<Result<Authorization, TokenError>> {
-        // Only tokio can wake who waits for a moment.
-        if Handle::try_current().is_err() {
-            return self.told.await.ok();
-        }
-        let left = self.until.saturating_sub(clock.monotonic());
-        match select(self.told, clock.sleep(left)).await {
-            Either::Left((result, _)) => result.ok(),
-            Either::Right(_) => None,
-        }
-    }
-}
+pub(super) type Flight = flight::Flight<Authorization>;
 
 /// What there is for a caller.
 pub(super) enum Look {
@@ -227,8 +202,7 @@ impl Exchanges {
         let until = asked.saturating_add(self.endpoint.lost_after());
         table.outage.permit(number, asked, until)?;
         table.begun = number;
-        let (tell, told) = oneshot::channel();
-        let flight = Flight { number, until, told: told.shared() };
+        let (tell, flight) = Flight::new(number, until);
         table.flights.insert(key, flight.clone());
         // A runtime that shuts down drops what it is given at once, which needs the table.
         drop(table);

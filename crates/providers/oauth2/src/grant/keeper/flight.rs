@@ -2,40 +2,15 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use futures_util::{
-    FutureExt as _,
-    future::{Either, Shared, select},
-};
-use portcullis_core::{Clock, TokenError};
-use tokio::{runtime::Handle, sync::oneshot};
+use futures_util::FutureExt as _;
+use portcullis_core::TokenError;
+use tokio::runtime::Handle;
 
 use super::{Fetched, Keep};
-
-type Outcome = Result<Fetched, TokenError>;
+use crate::flight::{self, Tell};
 
 /// A fetch under way.
-#[derive(Clone)]
-pub(super) struct Flight {
-    pub(super) number: u64,
-    /// When it is given up for lost: its own deadlines have passed, so that nobody drives the runtime it runs on.
-    pub(super) until: Duration,
-    told: Shared<oneshot::Receiver<Outcome>>,
-}
-
-impl Flight {
-    /// What it gave; `None` where it broke off, or is given up for lost.
-    pub(super) async fn landed(self, clock: &dyn Clock) -> Option<Outcome> {
-        // Only tokio can wake who waits for a moment.
-        if Handle::try_current().is_err() {
-            return self.told.await.ok();
-        }
-        let left = self.until.saturating_sub(clock.monotonic());
-        match select(self.told, clock.sleep(left)).await {
-            Either::Left((outcome, _)) => outcome.ok(),
-            Either::Right(_) => None,
-        }
-    }
-}
+pub(super) type Flight = flight::Flight<Fetched>;
 
 /// A fetch that is about to begin.
 pub(super) struct Departure {
@@ -50,9 +25,7 @@ impl Departure {
             TokenError::transient("tokens are fetched on a tokio runtime, and there is none")
                 .with_source(error)
         })?;
-        let (tell, told) = oneshot::channel();
-        let until = asked.saturating_add(keep.fetch.longest());
-        let flight = Flight { number, until, told: told.shared() };
+        let (tell, flight) = Flight::new(number, asked.saturating_add(keep.fetch.longest()));
         Ok(Self {
             flight,
             runtime,
@@ -80,7 +53,7 @@ struct Landing {
     asked: Duration,
     trying_out: bool,
     /// Gone once it has landed.
-    tell: Option<oneshot::Sender<Outcome>>,
+    tell: Option<Tell<Fetched>>,
 }
 
 impl Landing {
