@@ -27,6 +27,7 @@ mod error;
 mod identity;
 pub mod json;
 mod lease;
+mod observe;
 mod policy;
 mod principal;
 mod provider;
@@ -53,6 +54,7 @@ pub use self::{
     error::BuildError,
     identity::{ClaimsSource, Identity},
     lease::{Ended, Expired, Lease},
+    observe::{Answer, Asked, Decided, Observer},
     policy::{Element, Override, Policy, Resource},
     principal::Principal,
     provider::{Contact, Context, IntoProvider, Outcome, Provider, Refusal, Unavailable},

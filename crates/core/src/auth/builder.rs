@@ -2,8 +2,8 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Auth, Inner};
 use crate::{
-    BuildError, Clock, CredentialSources, DEFAULT_MAX_CREDENTIAL_BYTES, Element, IntoProvider, Policy,
-    Protocol, RequiredScopes, Resource, SystemClock,
+    BuildError, Clock, CredentialSources, DEFAULT_MAX_CREDENTIAL_BYTES, Element, IntoProvider, Observer,
+    Policy, Protocol, RequiredScopes, Resource, SystemClock,
     policy::{Resources, pattern},
 };
 
@@ -33,6 +33,7 @@ pub struct AuthBuilder {
     protocol: Protocol,
     revalidate_interval: Option<Duration>,
     clock: Option<Arc<dyn Clock>>,
+    observer: Option<Arc<dyn Observer>>,
     problems: Vec<BuildError>,
 }
 
@@ -53,6 +54,7 @@ impl AuthBuilder {
             protocol: Protocol::default(),
             revalidate_interval: None,
             clock: None,
+            observer: None,
             problems: Vec::new(),
         }
     }
@@ -159,6 +161,12 @@ impl AuthBuilder {
         self
     }
 
+    /// Has `observer` told of every decision. Default: nobody is, and nothing is measured.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
     /// Builds the service.
     ///
     /// # Errors
@@ -218,6 +226,7 @@ impl AuthBuilder {
             protocol: self.protocol,
             revalidate_interval: self.revalidate_interval,
             clock,
+            observer: self.observer,
         };
         let mut compiled = Vec::new();
         for resource in self.resources {

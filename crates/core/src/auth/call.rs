@@ -44,6 +44,7 @@ pub async fn authenticate_header(
         timeout: DEFAULT_DECISION_TIMEOUT,
         clock,
         not_remembered: false,
+        observer: None,
     };
     let decision = match chain::decide(&policy, subject) {
         Step::Ready(decision) => decision,

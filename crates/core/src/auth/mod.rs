@@ -14,8 +14,8 @@ pub use self::{
     call::{authenticate_header, authorize},
 };
 use crate::{
-    BuildError, Clock, Contact, CredentialSources, Decision, Explanation, OfferedProtocols, Override, Policy,
-    Protocol, Provider, Rejection, RejectionKind, Resource, Step, chain,
+    BuildError, Clock, Contact, CredentialSources, Decision, Explanation, Observer, OfferedProtocols,
+    Override, Policy, Protocol, Provider, Rejection, RejectionKind, Resource, Step, chain,
     policy::{Choice, Compiled, Resources, decode, pattern},
 };
 
@@ -39,6 +39,7 @@ struct Inner {
     protocol: Protocol,
     revalidate_interval: Option<Duration>,
     clock: Arc<dyn Clock>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 /// What a decision needs to know of a request.
@@ -159,8 +160,7 @@ impl Auth {
         match self.policy_for(request) {
             Ok(policy) => self.decide_by(policy, request),
             Err(rejection) => {
-                chain::log_rejected(&self.0.policy, &rejection, request.about());
-                Step::Ready(Err(rejection))
+                Step::Ready(Err(chain::refuse_unasked(&self.0.policy, rejection, &self.subject(request))))
             }
         }
     }
@@ -197,6 +197,7 @@ impl Auth {
             timeout: inner.decision_timeout,
             clock: &inner.clock,
             not_remembered: request.not_remembered,
+            observer: inner.observer.as_ref(),
         }
     }
 
@@ -271,8 +272,7 @@ impl Auth {
     #[must_use]
     pub fn refuse_not_mounted(&self, request: &RequestHead<'_>) -> Rejection {
         let rejection = self.refusal(RejectionKind::NotMounted, request);
-        chain::log_rejected(&self.0.policy, &rejection, request.about());
-        rejection
+        chain::refuse_unasked(&self.0.policy, rejection, &self.subject(request))
     }
 
     /// The service's own policy, which applies where no resource does.

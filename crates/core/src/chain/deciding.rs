@@ -11,15 +11,16 @@ use std::{
 use http::{HeaderMap, Method, header::AUTHORIZATION};
 
 use super::{
-    log::{self, About},
+    log::About,
     recall::recall,
+    tell::Telling,
     verdict,
-    walk::{Stand, Walk},
+    walk::{Report, Stand, Took, Walk},
 };
 use crate::{
     Admission, Authorization, BoxFuture, Clock, Context, Credential, CredentialError, CredentialErrorKind,
-    CredentialSources, Element, Policy, Principal, Rejection, RejectionKind, Scheme, Secret, Unavailable,
-    credential::websocket, lease::Again, policy::Guard,
+    CredentialSources, Element, Observer, Policy, Principal, Rejection, RejectionKind, Scheme, Secret,
+    Unavailable, credential::websocket, lease::Again, observe::Watch, policy::Guard,
 };
 
 /// How a request was let in, or why it was not.
@@ -65,6 +66,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) clock: &'a Arc<dyn Clock>,
     /// That no element remembers the credential was found out before.
     pub(crate) not_remembered: bool,
+    pub(crate) observer: Option<&'a Arc<dyn Observer>>,
 }
 
 impl<'a> Subject<'a> {
@@ -129,27 +131,24 @@ impl Revalidate {
 
 /// Decides by `policy`, as far as that needs no waiting.
 pub(crate) fn decide(policy: &Policy, subject: Subject<'_>) -> Step {
-    let Some(guard) = policy.guard() else { return Step::Ready(Ok(Admission::public(policy))) };
+    let watch = Watch::start(subject.observer, subject.clock);
+    let telling = Telling { about: subject.about, watch: watch.as_ref(), clock: subject.clock };
+    let ready = |decision, reports: &[Report]| Step::Ready(telling.told(policy, decision, reports));
+    let Some(guard) = policy.guard() else { return ready(Ok(Admission::public(policy)), &[]) };
     if let Some(admission) = recall(policy, guard, &subject) {
-        return Step::Ready(Ok(admission));
+        let decision = Ok(admission);
+        telling.observed(policy, &decision, true);
+        return Step::Ready(decision);
     }
     let credential = match subject.read() {
         Ok(Some(credential)) => credential,
-        Ok(None) if guard.optional => {
-            return Step::Ready(Ok(Admission::anonymous(policy)));
-        }
+        Ok(None) if guard.optional => return ready(Ok(Admission::anonymous(policy)), &[]),
         Ok(None) => {
-            let rejection = guard.no_credential.clone().answering(subject.method());
-            log::rejected_unasked(policy, &rejection, subject.about);
-            return Step::Ready(Err(rejection));
+            return ready(Err(guard.no_credential.clone().answering(subject.method())), &[]);
         }
-        Err(error) => {
-            let rejection = malformed(guard, error).answering(subject.method());
-            log::rejected_unasked(policy, &rejection, subject.about);
-            return Step::Ready(Err(rejection));
-        }
+        Err(error) => return ready(Err(malformed(guard, error).answering(subject.method())), &[]),
     };
-    let mut walk = Walk::default();
+    let mut walk = Walk::watched(watch.clone());
     let cx = Context::new(subject.clock).with_client(subject.about.client);
     match walk.advance(policy, guard, &credential, &cx) {
         Stand::Admitted(principal) => {
@@ -157,13 +156,11 @@ pub(crate) fn decide(policy: &Policy, subject: Subject<'_>) -> Step {
                 .revalidate()
                 .and_then(|when| when.of(guard.elements.get(walk.next), Some(&principal), &credential));
             let principal = principal.shown(subject.shown(&credential));
-            Step::Ready(Ok(Admission::authenticated(principal).asking_again(again)))
+            ready(Ok(Admission::authenticated(principal).asking_again(again)), &walk.reports)
         }
         Stand::Exhausted => {
             let rejection = verdict::reject(guard, &walk.reports, credential.scheme());
-            let rejection = rejection.answering(subject.method());
-            log::rejected(policy, &rejection, &walk.reports, subject.about);
-            Step::Ready(Err(rejection))
+            ready(Err(rejection.answering(subject.method())), &walk.reports)
         }
         Stand::Waiting(_) => {
             let (policy, clock) = (policy.clone(), Arc::clone(subject.clock));
@@ -180,15 +177,22 @@ pub(crate) fn decide(policy: &Policy, subject: Subject<'_>) -> Step {
                         revalidate.and_then(|when| when.of(element, admission.principal(), &credential));
                     admission.asking_again(again).shown(shown)
                 });
-                decision.map_err(|rejection| {
-                    let rejection = rejection.answering(&method);
-                    let request = path.as_deref().map(|path| (&method, path));
-                    log::rejected(&policy, &rejection, &walk.reports, About { request, client });
-                    rejection
-                })
+                let decision = decision.map_err(|rejection| rejection.answering(&method));
+                let request = path.as_deref().map(|path| (&method, path));
+                let telling =
+                    Telling { about: About { request, client }, watch: watch.as_ref(), clock: &clock };
+                telling.told(&policy, decision, &walk.reports)
             })))
         }
     }
+}
+
+/// Refuses a request before any element could have a say in it.
+pub(crate) fn refuse_unasked(policy: &Policy, rejection: Rejection, subject: &Subject<'_>) -> Rejection {
+    let watch = Watch::start(subject.observer, subject.clock);
+    let telling = Telling { about: subject.about, watch: watch.as_ref(), clock: subject.clock };
+    let _told = telling.told(policy, Err(rejection.clone()), &[]);
+    rejection
 }
 
 pub(super) fn malformed(guard: &Guard, error: CredentialError) -> Rejection {
@@ -218,6 +222,7 @@ async fn within(
             Stand::Exhausted => return Err(verdict::reject(guard, &walk.reports, credential.scheme())),
             Stand::Waiting(element) => element,
         };
+        let since = walk.now(clock);
         let mut answer = element.provider().authenticate(credential, &cx);
         let outcome = poll_fn(|task| match answer.as_mut().poll(task) {
             Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
@@ -225,13 +230,13 @@ async fn within(
         });
         match outcome.await {
             Some(outcome) => {
-                if let Some(principal) = walk.take(policy, element, outcome) {
+                if let Some(principal) = walk.take(policy, element, outcome, Took::waited(since, clock)) {
                     return Ok(Admission::authenticated(principal));
                 }
             }
             None => {
                 let late = Unavailable::new("no answer within decisionTimeout");
-                walk.take(policy, element, late.into());
+                walk.take(policy, element, late.into(), Took::waited(since, clock));
                 return Err(verdict::reject(guard, &walk.reports, credential.scheme()));
             }
         }

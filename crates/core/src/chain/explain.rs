@@ -6,7 +6,7 @@ use super::{
     deciding::{Subject, malformed},
     log::OneLine,
     verdict,
-    walk::Walk,
+    walk::{Took, Walk},
 };
 use crate::{
     Admission, Contact, Context, Element, Outcome, Policy, Principal, Rejection, Scheme, policy::Guard,
@@ -143,7 +143,7 @@ pub(crate) async fn explain(policy: &Policy, subject: Subject<'_>, contact: Cont
             walk.next = position;
             let outcome = element.provider().authenticate(&credential, &cx).await;
             let told = told(guard, position, &outcome);
-            admitted = walk.take(policy, element, outcome);
+            admitted = walk.take(policy, element, outcome, Took::untold());
             told
         };
         elements.push(ElementReport::new(element, looked, reason));

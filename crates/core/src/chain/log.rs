@@ -21,11 +21,6 @@ pub(crate) struct About<'a> {
     pub(crate) client: Option<IpAddr>,
 }
 
-/// Logs a rejection that no element had a say in.
-pub(crate) fn rejected_unasked(policy: &Policy, rejection: &Rejection, about: About<'_>) {
-    rejected(policy, rejection, &[], about);
-}
-
 /// Logs why a request was not let in.
 pub(super) fn rejected(policy: &Policy, rejection: &Rejection, reports: &[Report], about: About<'_>) {
     let elements = Some(Elements(policy, reports)).filter(|_| !reports.is_empty());

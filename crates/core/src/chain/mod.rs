@@ -11,6 +11,7 @@ mod deciding;
 mod explain;
 mod log;
 mod recall;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -21,8 +22,8 @@ pub use self::{
     explain::{ElementReport, Explanation, Looked},
 };
 pub(crate) use self::{
-    deciding::{Subject, decide},
+    deciding::{Subject, decide, refuse_unasked},
     explain::explain,
-    log::{About, narrowed as log_narrowed, rejected_unasked as log_rejected},
+    log::{About, narrowed as log_narrowed},
     recall::decide_at_once,
 };

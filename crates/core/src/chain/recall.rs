@@ -12,6 +12,10 @@ use crate::{
 
 /// Decides where the path and the client make no difference; `None` says nothing.
 pub(crate) fn decide_at_once(policy: &Policy, subject: &Subject<'_>) -> Option<Decision> {
+    // An observer is told where the request went, and from whom.
+    if subject.observer.is_some() {
+        return None;
+    }
     let Some(guard) = policy.guard() else { return Some(Ok(Admission::public(policy))) };
     if let Some(admission) = recall(policy, guard, subject) {
         return Some(Ok(admission));

@@ -1,4 +1,9 @@
-use crate::{Context, Credential, Element, Outcome, Policy, Principal, Refusal, Unavailable, policy::Guard};
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    Answer, Asked, Clock, Context, Credential, Element, Outcome, Policy, Principal, Refusal, Unavailable,
+    observe::Watch, policy::Guard,
+};
 
 /// What one element said, where it did not let the request in.
 #[derive(Clone, Debug)]
@@ -16,10 +21,32 @@ pub(super) enum Said {
 }
 
 /// A walk over the elements of a policy: what was said so far, and which element is next.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Walk {
     pub(super) next: usize,
     pub(super) reports: Vec<Report>,
+    watch: Option<Watch>,
+}
+
+/// How long an element took to answer, where somebody wants to know.
+#[derive(Clone, Copy)]
+pub(super) struct Took(Option<(Duration, bool)>);
+
+impl Took {
+    /// An element that answered at once.
+    pub(super) fn at_once(since: Option<Duration>, clock: &Arc<dyn Clock>) -> Self {
+        Self(since.map(|since| (clock.monotonic().saturating_sub(since), false)))
+    }
+
+    /// An element that had to be waited for.
+    pub(super) fn waited(since: Option<Duration>, clock: &Arc<dyn Clock>) -> Self {
+        Self(since.map(|since| (clock.monotonic().saturating_sub(since), true)))
+    }
+
+    /// Nobody wants to know.
+    pub(super) const fn untold() -> Self {
+        Self(None)
+    }
 }
 
 /// Where a walk stands.
@@ -33,6 +60,16 @@ pub(super) enum Stand<'g> {
 }
 
 impl Walk {
+    /// A walk of which an observer is told.
+    pub(super) fn watched(watch: Option<Watch>) -> Self {
+        Self { watch, ..Self::default() }
+    }
+
+    /// The moment, where it is measured how long elements take.
+    pub(super) fn now(&self, clock: &Arc<dyn Clock>) -> Option<Duration> {
+        self.watch.as_ref().map(|_| clock.monotonic())
+    }
+
     /// Goes on with every element that answers at once.
     pub(super) fn advance<'g>(
         &mut self,
@@ -44,10 +81,12 @@ impl Walk {
         let scheme = credential.scheme();
         while let Some(element) = guard.elements.get(self.next) {
             if element.scheme() == scheme {
+                let since = self.now(cx.clock());
                 match element.provider().try_authenticate(credential, cx) {
                     None => return Stand::Waiting(element),
                     Some(outcome) => {
-                        if let Some(principal) = self.take(policy, element, outcome) {
+                        let took = Took::at_once(since, cx.clock());
+                        if let Some(principal) = self.take(policy, element, outcome, took) {
                             return Stand::Admitted(principal);
                         }
                         continue;
@@ -60,17 +99,35 @@ impl Walk {
     }
 
     /// Takes the answer of the element that is next. Here a caller becomes a principal, and where it is remembered.
-    pub(super) fn take(&mut self, policy: &Policy, element: &Element, outcome: Outcome) -> Option<Principal> {
+    pub(super) fn take(
+        &mut self,
+        policy: &Policy,
+        element: &Element,
+        outcome: Outcome,
+        took: Took,
+    ) -> Option<Principal> {
         let said = match outcome {
             Outcome::Known(identity) if element.scopes().satisfied_by(identity.scopes()) => {
+                self.tell(element, Answer::Admitted, took);
                 return Some(Principal::assertion(identity, policy.clone(), self.next, element.scheme()));
             }
             Outcome::Known(_) => Said::NotAuthorized,
             Outcome::Refused(refusal) => Said::Refused(refusal),
             Outcome::Unavailable(unavailable) => Said::Unavailable(unavailable),
         };
+        let answer = match &said {
+            Said::Refused(refusal) => Answer::Refused(refusal),
+            Said::NotAuthorized => Answer::NotAuthorized,
+            Said::Unavailable(unavailable) => Answer::Unavailable(unavailable),
+        };
+        self.tell(element, answer, took);
         self.reports.push(Report { element: self.next, said });
         self.next += 1;
         None
+    }
+
+    fn tell(&self, element: &Element, answer: Answer<'_>, took: Took) {
+        let (Some(watch), Took(Some((took, waited)))) = (&self.watch, took) else { return };
+        watch.observer.asked(&Asked { element, position: self.next, answer, took, waited });
     }
 }
