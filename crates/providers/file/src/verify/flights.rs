@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -9,7 +10,7 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared, WeakShared},
 };
-use portcullis_core::Unavailable;
+use portcullis_core::{Reason, Unavailable};
 
 use super::{attempt::Finding, prf::Digest};
 
@@ -46,7 +47,10 @@ impl Flights {
         let answer = start();
         let flight = async move {
             let _landing = landing;
-            answer.await
+            // A panic would be each waiting caller's, and some of them would never be woken.
+            AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
+                Err(Unavailable::new("the verification of a password broke off").because(Reason::Panicked))
+            })
         }
         .boxed()
         .shared();
@@ -75,5 +79,22 @@ impl Drop for Landing {
         if table.flights.get(&self.question).is_some_and(|(number, _)| *number == self.number) {
             table.flights.remove(&self.question);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::prf::Prf, *};
+
+    #[tokio::test]
+    async fn a_verification_that_panics_is_unavailable_for_all_who_wait_for_it() {
+        let (flights, prf) = (Flights::default(), Prf::random().unwrap());
+        let question = (prf.credential("alice:a"), None);
+        let join = || flights.join(question, || async { panic!("in a verification") }.boxed());
+        let (first, second) = (join(), join());
+        for answer in [first.await, second.await] {
+            assert_eq!(answer.unwrap_err().reason(), Reason::Panicked);
+        }
+        assert!(flights.is_idle());
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -10,7 +11,7 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared, WeakShared},
 };
-use portcullis_core::Outcome;
+use portcullis_core::{Outcome, Reason, Unavailable};
 
 use crate::memory::prf::Digest;
 
@@ -42,7 +43,11 @@ impl Flights {
         let answer = start();
         let flight = async move {
             let _landing = landing;
-            answer.await
+            // A panic would be each waiting caller's, and some of them would never be woken.
+            AssertUnwindSafe(answer)
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|_| Unavailable::new("the login broke off").because(Reason::Panicked).into())
         }
         .boxed()
         .shared();
@@ -76,5 +81,24 @@ impl Drop for Landing {
 impl fmt::Debug for Flights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Flights").field("len", &self.len()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::prf::Prf;
+
+    #[tokio::test]
+    async fn a_login_that_panics_is_unavailable_for_all_who_wait_for_it() {
+        let (flights, prf) = (Flights::default(), Prf::random().unwrap());
+        let question = prf.credential("alice:a");
+        let join = || flights.join(question, || async { panic!("in a login") }.boxed());
+        let (first, second) = (join(), join());
+        for outcome in [first.await, second.await] {
+            let Outcome::Unavailable(unavailable) = outcome else { panic!("{outcome:?}") };
+            assert_eq!(unavailable.reason(), Reason::Panicked);
+        }
+        assert_eq!(flights.len(), 0);
     }
 }
