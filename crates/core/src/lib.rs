@@ -31,10 +31,12 @@ mod observe;
 mod policy;
 mod principal;
 mod provider;
+mod reason;
 mod rejection;
 mod scopes;
 mod secret;
 mod server;
+mod shown;
 
 use std::{future::Future, pin::Pin};
 
@@ -58,10 +60,12 @@ pub use self::{
     policy::{Element, Override, Policy, Resource},
     principal::Principal,
     provider::{Contact, Context, IntoProvider, Outcome, Provider, Refusal, Unavailable},
+    reason::Reason,
     rejection::{Protocol, Rejection, RejectionKind},
     scopes::{RequiredScopes, Scopes},
     secret::Secret,
     server::{Probe, ServerState},
+    shown::Shown,
 };
 
 /// A boxed future, for traits whose implementations are known at run time only.

@@ -96,6 +96,11 @@ impl Principal {
         self.policy.clock()
     }
 
+    /// The position of the element that let the caller in.
+    pub(crate) const fn position(&self) -> usize {
+        self.element
+    }
+
     pub(crate) const fn policy(&self) -> &Policy {
         &self.policy
     }

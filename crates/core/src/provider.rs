@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, error::Error, fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use crate::{BoxFuture, BuildError, Clock, Credential, Identity, Probe, Scheme, ServerState};
+use crate::{BoxFuture, BuildError, Clock, Credential, Identity, Probe, Reason, Scheme, ServerState};
 
 /// Tells whether a credential is right, and whose it is.
 ///
@@ -209,60 +209,74 @@ impl Outcome {
         Self::Known(Arc::new(identity))
     }
 
-    /// [`Outcome::Refused`] with a code and a text, see [`Refusal::new`].
+    /// [`Outcome::Refused`] with a reason and a text, see [`Refusal::new`].
     #[must_use]
-    pub fn refused(code: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self::Refused(Refusal::new(code, reason))
+    pub fn refused(reason: Reason, text: impl Into<Cow<'static, str>>) -> Self {
+        Self::Refused(Refusal::new(reason, text))
     }
 }
 
 /// Why a credential is wrong. For logs and explanations; the caller never sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    code: &'static str,
-    reason: Cow<'static, str>,
+    reason: Reason,
+    text: Cow<'static, str>,
 }
 
 impl Refusal {
-    /// A refusal with a short code that dashboards can count (`expired`, `wrong-password`) and a sentence for
-    /// whoever reads the log. Neither holds a secret.
+    /// A refusal with a reason that dashboards count and a sentence for whoever reads the log, without a secret.
     #[must_use]
-    pub fn new(code: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, reason: reason.into() }
+    pub fn new(reason: Reason, text: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason, text: text.into() }
     }
 
-    /// The short code.
+    /// The reason.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// The reason's word.
     #[must_use]
     pub const fn code(&self) -> &'static str {
-        self.code
+        self.reason.as_str()
     }
 
     /// The sentence.
     #[must_use]
-    pub fn reason(&self) -> &str {
-        &self.reason
+    pub fn text(&self) -> &str {
+        &self.text
     }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.reason, self.code)
+        write!(f, "{} ({})", self.text, self.reason)
     }
 }
 
 /// Why a provider cannot tell now.
 #[derive(Clone)]
 pub struct Unavailable {
-    reason: Cow<'static, str>,
+    reason: Reason,
+    text: Cow<'static, str>,
     retry_after: Option<Duration>,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl Unavailable {
-    /// Unavailable for `reason`, a sentence for whoever reads the log, without a secret.
+    /// Unavailable, with a sentence for whoever reads the log, without a secret.
     #[must_use]
-    pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { reason: reason.into(), retry_after: None, source: None }
+    pub fn new(text: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason: Reason::Unavailable, text: text.into(), retry_after: None, source: None }
+    }
+
+    /// The same with a reason of its own: [`Reason::Overloaded`] where a queue is full. Default
+    /// [`Reason::Unavailable`].
+    #[must_use]
+    pub const fn because(mut self, reason: Reason) -> Self {
+        self.reason = reason;
+        self
     }
 
     /// The span after which asking again makes sense; sent as `Retry-After`, in whole seconds, rounded up.
@@ -279,10 +293,16 @@ impl Unavailable {
         self
     }
 
+    /// The reason.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        self.reason
+    }
+
     /// The sentence.
     #[must_use]
-    pub fn reason(&self) -> &str {
-        &self.reason
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The span after which asking again makes sense.
@@ -306,13 +326,13 @@ impl From<Refusal> for Outcome {
 
 impl fmt::Display for Unavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
+        f.write_str(&self.text)
     }
 }
 
 impl fmt::Debug for Unavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)?;
+        f.write_str(&self.text)?;
         let mut cause = self.source();
         while let Some(error) = cause {
             write!(f, ": {error}")?;

@@ -97,7 +97,7 @@ and hashing is shared out fairly.
 Implement [`Provider`], in a crate that depends on `portcullis-core` alone. It may have a key of its own in Config.toml:
 
 ```
-use portcullis::{BoxFuture, BuildError, Config, Context, Credential, Identity, Outcome, Provider, Scheme, Secret};
+use portcullis::{BoxFuture, BuildError, Config, Context, Credential, Identity, Outcome, Provider, Reason, Scheme, Secret};
 use portcullis::section::Section;
 
 #[derive(Debug)]
@@ -130,14 +130,14 @@ impl Provider for ApiKey {
             Credential::Bearer(bearer) if self.key == Secret::new(bearer.token()) => {
                 Outcome::known(Identity::new(self.owner.as_str()).with_scopes(["hello"]))
             }
-            _ => Outcome::refused("unknown-key", "no such key"),
+            _ => Outcome::refused(Reason::UnknownKey, "no such key"),
         })
     }
 
     // Asked only where `try_authenticate` answered `None`: it has to wait.
     fn authenticate<'a>(&'a self, credential: &'a Credential<'a>, cx: &'a Context<'a>) -> BoxFuture<'a, Outcome> {
         let answer = self.try_authenticate(credential, cx);
-        Box::pin(async { answer.unwrap_or_else(|| Outcome::refused("unknown-key", "no such key")) })
+        Box::pin(async { answer.unwrap_or_else(|| Outcome::refused(Reason::UnknownKey, "no such key")) })
     }
 }
 
@@ -259,7 +259,7 @@ pub use portcullis_core::{
     Admission, Auth, AuthBuilder, Basic, Bearer, BoxFuture, BuildError, Clock, Contact, Context, Credential,
     CredentialError, CredentialErrorKind, CredentialSources, Deciding, Decision, Element, ElementReport,
     Ended, Expired, Explanation, Identity, IntoProvider, Lease, Looked, OfferedProtocols, Outcome, Override,
-    Policy, Principal, Probe, Protocol, Provider, Refusal, Rejection, RejectionKind, RequestHead,
+    Policy, Principal, Probe, Protocol, Provider, Reason, Refusal, Rejection, RejectionKind, RequestHead,
     RequiredScopes, Resource, ResourceView, Scheme, Scopes, Secret, ServerState, Step, SystemClock,
     TokenError, TokenSource, Unavailable, UnixTime, authenticate_header, authorize,
 };

@@ -27,7 +27,7 @@ impl Watched {
     /// the worse off is shown.
     fn servers(&self) -> BTreeMap<(&'static str, String), ServerState> {
         let mut servers: BTreeMap<(&'static str, String), ServerState> = BTreeMap::new();
-        for state in self.0.iter().flat_map(|provider| provider.servers()) {
+        for state in self.0.iter().flat_map(|provider| provider.servers_or_panicked()) {
             let key = (state.role, state.url.clone());
             match servers.get(&key) {
                 Some(known) if is_worse(known, &state) => {}
@@ -93,7 +93,7 @@ impl fmt::Display for Escaped<'_> {
 mod tests {
     use std::time::Duration;
 
-    use portcullis_core::{BoxFuture, Context, Credential, Outcome, Scheme};
+    use portcullis_core::{BoxFuture, Context, Credential, Outcome, Reason, Scheme};
 
     use super::*;
 
@@ -114,7 +114,7 @@ mod tests {
         }
 
         fn authenticate<'a>(&'a self, _: &'a Credential<'a>, _: &'a Context<'a>) -> BoxFuture<'a, Outcome> {
-            Box::pin(async { Outcome::refused("no", "no") })
+            Box::pin(async { Outcome::refused(Reason::Other, "no") })
         }
 
         fn servers(&self) -> Vec<ServerState> {

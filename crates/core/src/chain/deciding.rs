@@ -11,6 +11,7 @@ use std::{
 use http::{HeaderMap, Method, header::AUTHORIZATION};
 
 use super::{
+    contain::{self, Asking},
     log::About,
     recall::recall,
     tell::Telling,
@@ -19,7 +20,7 @@ use super::{
 };
 use crate::{
     Admission, Authorization, BoxFuture, Clock, Context, Credential, CredentialError, CredentialErrorKind,
-    CredentialSources, Element, Observer, Policy, Principal, Rejection, RejectionKind, Scheme, Secret,
+    CredentialSources, Element, Observer, Policy, Principal, Reason, Rejection, RejectionKind, Scheme, Secret,
     Unavailable, credential::websocket, lease::Again, observe::Watch, policy::Guard,
 };
 
@@ -121,7 +122,7 @@ impl Revalidate {
         principal: Option<&Principal>,
         credential: &Credential<'_>,
     ) -> Option<Arc<Again>> {
-        let element = element.filter(|element| element.provider().can_revoke())?.clone();
+        let element = element.filter(|element| contain::can_revoke(element))?.clone();
         let known = Arc::clone(principal?.shared_identity());
         let Self { interval, timeout, client } = self;
         let credential = credential.clone().into_owned();
@@ -137,7 +138,7 @@ pub(crate) fn decide(policy: &Policy, subject: Subject<'_>) -> Step {
     let Some(guard) = policy.guard() else { return ready(Ok(Admission::public(policy)), &[]) };
     if let Some(admission) = recall(policy, guard, &subject) {
         let decision = Ok(admission);
-        telling.observed(policy, &decision, true);
+        telling.recalled(policy, &decision);
         return Step::Ready(decision);
     }
     let credential = match subject.read() {
@@ -223,8 +224,8 @@ async fn within(
             Stand::Waiting(element) => element,
         };
         let since = walk.now(clock);
-        let mut answer = element.provider().authenticate(credential, &cx);
-        let outcome = poll_fn(|task| match answer.as_mut().poll(task) {
+        let mut answer = Asking::new(element, credential, &cx);
+        let outcome = poll_fn(|task| match answer.poll(task) {
             Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
             Poll::Pending => alarm.as_mut().poll(task).map(|()| None),
         });
@@ -235,7 +236,7 @@ async fn within(
                 }
             }
             None => {
-                let late = Unavailable::new("no answer within decisionTimeout");
+                let late = Unavailable::new("no answer within decisionTimeout").because(Reason::TimedOut);
                 walk.take(policy, element, late.into(), Took::waited(since, clock));
                 return Err(verdict::reject(guard, &walk.reports, credential.scheme()));
             }

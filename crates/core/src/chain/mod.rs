@@ -7,6 +7,8 @@
 //! | no | yes | 403 |
 //! | no | no | 401 |
 
+mod blame;
+pub(crate) mod contain;
 mod deciding;
 mod explain;
 mod log;

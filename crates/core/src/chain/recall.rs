@@ -5,7 +5,10 @@ mod tests;
 
 use tracing::Level;
 
-use super::deciding::{Decision, Subject};
+use super::{
+    contain,
+    deciding::{Decision, Subject},
+};
 use crate::{
     Admission, Authorization, Context, Policy, Principal, Scheme, credential::header, policy::Guard,
 };
@@ -40,7 +43,7 @@ pub(super) fn recall(policy: &Policy, guard: &Guard, subject: &Subject<'_>) -> O
     let (scheme, text, value) = header::unread(subject.headers, subject.max_credential_bytes)?;
     let (at, element) = guard.elements.iter().enumerate().find(|(_, element)| element.scheme() == scheme)?;
     let cx = Context::new(subject.clock).with_client(subject.about.client);
-    let identity = element.provider().recall(text, &cx)?;
+    let identity = contain::recall(element, text, &cx)?;
     if !element.scopes().satisfied_by(identity.scopes()) {
         return None;
     }

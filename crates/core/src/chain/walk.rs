@@ -1,5 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
+use super::contain;
 use crate::{
     Answer, Asked, Clock, Context, Credential, Element, Outcome, Policy, Principal, Refusal, Unavailable,
     observe::Watch, policy::Guard,
@@ -82,7 +83,7 @@ impl Walk {
         while let Some(element) = guard.elements.get(self.next) {
             if element.scheme() == scheme {
                 let since = self.now(cx.clock());
-                match element.provider().try_authenticate(credential, cx) {
+                match contain::try_authenticate(element, credential, cx) {
                     None => return Stand::Waiting(element),
                     Some(outcome) => {
                         let took = Took::at_once(since, cx.clock());
@@ -128,6 +129,7 @@ impl Walk {
 
     fn tell(&self, element: &Element, answer: Answer<'_>, took: Took) {
         let (Some(watch), Took(Some((took, waited)))) = (&self.watch, took) else { return };
-        watch.observer.asked(&Asked { element, position: self.next, answer, took, waited });
+        let asked = Asked { element, position: self.next, answer, took, waited };
+        contain::observer(&*watch.observer, |observer| observer.asked(&asked));
     }
 }

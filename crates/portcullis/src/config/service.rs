@@ -55,7 +55,7 @@ impl ServiceConfig {
     /// When a server that has to be there is not.
     pub async fn build(&self) -> Result<Auth, BuildError> {
         for provider in self.auth.providers() {
-            provider.prepare().await?;
+            provider.prepare_or_panicked().await?;
         }
         Ok(self.auth.clone())
     }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use portcullis_core::Unavailable;
+use portcullis_core::{Reason, Unavailable};
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
@@ -147,7 +147,7 @@ impl Hashing {
             let _place = shared.enter(lane, job)?;
             match answered.await {
                 Ok(Ok(finding)) => Ok(finding),
-                Ok(Err(Failed(reason))) => Err(Unavailable::new(reason).with_retry_after(RETRY_AFTER)),
+                Ok(Err(failed)) => Err(failed.into()),
                 Err(_) => Err(Unavailable::new("the computation of a password hash broke off")),
             }
         }
@@ -172,6 +172,13 @@ impl fmt::Debug for Hashing {
 }
 
 const FULL: Failed = Failed("too many passwords are waiting to be verified");
+
+impl From<Failed> for Unavailable {
+    fn from(failed: Failed) -> Self {
+        let reason = if failed == FULL { Reason::Overloaded } else { Reason::Unavailable };
+        Self::new(failed.0).because(reason).with_retry_after(RETRY_AFTER)
+    }
+}
 
 /// A place in the queue, given up when dropped.
 struct Place {
@@ -212,7 +219,7 @@ impl Shared {
                 }
                 Ok(Some(Place { shared: Arc::clone(self), lane, ticket }))
             }
-            Pushed::Full => Err(Unavailable::new(FULL.0).with_retry_after(RETRY_AFTER)),
+            Pushed::Full => Err(FULL.into()),
         }
     }
 

@@ -128,11 +128,11 @@ mod tests {
     #[test]
     fn any_other_number_of_segments_is_refused() {
         for token in ["", "YQ", "YQ.Yg", "YQ.Yg.Yw.", "YQ.Yg.Yw.ZA", ".....", "YQ.Yg.Yw.ZA.ZQ.Zg"] {
-            assert_eq!(code_of(token), "malformed", "{token}");
+            assert_eq!(code_of(token), "malformed-token", "{token}");
         }
         assert_eq!(code_of("YQ.Yg.Yw.ZA.ZQ"), "encrypted");
         assert_eq!(code_of("...."), "encrypted");
-        assert_eq!(code_of(&".".repeat(1_000_000)), "malformed");
+        assert_eq!(code_of(&".".repeat(1_000_000)), "malformed-token");
     }
 
     #[test]
@@ -147,11 +147,11 @@ mod tests {
             "YQ.Yg.Yw\n",
             "YQ.Yg.+w",
         ] {
-            assert_eq!(code_of(token), "malformed", "{token}");
+            assert_eq!(code_of(token), "malformed-token", "{token}");
         }
         for token in ["YQ.Yh.Yw", "YQ.Yg=.Yw", "YQ. Yg.Yw", "YQ.Y.Yw", "YQ.Yg\u{0430}.Yw"] {
             let compact = split(token).unwrap();
-            assert_eq!(compact.payload().unwrap_err().code(), "malformed", "{token}");
+            assert_eq!(compact.payload().unwrap_err().code(), "malformed-token", "{token}");
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct ReadKeys {
 /// The private half of a key is not looked at.
 pub(crate) fn read(text: &[u8]) -> Unusable<ReadKeys> {
     let members =
-        json::object(text, "it").map_err(|refusal| format!("is not a JWK: {}", refusal.reason()))?;
+        json::object(text, "it").map_err(|refusal| format!("is not a JWK: {}", refusal.text()))?;
     let Some(keys) = members.get("keys") else {
         let key = read_key(&members)?;
         return Ok(ReadKeys { keys: KeySet::one(key), warnings: Vec::new() });

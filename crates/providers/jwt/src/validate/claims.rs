@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis_core::{
-    Refusal, UnixTime,
+    Reason, Refusal, UnixTime,
     claims::{self, WrongType},
 };
 use serde_json::{Map, Number, Value};
@@ -133,7 +133,7 @@ impl<'c> Registered<'c> {
 }
 
 /// Whether a claim, or a header parameter, is present and has this value.
-pub(super) fn is(name: &str, found: Option<&str>, expected: &str, code: &'static str) -> Refused<()> {
+pub(super) fn is(name: &str, found: Option<&str>, expected: &str, code: Reason) -> Refused<()> {
     match found {
         Some(found) if found == expected => Ok(()),
         Some(found) => refuse(code, format!("`{name}` is {}, expected \"{expected}\"", shown(found))),
