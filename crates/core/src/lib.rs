@@ -64,7 +64,7 @@ pub use self::{
     rejection::{Protocol, Rejection, RejectionKind},
     scopes::{RequiredScopes, Scopes},
     secret::Secret,
-    server::{Probe, ServerState},
+    server::{Probe, QueueState, ServerState},
     shown::Shown,
 };
 

@@ -8,8 +8,8 @@ use std::{
 
 use http::{Extensions, HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
 use portcullis_core::{
-    Admission, Auth, BoxFuture, Context, Credential, Identity, Outcome, Provider, Reason, RequestHead, Resource,
-    Scheme, Step, Unavailable,
+    Admission, Auth, BoxFuture, Context, Credential, Identity, Outcome, Provider, Reason, RequestHead,
+    Resource, Scheme, Step, Unavailable,
 };
 
 /// Answers by what the token is.

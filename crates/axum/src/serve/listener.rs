@@ -6,7 +6,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     App, ListenerConfig, TrustedProxies, accept,
-    admin::{self, Readiness},
+    admin::{self, Page, Readiness},
     config::Limits,
     connection::Shared,
     metrics::Metrics,
@@ -32,6 +32,7 @@ pub struct Listener {
     admin: Option<(TcpListener, SocketAddr)>,
     shared: Arc<Shared>,
     servers: Watched,
+    page: Option<Page>,
 }
 
 /// Those who watch a service are few.
@@ -56,12 +57,19 @@ impl Listener {
             trusted_proxies: Arc::new(config.trusted_proxies.clone()),
             metrics: Arc::new(Metrics::default()),
         });
-        Ok(Self { service, address, admin, shared, servers: Watched::default() })
+        Ok(Self { service, address, admin, shared, servers: Watched::default(), page: None })
     }
 
     /// Has the admin endpoint's metrics show the servers that these providers depend on, as they were last seen.
     pub fn watching(mut self, providers: impl IntoIterator<Item = Arc<dyn Provider>>) -> Self {
         self.servers.add(providers);
+        self
+    }
+
+    /// Has the admin endpoint's metrics go on with what `page` gives, in the text format of Prometheus: numbers of your
+    /// own, under names that begin otherwise than those of the listener.
+    pub fn metrics_page(mut self, page: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        self.page = Some(Arc::new(page));
         self
     }
 
@@ -113,13 +121,13 @@ impl Listener {
     }
 
     async fn run(self, app: impl App, stop: impl Future<Output = ()>, hurry: impl Future<Output = ()>) {
-        let Self { service, admin, shared, servers, .. } = self;
+        let Self { service, admin, shared, servers, page, .. } = self;
         let readiness = Arc::new(Readiness::default());
         readiness.set(true);
         let (finished, finish) = oneshot::channel::<()>();
         let watched = async {
             let Some((listener, _)) = admin else { return };
-            let router = admin::router(shared.metrics.clone(), servers, readiness.clone());
+            let router = admin::router(shared.metrics.clone(), servers, page, readiness.clone());
             let own = Arc::new(Shared {
                 tls: None,
                 limits: Limits { connections: ADMIN_CONNECTIONS, ..Limits::default() },

@@ -15,7 +15,7 @@ use std::{
 
 use crate::{
     BoxFuture, BuildError, Context, Credential, Element, Identity, Observer, Outcome, Probe, Provider,
-    Reason, ServerState, Unavailable,
+    QueueState, Reason, ServerState, Unavailable,
 };
 
 const PANICKED: &str = "the provider panicked";
@@ -102,6 +102,15 @@ impl dyn Provider {
             state.usable = false;
             state.last_error = Some(PANICKED.to_owned());
             vec![state]
+        })
+    }
+
+    /// [`Provider::queues`]; none of a provider that panics.
+    #[must_use]
+    pub fn queues_or_panicked(&self) -> Vec<QueueState> {
+        catch(|| self.queues()).unwrap_or_else(|()| {
+            said(self.kind_or_panicked(), "queues");
+            Vec::new()
         })
     }
 

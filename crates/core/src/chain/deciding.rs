@@ -14,14 +14,15 @@ use super::{
     contain::{self, Asking},
     log::About,
     recall::recall,
+    span,
     tell::Telling,
     verdict,
     walk::{Report, Stand, Took, Walk},
 };
 use crate::{
     Admission, Authorization, BoxFuture, Clock, Context, Credential, CredentialError, CredentialErrorKind,
-    CredentialSources, Element, Observer, Policy, Principal, Reason, Rejection, RejectionKind, Scheme, Secret,
-    Unavailable, credential::websocket, lease::Again, observe::Watch, policy::Guard,
+    CredentialSources, Element, Observer, Policy, Principal, Reason, Rejection, RejectionKind, Scheme,
+    Secret, Unavailable, credential::websocket, lease::Again, observe::Watch, policy::Guard,
 };
 
 /// How a request was let in, or why it was not.
@@ -40,6 +41,12 @@ pub enum Step {
 /// The future of a decision. It owns all it needs: the request may go on elsewhere meanwhile.
 #[must_use = "a decision that is not awaited is not made"]
 pub struct Deciding(BoxFuture<'static, Decision>);
+
+impl Deciding {
+    pub(super) fn new(decision: impl Future<Output = Decision> + Send + 'static) -> Self {
+        Self(Box::pin(decision))
+    }
+}
 
 impl Future for Deciding {
     type Output = Decision;
@@ -132,6 +139,13 @@ impl Revalidate {
 
 /// Decides by `policy`, as far as that needs no waiting.
 pub(crate) fn decide(policy: &Policy, subject: Subject<'_>) -> Step {
+    if span::is_wanted() {
+        return span::around(policy, subject.about, || decide_plainly(policy, subject));
+    }
+    decide_plainly(policy, subject)
+}
+
+fn decide_plainly(policy: &Policy, subject: Subject<'_>) -> Step {
     let watch = Watch::start(subject.observer, subject.clock);
     let telling = Telling { about: subject.about, watch: watch.as_ref(), clock: subject.clock };
     let ready = |decision, reports: &[Report]| Step::Ready(telling.told(policy, decision, reports));
@@ -192,7 +206,12 @@ pub(crate) fn decide(policy: &Policy, subject: Subject<'_>) -> Step {
 pub(crate) fn refuse_unasked(policy: &Policy, rejection: Rejection, subject: &Subject<'_>) -> Rejection {
     let watch = Watch::start(subject.observer, subject.clock);
     let telling = Telling { about: subject.about, watch: watch.as_ref(), clock: subject.clock };
-    let _told = telling.told(policy, Err(rejection.clone()), &[]);
+    let tell = || Step::Ready(telling.told(policy, Err(rejection.clone()), &[]));
+    if span::is_wanted() {
+        span::around(policy, subject.about, tell)
+    } else {
+        tell()
+    };
     rejection
 }
 

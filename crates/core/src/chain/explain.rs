@@ -178,9 +178,7 @@ fn unasked(guard: &Guard, mut explanation: Explanation) -> Explanation {
 
 fn told(element: &Element, outcome: &Outcome) -> (Looked, Option<Reason>, String) {
     match outcome {
-        Outcome::Refused(refusal) => {
-            (Looked::Refused, Some(refusal.reason()), refusal.text().to_owned())
-        }
+        Outcome::Refused(refusal) => (Looked::Refused, Some(refusal.reason()), refusal.text().to_owned()),
         Outcome::Unavailable(unavailable) => {
             (Looked::Unavailable, Some(unavailable.reason()), format!("{unavailable:?}"))
         }

@@ -13,6 +13,7 @@ mod deciding;
 mod explain;
 mod log;
 mod recall;
+mod span;
 mod tell;
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use tracing::Level;
 use super::{
     contain,
     deciding::{Decision, Subject},
+    span,
 };
 use crate::{
     Admission, Authorization, Context, Policy, Principal, Scheme, credential::header, policy::Guard,
@@ -15,8 +16,8 @@ use crate::{
 
 /// Decides where the path and the client make no difference; `None` says nothing.
 pub(crate) fn decide_at_once(policy: &Policy, subject: &Subject<'_>) -> Option<Decision> {
-    // An observer is told where the request went, and from whom.
-    if subject.observer.is_some() {
+    // An observer is told where the request went, and from whom; so is a span.
+    if subject.observer.is_some() || span::is_wanted() {
         return None;
     }
     let Some(guard) = policy.guard() else { return Some(Ok(Admission::public(policy))) };

@@ -7,6 +7,7 @@ use super::{
     contain,
     deciding::Decision,
     log::{self, About},
+    span,
     walk::Report,
 };
 use crate::{Admission, Clock, Decided, Policy, Principal, observe::Watch};
@@ -26,16 +27,22 @@ impl Telling<'_> {
         if let (Err(rejection), Some(blame)) = (&decision, blame) {
             log::rejected(policy, rejection, blame, reports, self.about);
         }
+        if span::is_wanted() {
+            span::decided(policy, &decision, blame);
+        }
         self.observed(policy, &decision, blame, false);
         decision
     }
 
     /// Tells the observer that a caller was let in from memory.
     pub(super) fn recalled(self, policy: &Policy, decision: &Decision) {
+        if span::is_wanted() {
+            span::decided(policy, decision, None);
+        }
         self.observed(policy, decision, None, true);
     }
 
-    fn observed(self, policy: &Policy, decision: &Decision, blame: Option<Blame>, recalled: bool) {
+    fn observed(self, policy: &Policy, decision: &Decision, blame: Option<Blame<'_>>, recalled: bool) {
         let Some(watch) = self.watch else { return };
         let About { request, client } = self.about;
         let took = watch.took(self.clock);
@@ -46,6 +53,7 @@ impl Telling<'_> {
             decision,
             reason: blame.map(|blame| blame.reason),
             element: element.and_then(|at| policy.elements().get(at)),
+            caller: principal.map(Principal::identity).or(blame.and_then(|blame| blame.caller)),
             request,
             client,
             took,

@@ -5,14 +5,14 @@ use crate::{Rejection, RejectionKind, Scheme, policy::Guard};
 pub(super) fn reject(guard: &Guard, reports: &[Report], sent: Scheme) -> Rejection {
     let unavailable = reports.iter().filter_map(|report| match &report.said {
         Said::Unavailable(unavailable) => Some(unavailable),
-        Said::Refused(_) | Said::NotAuthorized => None,
+        Said::Refused(_) | Said::NotAuthorized(_) => None,
     });
     if unavailable.clone().next().is_some() {
         // Any of them may let the request in, so the earliest is worth trying.
         let retry_after = unavailable.filter_map(crate::Unavailable::retry_after).min();
         return Rejection::unavailable(&guard.challenges, retry_after);
     }
-    let authenticated = reports.iter().filter(|report| matches!(report.said, Said::NotAuthorized));
+    let authenticated = reports.iter().filter(|report| matches!(report.said, Said::NotAuthorized(_)));
     if authenticated.clone().next().is_some() {
         let elements = authenticated.filter_map(|report| guard.elements.get(report.element));
         return Rejection::forbidden(

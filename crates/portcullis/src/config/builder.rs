@@ -3,7 +3,7 @@
 use std::{fmt, path::Path, sync::Arc};
 
 use portcullis_core::{
-    BuildError, Clock, IntoProvider, SystemClock,
+    BuildError, Clock, IntoProvider, Observer, SystemClock,
     config::{Reader, Section, Source, Value},
 };
 
@@ -14,6 +14,7 @@ use super::{
     providers::{Factories, Providers, Users},
     service, table,
 };
+use crate::AuditLog;
 
 /// Reads a configuration with providers, a clock or a source of secrets of your own.
 #[derive(Default)]
@@ -22,6 +23,7 @@ pub struct ConfigBuilder {
     factories: Factories,
     pub(super) clock: Option<Arc<dyn Clock>>,
     pub(super) source: Option<Box<dyn Source>>,
+    observers: Vec<Arc<dyn Observer>>,
     #[cfg(feature = "client")]
     hooks: clients::Hooks,
 }
@@ -44,6 +46,12 @@ impl ConfigBuilder {
     /// Another clock than the machine's.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
+        self
+    }
+
+    /// Has `observer` told of every decision of every service, beside those that are told already.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.push(observer);
         self
     }
 
@@ -126,7 +134,11 @@ impl ConfigBuilder {
         if let Some(named) = root.section("providers") {
             providers.read_named(&named);
         }
-        let services = read_services(&root, &providers, &clock);
+        let mut observers = self.observers;
+        if root.section("observability").is_some_and(|section| section.boolean("audit", false)) {
+            observers.push(Arc::new(AuditLog));
+        }
+        let services = read_services(&root, &providers, &clock, &observers);
         let (named, elements) = providers.into_parts();
         #[cfg(feature = "client")]
         let clients = clients::read_all(&root, &self.hooks);
@@ -235,6 +247,7 @@ fn read_services(
     root: &Section<'_>,
     providers: &Providers<'_>,
     clock: &Arc<dyn Clock>,
+    observers: &[Arc<dyn Observer>],
 ) -> Vec<ServiceConfig> {
     let Some(node) = root.node("services") else { return Vec::new() };
     let sections: Vec<(Option<&str>, Section<'_>)> = match node.value() {
@@ -250,7 +263,7 @@ fn read_services(
     };
     let mut services: Vec<ServiceConfig> = Vec::new();
     for (key, section) in &sections {
-        let Some(service) = service::read(section, *key, providers, clock) else { continue };
+        let Some(service) = service::read(section, *key, providers, clock, observers) else { continue };
         let same = |other: &ServiceConfig| {
             other.path().trim_end_matches('/') == service.path().trim_end_matches('/')
         };

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::Method;
 use portcullis_core::{
-    Auth, AuthBuilder, BuildError, Clock, Element, Override, Protocol, RequiredScopes, Resource,
+    Auth, AuthBuilder, BuildError, Clock, Element, Observer, Override, Protocol, RequiredScopes, Resource,
     config::{Section, Value},
 };
 
@@ -67,6 +67,7 @@ pub(super) fn read(
     key: Option<&str>,
     providers: &Providers<'_>,
     clock: &Arc<dyn Clock>,
+    observers: &[Arc<dyn Observer>],
 ) -> Option<ServiceConfig> {
     let path = match key {
         Some(path) => Some(path.to_owned()),
@@ -75,6 +76,9 @@ pub(super) fn read(
     // What is wrong by itself is told at its key and left out of the service, whose rest is then still checked.
     let path = path.filter(|path| works(section, "path", key.is_none(), Auth::builder().path(path)));
     let mut builder = Auth::builder().clock(Arc::clone(clock));
+    for observer in observers {
+        builder = builder.observer(Arc::clone(observer));
+    }
     if let Some(path) = &path {
         builder = builder.path(path);
     }

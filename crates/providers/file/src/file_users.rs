@@ -2,7 +2,8 @@ use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use portcullis_core::{
-    Basic, BoxFuture, BuildError, Context, Credential, Identity, Outcome, Provider, Scheme, Unavailable,
+    Basic, BoxFuture, BuildError, Context, Credential, Identity, Outcome, Provider, QueueState, Scheme,
+    Unavailable,
 };
 
 use crate::{
@@ -184,6 +185,10 @@ impl Provider for FileUsers {
                 _ => refusal::not_basic().into(),
             }
         })
+    }
+
+    fn queues(&self) -> Vec<QueueState> {
+        self.0.verifier.queues()
     }
 }
 

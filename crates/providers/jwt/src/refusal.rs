@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use portcullis_core::{Reason, Refusal};
 pub(crate) use portcullis_core::json::shown;
+use portcullis_core::{Reason, Refusal};
 
 /// Why a token is not accepted, or a text not read as one.
 pub(crate) type Refused<T> = Result<T, Refusal>;

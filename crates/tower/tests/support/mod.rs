@@ -8,7 +8,8 @@ use std::{
 
 use http::{Request, header::AUTHORIZATION};
 use portcullis_core::{
-    Auth, AuthBuilder, BoxFuture, Context, Credential, Identity, Outcome, Provider, Reason, Scheme, Unavailable,
+    Auth, AuthBuilder, BoxFuture, Context, Credential, Identity, Outcome, Provider, Reason, Scheme,
+    Unavailable,
 };
 use tokio::sync::Semaphore;
 

@@ -101,7 +101,10 @@ fn none_is_refused_in_every_spelling_with_and_without_a_signature() {
             assert_eq!(code(&signers[0].1.text(header, "{}"), &keys), "unsupported-algorithm", "{header}");
         }
         // Without the last dot it is no JWS at all.
-        assert_eq!(code(&format!("{}.{}", encode(r#"{"alg":"none"}"#), encode("{}")), &keys), "malformed-token");
+        assert_eq!(
+            code(&format!("{}.{}", encode(r#"{"alg":"none"}"#), encode("{}")), &keys),
+            "malformed-token"
+        );
     }
 }
 

@@ -32,7 +32,10 @@ pub(crate) fn beforehand(username: &str, password: &str) -> Option<Refusal> {
     }
     // Directories drop it when they compare: one user would have many names.
     if username.starts_with(char::is_whitespace) || username.ends_with(char::is_whitespace) {
-        return Some(Refusal::new(Reason::MalformedUsername, "the user name begins or ends with white space"));
+        return Some(Refusal::new(
+            Reason::MalformedUsername,
+            "the user name begins or ends with white space",
+        ));
     }
     // RFC 4513 §5.1.2: "Clients SHOULD disallow an empty password input to a Name/Password Authentication user
     // interface." A server may answer such a bind with success, and so would one that stops at a NUL.
@@ -71,7 +74,9 @@ pub(crate) fn of_bind(verdict: &Verdict) -> Result<Option<Refusal>, Failure> {
             Reason::BindRefused,
             "the directory refuses the bind with 19 (constraint violation): the account is perhaps locked",
         ),
-        32 => Refusal::new(Reason::UnknownUser, "the directory has no such entry any more: 32 (no such object)"),
+        32 => {
+            Refusal::new(Reason::UnknownUser, "the directory has no such entry any more: 32 (no such object)")
+        }
         34 | 50 => Refusal::new(
             Reason::BindRefused,
             format!("the directory refuses the bind with {}", named(verdict.code)),
@@ -92,7 +97,9 @@ pub(crate) fn of_bind(verdict: &Verdict) -> Result<Option<Refusal>, Failure> {
 /// 49, which Active Directory explains by a sub-code.
 fn invalid_credentials(text: &str) -> Refusal {
     match active_directory(text) {
-        None => Refusal::new(Reason::WrongPassword, "the password is not the user's: 49 (invalid credentials)"),
+        None => {
+            Refusal::new(Reason::WrongPassword, "the password is not the user's: 49 (invalid credentials)")
+        }
         Some((sub_code, what)) => {
             let code = match sub_code {
                 "525" => Reason::UnknownUser,
