@@ -36,6 +36,7 @@ mod rejection;
 mod scopes;
 mod secret;
 mod server;
+mod throttle;
 mod shown;
 
 use std::{future::Future, pin::Pin};
@@ -65,6 +66,7 @@ pub use self::{
     scopes::{RequiredScopes, Scopes},
     secret::Secret,
     server::{Probe, ServerState},
+    throttle::{Guess, Held, Throttle},
     shown::Shown,
 };
 
