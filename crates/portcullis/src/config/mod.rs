@@ -33,8 +33,10 @@ mod clients;
 mod credential;
 mod error;
 mod gateway;
+pub(crate) mod keeping;
 mod parse;
 mod providers;
+mod reload;
 mod service;
 mod table;
 #[cfg(test)]
@@ -53,6 +55,7 @@ use portcullis_core::{
 #[cfg(feature = "client")]
 pub use self::clients::ConfiguredClient;
 use self::providers::{Named, Placed};
+pub use self::reload::ReloadConfig;
 pub use self::{
     builder::ConfigBuilder,
     error::ConfigError,
@@ -73,6 +76,10 @@ pub struct Config {
     elements: Placed,
     named: Named,
     asked: Vec<String>,
+    /// What it was made of.
+    pub(crate) keeping: keeping::Keeping,
+    pub(crate) reload: ReloadConfig,
+    pub(crate) users: usize,
 }
 
 impl Config {
@@ -191,6 +198,29 @@ impl Config {
     #[cfg(feature = "axum")]
     pub const fn listener(&self) -> &portcullis_axum::serve::ListenerConfig {
         &self.listener
+    }
+
+    /// The files that it was read from: itself, and every file that it names, each once. A [`Live`](crate::Live)
+    /// configuration looks at these for changes.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        let contents = self.keeping.contents();
+        let path = |noted: &keeping::Noted| match noted {
+            keeping::Noted::Text(path) | keeping::Noted::Opened(path) | keeping::Noted::Secret(path) => {
+                Some(path.clone())
+            }
+            keeping::Noted::Variable(_) => None,
+        };
+        let mut files: Vec<PathBuf> = contents.keys().filter_map(path).collect();
+        files.sort_unstable();
+        files.dedup();
+        files
+    }
+
+    /// When its files are looked at for changes.
+    #[must_use]
+    pub const fn reload(&self) -> ReloadConfig {
+        self.reload
     }
 
     /// What works and should be known, such as clear-text passwords. Logged once when it is read.
