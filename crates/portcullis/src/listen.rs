@@ -53,6 +53,7 @@ impl Follow for Following {
     fn prepare<'a>(&'a self, config: &'a Arc<Config>) -> BoxFuture<'a, Result<Commit, BuildError>> {
         let (handle, config) = (self.0.clone(), Arc::clone(config));
         let commit: Commit = Box::new(move || {
+            handle.watching(config.services().iter().flat_map(|service| service.auth().providers()));
             for key in handle.reconfigure(config.listener()) {
                 tracing::warn!(target: "portcullis::reload", key, "the new value takes effect at the next start");
             }

@@ -54,13 +54,14 @@ impl Listener {
             Some(address) => Some(bind(address).await?),
             None => None,
         };
-        let (handle, settings) = ListenerHandle::new(config);
+        let servers = Watched::default();
+        let (handle, settings) = ListenerHandle::new(config, servers.clone());
         let shared = Arc::new(Shared { settings, metrics: Arc::new(Metrics::default()) });
-        Ok(Self { service, address, admin, shared, handle, servers: Watched::default() })
+        Ok(Self { service, address, admin, shared, handle, servers })
     }
 
     /// Has the admin endpoint's metrics show the servers that these providers depend on, as they were last seen.
-    pub fn watching(mut self, providers: impl IntoIterator<Item = Arc<dyn Provider>>) -> Self {
+    pub fn watching(self, providers: impl IntoIterator<Item = Arc<dyn Provider>>) -> Self {
         self.servers.add(providers);
         self
     }

@@ -2,11 +2,12 @@
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
+use portcullis_core::Provider;
 use portcullis_keys::ClientCheck;
 use rustls::ServerConfig;
 use tokio::sync::watch;
 
-use super::{ClientCertificate, ListenerConfig, TrustedProxies, config::Limits};
+use super::{ClientCertificate, ListenerConfig, TrustedProxies, config::Limits, servers::Watched};
 
 /// TLS, and what judges by it the clients that are connected already.
 pub(super) struct Tls {
@@ -38,12 +39,18 @@ pub struct ListenerHandle {
     settings: Arc<watch::Sender<Arc<Settings>>>,
     /// What was asked for at the start.
     bound: ListenerConfig,
+    servers: Watched,
 }
 
 impl ListenerHandle {
-    pub(super) fn new(config: &ListenerConfig) -> (Self, watch::Receiver<Arc<Settings>>) {
+    pub(super) fn new(config: &ListenerConfig, servers: Watched) -> (Self, watch::Receiver<Arc<Settings>>) {
         let (settings, receiver) = watch::channel(Arc::new(Settings::of(config)));
-        (Self { settings: Arc::new(settings), bound: config.clone() }, receiver)
+        (Self { settings: Arc::new(settings), bound: config.clone(), servers }, receiver)
+    }
+
+    /// Has the admin endpoint's metrics show the servers of these providers instead of those before.
+    pub fn watching(&self, providers: impl IntoIterator<Item = Arc<dyn Provider>>) {
+        self.servers.replace(providers);
     }
 
     /// Has new connections go by `config`: its keys, certificates, trusted client authorities, time-outs and sizes. TLS

@@ -26,6 +26,7 @@ use crate::serve::{
     connection::Shared,
     metrics::Metrics,
     reconfigure::ListenerHandle,
+    servers::Watched,
 };
 
 pub(super) type Incomer = io::Result<(DuplexStream, SocketAddr)>;
@@ -57,7 +58,7 @@ impl Server {
         let (door, incomers) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let metrics = Arc::new(Metrics::default());
-        let (handle, settings) = ListenerHandle::new(&config);
+        let (handle, settings) = ListenerHandle::new(&config, Watched::default());
         let shared = Arc::new(Shared { settings, metrics: metrics.clone() });
         let stop_signal = async move { drop(stopped.await) };
         let task = tokio::spawn(run(Channel(incomers), app, shared, stop_signal, std::future::pending()));
