@@ -59,12 +59,12 @@ fn is_unchanged(principal: &Principal, policy: &Policy) -> bool {
 /// Whether a store has the record by which the caller was let in, unchanged but for scopes.
 fn is_vouched_for(principal: &Principal, policy: &Policy) -> bool {
     let known = principal.identity();
-    let Some(before) = principal.element().and_then(|element| element.provider().vouch(known)) else {
+    let Some(before) = principal.element().and_then(|element| contain::vouch(element, known)) else {
         return false;
     };
     let mut elements = policy.elements().iter().filter(|element| element.scheme() == principal.scheme());
     elements.any(|element| {
-        let now = element.provider().vouch(known);
+        let now = contain::vouch(element, known);
         now.is_some_and(|now| {
             now.record == before.record
                 && element.scopes().satisfied_by(now.identity.scopes())

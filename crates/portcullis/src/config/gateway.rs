@@ -21,6 +21,9 @@ pub struct GatewayConfig {
     pub forward_credential: Option<bool>,
     /// Which origins' scripts may read the answers.
     pub cors: Option<CorsConfig>,
+    /// Whether who guesses is slowed down by [`Config::throttle`](crate::Config::throttle): the service says nothing of
+    /// `throttle`.
+    pub usual_throttle: bool,
 }
 
 /// Where the gateway's answer comes from.
@@ -81,7 +84,8 @@ impl GatewayConfig {
             _ => PathMatching::Strict,
         };
         let cors = section.section("cors").map(|cors| read_cors(&cors));
-        Self { answer: read_answer(section, now), path_matching, forward_credential, cors }
+        let usual_throttle = !section.has("throttle");
+        Self { answer: read_answer(section, now), path_matching, forward_credential, cors, usual_throttle }
     }
 }
 

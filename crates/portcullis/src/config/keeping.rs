@@ -18,7 +18,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
-use portcullis_core::config::{Reader, Source, Table, Value};
+use portcullis_core::{
+    Provider, Throttle,
+    config::{Reader, Source, Table, Value},
+};
 use portcullis_keys::MAX_FILE_BYTES;
 use zeroize::Zeroizing;
 
@@ -37,6 +40,10 @@ struct Inner {
     /// What this one has.
     built: Vec<(Digest, Arc<dyn Any + Send + Sync>)>,
     kept: usize,
+    /// The providers that were kept.
+    providers: Vec<Arc<dyn Provider>>,
+    /// What guessers have tried so far.
+    throttle: Throttle,
 }
 
 /// Something outside the text that a configuration depends on.
@@ -59,10 +66,12 @@ impl Keeping {
     /// For a configuration that follows this one.
     pub(crate) fn following(&self) -> Self {
         let mut earlier: HashMap<_, VecDeque<_>> = HashMap::new();
-        for (definition, built) in &self.lock().built {
+        let inner = self.lock();
+        for (definition, built) in &inner.built {
             earlier.entry(*definition).or_default().push_back(Arc::clone(built));
         }
-        Self(Arc::new(Mutex::new(Inner { earlier, ..Inner::default() })))
+        let throttle = inner.throttle.clone();
+        Self(Arc::new(Mutex::new(Inner { earlier, throttle, ..Inner::default() })))
     }
 
     /// The one that was plugged into the reader of a section.
@@ -106,6 +115,31 @@ impl Keeping {
         let kept = kept.unwrap_or(built);
         inner.built.push((definition, Arc::new(kept.clone())));
         kept
+    }
+
+    /// What slows down who guesses: one for all services, and for all versions of them.
+    pub(crate) fn throttle(&self) -> Throttle {
+        self.lock().throttle.clone()
+    }
+
+    /// The same for a provider, of which is known afterwards whether it was kept.
+    pub(crate) fn keep_provider(
+        &self,
+        name: &str,
+        table: &Table,
+        mark: usize,
+        built: Arc<dyn Provider>,
+    ) -> Arc<dyn Provider> {
+        let provider = self.keep(name, &[table], mark, Arc::clone(&built));
+        if !Arc::ptr_eq(&provider, &built) {
+            self.lock().providers.push(Arc::clone(&provider));
+        }
+        provider
+    }
+
+    /// Whether an earlier configuration had this provider.
+    pub(crate) fn has_kept(&self, provider: &Arc<dyn Provider>) -> bool {
+        self.lock().providers.iter().any(|kept| Arc::ptr_eq(kept, provider))
     }
 
     /// Lets go of what nothing was kept of.

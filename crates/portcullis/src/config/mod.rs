@@ -39,6 +39,7 @@ mod providers;
 mod reload;
 mod service;
 mod table;
+mod throttle;
 #[cfg(test)]
 mod tests;
 
@@ -48,7 +49,7 @@ use std::{
 };
 
 use portcullis_core::{
-    Element, Provider,
+    Element, Provider, Throttle,
     config::{Problem, Warning},
 };
 
@@ -192,6 +193,13 @@ impl Config {
     #[must_use]
     pub fn known_keys(&self) -> &[String] {
         &self.asked
+    }
+
+    /// What slows down who guesses, by its usual limits, for a service that says nothing of `throttle`. What is counted is
+    /// counted together with all services that have one; a configuration that replaces this one goes on counting.
+    #[must_use]
+    pub fn throttle(&self) -> Throttle {
+        self.keeping.throttle()
     }
 
     /// The listener.
