@@ -3,7 +3,8 @@
 use std::{borrow::Cow, error::Error, fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use crate::{
-    BoxFuture, BuildError, Clock, Credential, Identity, Probe, QueueState, Reason, Scheme, ServerState,
+    BoxFuture, BuildError, Clock, Credential, Guess, Identity, Probe, QueueState, Reason, Scheme,
+    ServerState, throttle::Attempted,
 };
 
 /// Tells whether a credential is right, and whose it is.
@@ -77,10 +78,35 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Whom it knows today by the name of `identity`, for connections that were opened with a password: the password is
+    /// kept nowhere, and when the configuration changes its new provider is asked whether the user still is who it was.
+    ///
+    /// `None`, the default, vouches for nobody: such connections end when their provider is replaced. Asked seldom; it
+    /// must not block.
+    fn vouch(&self, _identity: &Identity) -> Option<Vouch> {
+        None
+    }
+
     /// Whether a credential that it knows may be revoked at its server before it expires, so that asking again
     /// while a connection is open makes sense.
     fn can_revoke(&self) -> bool {
         false
+    }
+}
+
+/// Whom a provider knows by some name, see [`Provider::vouch`].
+#[derive(Clone, Debug)]
+pub struct Vouch {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) record: [u8; 32],
+}
+
+impl Vouch {
+    /// This identity; `record` is the same, in providers of all versions within one process, exactly where the same
+    /// credential is right. It must not tell the credential: make it with a keyed function.
+    #[must_use]
+    pub const fn new(identity: Arc<Identity>, record: [u8; 32]) -> Self {
+        Self { identity, record }
     }
 }
 
@@ -122,6 +148,7 @@ pub struct Context<'a> {
     client: Option<IpAddr>,
     explain: Option<Contact>,
     afresh: bool,
+    attempted: Option<Attempted<'a>>,
 }
 
 /// Whether an explanation may ask servers.
@@ -138,7 +165,7 @@ impl<'a> Context<'a> {
     /// A context for calling a provider directly.
     #[must_use]
     pub const fn new(clock: &'a Arc<dyn Clock>) -> Self {
-        Self { clock, client: None, explain: None, afresh: false }
+        Self { clock, client: None, explain: None, afresh: false, attempted: None }
     }
 
     /// The same with the caller's address.
@@ -160,6 +187,29 @@ impl<'a> Context<'a> {
     pub const fn afresh(mut self) -> Self {
         self.afresh = true;
         self
+    }
+
+    /// The same for a question that the throttle of the service has permitted.
+    pub(crate) const fn attempted(mut self, attempted: Attempted<'a>) -> Self {
+        self.attempted = Some(attempted);
+        self
+    }
+
+    /// Of a password: the guess that it may be. For providers that learn only on the way which account is meant, and would
+    /// hold the password against it then: see [`Guess::at`].
+    #[must_use]
+    pub fn guess(&self) -> Guess {
+        self.attempted.map_or(Guess::untold(), Attempted::guess)
+    }
+
+    /// Says that a server is about to be asked about this very credential, which was not remembered. A credential that is
+    /// then refused counts for the caller's address, where the service has a throttle.
+    ///
+    /// # Errors
+    ///
+    /// With the provider's answer, where there were too many such refusals: the caller is then answered with 429.
+    pub fn permit_call(&self) -> Result<(), Unavailable> {
+        self.attempted.map_or(Ok(()), Attempted::permit_call)
     }
 
     /// Whether an answer may come from a cache. False while a decision is being explained, and where it is asked

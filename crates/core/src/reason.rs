@@ -281,6 +281,7 @@ impl From<RejectionKind> for Reason {
             RejectionKind::NotLookedAt => Self::NotLookedAt,
             RejectionKind::Refused => Self::Other,
             RejectionKind::InsufficientScope => Self::InsufficientScope,
+            RejectionKind::TooManyAttempts => Self::TooManyAttempts,
             RejectionKind::Unavailable => Self::Unavailable,
             RejectionKind::AmbiguousPath => Self::AmbiguousPath,
             RejectionKind::NotMounted => Self::NotMounted,

@@ -258,12 +258,14 @@ mod config;
 mod listen;
 #[cfg(feature = "metrics")]
 pub mod metrics;
+#[cfg(feature = "config")]
+mod reload;
 
 pub use portcullis_core::{
     Admission, Auth, AuthBuilder, Basic, Bearer, BoxFuture, BuildError, Clock, Contact, Context, Credential,
     CredentialError, CredentialErrorKind, CredentialSources, Deciding, Decision, Element, ElementReport,
-    Ended, Expired, Explanation, Identity, IntoProvider, Lease, Looked, Observer, OfferedProtocols, Outcome,
-    Override, Policy, Principal, Probe, Protocol, Provider, QueueState, Reason, Refusal, Rejection,
+    Ended, Expired, Explanation, Identity, IntoProvider, Lease, LiveAuth, Looked, Observer, OfferedProtocols,
+    Outcome, Override, Policy, Principal, Probe, Protocol, Provider, QueueState, Reason, Refusal, Rejection,
     RejectionKind, RequestHead, RequiredScopes, Resource, ResourceView, Scheme, Scopes, Secret, ServerState,
     Step, SystemClock, TokenError, TokenSource, Unavailable, UnixTime, authenticate_header, authorize,
 };
@@ -282,11 +284,13 @@ pub use portcullis_core::config as section;
 pub use self::config::ConfiguredClient;
 #[cfg(feature = "config")]
 pub use self::config::{
-    Answer, Config, ConfigBuilder, ConfigError, CorsConfig, GatewayConfig, PathMatching, ServiceConfig,
-    Upstream,
+    Answer, Config, ConfigBuilder, ConfigError, CorsConfig, GatewayConfig, PathMatching, ReloadConfig,
+    ServiceConfig, Upstream,
 };
 #[cfg(all(feature = "config", feature = "axum"))]
-pub use self::listen::serve;
+pub use self::listen::{serve, serve_live};
+#[cfg(feature = "config")]
+pub use self::reload::{Commit, Follow, Live, LiveService, ReloadState, Reloaded};
 #[cfg(feature = "axum")]
 pub use portcullis_axum::*;
 #[cfg(feature = "file")]

@@ -2,31 +2,45 @@
 
 use std::{
     fmt::{self, Write as _},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use portcullis_core::{Provider, ServerState};
 
 use super::metrics::family;
 
-/// Providers whose servers are shown.
+/// Providers whose servers are shown. Clones are one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Watched(Vec<Arc<dyn Provider>>);
+pub(super) struct Watched(Arc<Mutex<Vec<Arc<dyn Provider>>>>);
 
 impl Watched {
-    pub(super) fn add(&mut self, providers: impl IntoIterator<Item = Arc<dyn Provider>>) {
+    pub(super) fn add(&self, providers: impl IntoIterator<Item = Arc<dyn Provider>>) {
+        let mut all = self.lock();
         for provider in providers {
-            if !self.0.iter().any(|known| Arc::ptr_eq(known, &provider)) {
-                self.0.push(provider);
+            if !all.iter().any(|known| Arc::ptr_eq(known, &provider)) {
+                all.push(provider);
             }
         }
+    }
+
+    /// Shows these instead.
+    pub(super) fn replace(&self, providers: impl IntoIterator<Item = Arc<dyn Provider>>) {
+        let next = Self::default();
+        next.add(providers);
+        let next = std::mem::take(&mut *next.lock());
+        *self.lock() = next;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<dyn Provider>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The text format of Prometheus, version 0.0.4; nothing where there is no server.
     pub(super) fn render(&self, text: &mut String) {
         // Prometheus refuses a whole page that has a series twice.
+        let providers = self.lock().clone();
         let servers =
-            ServerState::each_once(self.0.iter().flat_map(|provider| provider.servers_or_panicked()));
+            ServerState::each_once(providers.iter().flat_map(|provider| provider.servers_or_panicked()));
         for (at, (name, help)) in ServerState::METRICS.into_iter().enumerate() {
             let number = |state: &ServerState| state.numbers().get(at).copied().flatten();
             let mut numbers = servers.iter().filter_map(|state| Some((state, number(state)?))).peekable();
@@ -89,7 +103,7 @@ mod tests {
     }
 
     fn rendered(providers: Vec<Vec<ServerState>>) -> String {
-        let mut watched = Watched::default();
+        let watched = Watched::default();
         watched.add(providers.into_iter().map(|states| Arc::new(Needs(states)) as Arc<dyn Provider>));
         let mut text = String::new();
         watched.render(&mut text);
@@ -134,8 +148,8 @@ mod tests {
     fn without_servers_nothing_is_shown_and_a_provider_counts_once() {
         assert_eq!(rendered(vec![Vec::new()]), "");
         let one: Arc<dyn Provider> = Arc::new(Needs(Vec::new()));
-        let mut watched = Watched::default();
+        let watched = Watched::default();
         watched.add([Arc::clone(&one), one]);
-        assert_eq!(watched.0.len(), 1);
+        assert_eq!(watched.lock().len(), 1);
     }
 }

@@ -45,6 +45,7 @@ pub async fn authenticate_header(
         clock,
         not_remembered: false,
         observer: None,
+        throttle: None,
     };
     let decision = match chain::decide(&policy, subject) {
         Step::Ready(decision) => decision,

@@ -15,7 +15,7 @@ use std::{
 
 use crate::{
     BoxFuture, BuildError, Context, Credential, Element, Identity, Observer, Outcome, Probe, Provider,
-    QueueState, Reason, ServerState, Unavailable,
+    QueueState, Reason, ServerState, Unavailable, Vouch,
 };
 
 const PANICKED: &str = "the provider panicked";
@@ -34,6 +34,14 @@ pub(crate) fn try_authenticate(
 pub(crate) fn recall(element: &Element, text: &[u8], cx: &Context<'_>) -> Option<Arc<Identity>> {
     catch(|| element.provider().recall(text, cx)).unwrap_or_else(|()| {
         broken(element, "recall");
+        None
+    })
+}
+
+/// Whom an element knows by the name of `identity`. Nobody, where it panics.
+pub(crate) fn vouch(element: &Element, identity: &Identity) -> Option<Vouch> {
+    catch(|| element.provider().vouch(identity)).unwrap_or_else(|()| {
+        broken(element, "vouch");
         None
     })
 }

@@ -12,6 +12,7 @@ use http::{HeaderMap, Method, header::AUTHORIZATION};
 
 use super::{
     contain::{self, Asking},
+    guess::Guessing,
     log::About,
     recall::recall,
     span,
@@ -22,7 +23,8 @@ use super::{
 use crate::{
     Admission, Authorization, BoxFuture, Clock, Context, Credential, CredentialError, CredentialErrorKind,
     CredentialSources, Element, Observer, Policy, Principal, Reason, Rejection, RejectionKind, Scheme,
-    Secret, Unavailable, credential::websocket, lease::Again, observe::Watch, policy::Guard,
+    Secret, Throttle, Unavailable, credential::websocket, lease::Again, observe::Watch, policy::Guard,
+    throttle::Attempt,
 };
 
 /// How a request was let in, or why it was not.
@@ -75,6 +77,7 @@ pub(crate) struct Subject<'a> {
     /// That no element remembers the credential was found out before.
     pub(crate) not_remembered: bool,
     pub(crate) observer: Option<&'a Arc<dyn Observer>>,
+    pub(crate) throttle: Option<&'a Throttle>,
 }
 
 impl<'a> Subject<'a> {
@@ -163,10 +166,15 @@ fn decide_plainly(policy: &Policy, subject: Subject<'_>) -> Step {
         }
         Err(error) => return ready(Err(malformed(guard, error).answering(subject.method())), &[]),
     };
+    let guessing = match Guessing::begin(&subject, guard, &credential) {
+        Ok(guessing) => guessing,
+        Err(rejection) => return ready(Err(rejection.answering(subject.method())), &[]),
+    };
     let mut walk = Walk::watched(watch.clone());
     let cx = Context::new(subject.clock).with_client(subject.about.client);
-    match walk.advance(policy, guard, &credential, &cx) {
+    match walk.advance(policy, guard, &credential, &cx, guessing.attempt()) {
         Stand::Admitted(principal) => {
+            guessing.settle(guard, Some(walk.next), &walk.reports);
             let again = subject
                 .revalidate()
                 .and_then(|when| when.of(guard.elements.get(walk.next), Some(&principal), &credential));
@@ -174,6 +182,7 @@ fn decide_plainly(policy: &Policy, subject: Subject<'_>) -> Step {
             ready(Ok(Admission::authenticated(principal).asking_again(again)), &walk.reports)
         }
         Stand::Exhausted => {
+            guessing.settle(guard, None, &walk.reports);
             let rejection = verdict::reject(guard, &walk.reports, credential.scheme());
             ready(Err(rejection.answering(subject.method())), &walk.reports)
         }
@@ -185,7 +194,12 @@ fn decide_plainly(policy: &Policy, subject: Subject<'_>) -> Step {
             let method = subject.method().clone();
             let path = subject.about.request.map(|(_, path)| Box::<str>::from(path));
             Step::Wait(Deciding(Box::pin(async move {
-                let decision = within(timeout, &clock, &policy, &mut walk, &credential, client).await;
+                let attempt = guessing.attempt();
+                let decision =
+                    within(timeout, &clock, &policy, &mut walk, &credential, client, attempt).await;
+                if let Some(guard) = policy.guard() {
+                    guessing.settle(guard, decision.is_ok().then_some(walk.next), &walk.reports);
+                }
                 let decision = decision.map(|admission| {
                     let element = policy.guard().and_then(|guard| guard.elements.get(walk.next));
                     let again =
@@ -232,17 +246,19 @@ async fn within(
     walk: &mut Walk,
     credential: &Credential<'_>,
     client: Option<IpAddr>,
+    attempt: Option<&Attempt>,
 ) -> Decision {
     let Some(guard) = policy.guard() else { return Ok(Admission::public(policy)) };
     let cx = Context::new(clock).with_client(client);
     let mut alarm = clock.sleep(timeout);
     loop {
-        let element = match walk.advance(policy, guard, credential, &cx) {
+        let element = match walk.advance(policy, guard, credential, &cx, attempt) {
             Stand::Admitted(principal) => return Ok(Admission::authenticated(principal)),
             Stand::Exhausted => return Err(verdict::reject(guard, &walk.reports, credential.scheme())),
             Stand::Waiting(element) => element,
         };
         let since = walk.now(clock);
+        let cx = cx.asking(element, attempt);
         let mut answer = Asking::new(element, credential, &cx);
         let outcome = poll_fn(|task| match answer.poll(task) {
             Poll::Ready(outcome) => Poll::Ready(Some(outcome)),

@@ -11,6 +11,7 @@ mod blame;
 pub(crate) mod contain;
 mod deciding;
 mod explain;
+mod guess;
 mod log;
 mod recall;
 mod span;

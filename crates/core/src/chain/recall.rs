@@ -43,6 +43,10 @@ pub(super) fn recall(policy: &Policy, guard: &Guard, subject: &Subject<'_>) -> O
     }
     let (scheme, text, value) = header::unread(subject.headers, subject.max_credential_bytes)?;
     let (at, element) = guard.elements.iter().enumerate().find(|(_, element)| element.scheme() == scheme)?;
+    // Before a throttle has permitted it, no password is held against anything.
+    if scheme == Scheme::Basic && subject.throttle.is_some() {
+        return None;
+    }
     let cx = Context::new(subject.clock).with_client(subject.about.client);
     let identity = contain::recall(element, text, &cx)?;
     if !element.scopes().satisfied_by(identity.scopes()) {

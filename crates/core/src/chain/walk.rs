@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use super::contain;
 use crate::{
     Answer, Asked, Clock, Context, Credential, Element, Identity, Outcome, Policy, Principal, Refusal,
-    Unavailable, observe::Watch, policy::Guard,
+    Unavailable, observe::Watch, policy::Guard, throttle::Attempt,
 };
 
 /// What one element said, where it did not let the request in.
@@ -78,12 +78,13 @@ impl Walk {
         guard: &'g Guard,
         credential: &Credential<'_>,
         cx: &Context<'_>,
+        attempt: Option<&Attempt>,
     ) -> Stand<'g> {
         let scheme = credential.scheme();
         while let Some(element) = guard.elements.get(self.next) {
             if element.scheme() == scheme {
                 let since = self.now(cx.clock());
-                match contain::try_authenticate(element, credential, cx) {
+                match contain::try_authenticate(element, credential, &cx.asking(element, attempt)) {
                     None => return Stand::Waiting(element),
                     Some(outcome) => {
                         let took = Took::at_once(since, cx.clock());

@@ -4,13 +4,15 @@ use std::{fmt, path::Path, sync::Arc};
 
 use portcullis_core::{
     BuildError, Clock, IntoProvider, Observer, SystemClock,
-    config::{Reader, Section, Source, Value},
+    config::{Node, Reader, Section, Source, Table, Value},
 };
 
 #[cfg(feature = "client")]
 use super::clients;
 use super::{
-    Config, ConfigError, ServiceConfig, parse,
+    Config, ConfigError, ReloadConfig, ServiceConfig,
+    keeping::{Keeping, Noted},
+    parse,
     providers::{Factories, Providers, Users},
     service, table,
 };
@@ -21,9 +23,10 @@ use crate::AuditLog;
 #[must_use]
 pub struct ConfigBuilder {
     factories: Factories,
-    pub(super) clock: Option<Arc<dyn Clock>>,
-    pub(super) source: Option<Box<dyn Source>>,
+    pub(crate) clock: Option<Arc<dyn Clock>>,
+    pub(crate) source: Option<Box<dyn Source>>,
     observers: Vec<Arc<dyn Observer>>,
+    pub(crate) keeping: Keeping,
     #[cfg(feature = "client")]
     hooks: clients::Hooks,
 }
@@ -101,7 +104,9 @@ impl ConfigBuilder {
     /// With everything that is wrong.
     pub fn load(self, path: impl AsRef<Path>) -> Result<Config, ConfigError> {
         let path = path.as_ref();
-        let text = table::read_text(path)?;
+        let text = table::read_text(path);
+        self.keeping.note(Noted::Text(path.to_owned()), text.as_deref().ok().map(str::as_bytes));
+        let text = text?;
         let base = path.parent().unwrap_or(Path::new(""));
         self.read(&text, base, Some(path))
     }
@@ -122,7 +127,8 @@ impl ConfigBuilder {
             return Err(ConfigError::new(file, syntax));
         }
         let clock: Arc<dyn Clock> = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
-        let reader = reader(self.source, base, &clock);
+        let keeping = self.keeping;
+        let reader = reader(Some(Box::new(keeping.watch(self.source))), base, &clock).plug(keeping.clone());
         #[cfg(feature = "client")]
         let reader = self.hooks.plug(reader);
         let root = reader.section(&table, "");
@@ -130,7 +136,9 @@ impl ConfigBuilder {
             "scopes",
             "`scopes` is a key of an element of `auth`, of a resource, or of a user",
         );
-        let mut providers = Providers::new(&self.factories, read_users(&root));
+        let (users, user_count) = read_users(&root);
+        let reload = ReloadConfig::read(root.section("reload").as_ref());
+        let mut providers = Providers::new(&self.factories, users);
         if let Some(named) = root.section("providers") {
             providers.read_named(&named);
         }
@@ -150,8 +158,7 @@ impl ConfigBuilder {
             );
         }
         #[cfg(feature = "axum")]
-        let listener =
-            portcullis_axum::serve::ListenerConfig::read_at(root.section("listener").as_ref(), clock.now());
+        let listener = read_listener(root.section("listener").as_ref(), &keeping, &clock);
         #[cfg(not(feature = "axum"))]
         if root.node("listener").is_some() {
             root.problem(
@@ -169,6 +176,7 @@ impl ConfigBuilder {
         if !problems.is_empty() {
             return Err(ConfigError::new(file, problems));
         }
+        keeping.forget_earlier();
         let name = file.map(|file| format!("{}:", file.display())).unwrap_or_default();
         for warning in &warnings {
             tracing::warn!(target: "portcullis", "{name}{warning}");
@@ -184,6 +192,9 @@ impl ConfigBuilder {
             elements,
             named,
             asked,
+            keeping,
+            reload,
+            users: user_count,
         })
     }
 }
@@ -206,7 +217,8 @@ pub(super) fn reader(source: Option<Box<dyn Source>>, base: &Path, clock: &Arc<d
 }
 
 /// The users of the seeds' two tables, as one store.
-fn read_users(root: &Section<'_>) -> Users {
+fn read_users(root: &Section<'_>) -> (Users, usize) {
+    let mark = Keeping::of(root.reader()).map_or(0, Keeping::mark);
     let ballerina = root.section("ballerina");
     let inner = ballerina.as_ref().and_then(|section| section.section("auth"));
     let own = root.section("auth");
@@ -215,9 +227,34 @@ fn read_users(root: &Section<'_>) -> Users {
         sections.extend(table.sections("users").unwrap_or_default());
     }
     if sections.is_empty() {
-        return if root.failed() { Users::Wrong } else { Users::Absent };
+        return (if root.failed() { Users::Wrong } else { Users::Absent }, 0);
     }
-    store(root, sections)
+    let count = sections.len();
+    let tables: Vec<&Table> = [&own, &inner].into_iter().flatten().map(Section::table).collect();
+    let users = match (store(root, sections), Keeping::of(root.reader())) {
+        (Users::Store(store), Some(keeping)) => Users::Store(keeping.keep("users", &tables, mark, store)),
+        (users, _) => users,
+    };
+    (users, count)
+}
+
+/// The listener, with the TLS of the configuration before where nothing of it changed.
+#[cfg(feature = "axum")]
+fn read_listener(
+    section: Option<&Section<'_>>,
+    keeping: &Keeping,
+    clock: &Arc<dyn Clock>,
+) -> Option<portcullis_axum::serve::ListenerConfig> {
+    let mark = keeping.mark();
+    let listener = portcullis_axum::serve::ListenerConfig::read_at(section, clock.now())?;
+    let Some(section) = section else { return Some(listener) };
+    match section.table().get("secureSocket").map(Node::value) {
+        Some(Value::Table(table)) => {
+            let kept = keeping.keep("listener", &[table], mark, listener.clone());
+            Some(listener.keeping_tls_of(&kept))
+        }
+        _ => Some(listener),
+    }
 }
 
 #[cfg(feature = "file")]

@@ -5,6 +5,7 @@ mod coalescing;
 mod configuration;
 mod outages;
 mod secrets;
+mod throttled;
 
 use std::sync::Arc;
 
