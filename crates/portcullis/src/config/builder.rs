@@ -26,6 +26,8 @@ pub struct ConfigBuilder {
     pub(crate) clock: Option<Arc<dyn Clock>>,
     pub(crate) source: Option<Box<dyn Source>>,
     observers: Vec<Arc<dyn Observer>>,
+    #[cfg(all(feature = "axum", feature = "metrics"))]
+    admin_metrics: Option<Arc<crate::metrics::AuthMetrics>>,
     pub(crate) keeping: Keeping,
     #[cfg(feature = "client")]
     hooks: clients::Hooks,
@@ -55,6 +57,14 @@ impl ConfigBuilder {
     /// Has `observer` told of every decision of every service, beside those that are told already.
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observers.push(observer);
+        self
+    }
+
+    /// The same for numbers that the admin address shows: where the configuration has none (`listener.admin`), nothing is
+    /// counted.
+    #[cfg(all(feature = "axum", feature = "metrics"))]
+    pub fn admin_metrics(mut self, metrics: Arc<crate::metrics::AuthMetrics>) -> Self {
+        self.admin_metrics = Some(metrics);
         self
     }
 
@@ -143,6 +153,12 @@ impl ConfigBuilder {
             providers.read_named(&named);
         }
         let mut observers = self.observers;
+        #[cfg(all(feature = "axum", feature = "metrics"))]
+        if let Some(metrics) = self.admin_metrics
+            && root.section("listener").is_some_and(|section| section.has("admin"))
+        {
+            observers.push(metrics);
+        }
         if root.section("observability").is_some_and(|section| section.boolean("audit", false)) {
             observers.push(Arc::new(AuditLog));
         }
