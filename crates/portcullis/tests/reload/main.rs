@@ -10,6 +10,7 @@
 
 mod files;
 mod kept;
+mod leases;
 mod load;
 mod outcomes;
 mod router;
