@@ -13,14 +13,14 @@ use portcullis_testing::ManualClock;
 use super::{ALICE, BOB, Folder, basic, users};
 
 /// What a request for `path` is let in with, as a layer attaches it.
-async fn admitted(foo: &LiveAuth, path: &str, authorization: &str) -> Admission {
+async fn admitted(service: &LiveAuth, path: &str, authorization: &str) -> Admission {
     let mut headers = HeaderMap::new();
     if !authorization.is_empty() {
         headers.insert("authorization", authorization.parse().unwrap());
     }
     let head = RequestHead::new(&Method::GET, path, &headers);
-    let standing = foo.standing(&foo.now(), &head, None);
-    let auth = foo.now().clone();
+    let standing = service.standing(&service.now(), &head, None);
+    let auth = service.now().clone();
     auth.decided(&head).await.unwrap().standing_on(standing)
 }
 
@@ -28,8 +28,8 @@ async fn admitted(foo: &LiveAuth, path: &str, authorization: &str) -> Admission 
 struct Open(Pin<Box<dyn Future<Output = Ended>>>);
 
 impl Open {
-    async fn by(foo: &LiveAuth, path: &str, authorization: &str) -> Self {
-        Self(Box::pin(admitted(foo, path, authorization).await.lease().ended()))
+    async fn by(service: &LiveAuth, path: &str, authorization: &str) -> Self {
+        Self(Box::pin(admitted(service, path, authorization).await.lease().ended()))
     }
 
     /// `None` where it stays.
@@ -44,8 +44,8 @@ impl Open {
 async fn followed(text: &str) -> (Folder, Live, LiveAuth) {
     let folder = Folder::new(text);
     let live = folder.live();
-    let foo = live.service("/foo").unwrap().build().await.unwrap();
-    (folder, live, foo)
+    let service = live.service("/foo").unwrap().build().await.unwrap();
+    (folder, live, service)
 }
 
 #[tokio::test]
