@@ -22,7 +22,7 @@ use axum::{
 };
 use http::{Method, StatusCode, Uri};
 use portcullis_axum::{AuthLayer, Caller, ClientAddr, Resource};
-use portcullis_core::{Auth, AuthBuilder};
+use portcullis_core::AuthBuilder;
 use support::{Log, hello, request};
 use tower::{Layer, Service, ServiceExt, service_fn};
 

@@ -216,7 +216,7 @@ where
         }
     }
 
-    /// Guards every route, and makes a `Router` of it. `auth` is an `&Auth`, or a [`LiveAuth`]: the policies of all routes
+    /// Guards every route, and makes a `Router` of it. `auth` is an [`Auth`](portcullis_core::Auth), or a [`LiveAuth`]: the policies of all routes
     /// are then settled anew for each version, and a version that does not fit the routes is refused as a whole.
     ///
     /// # Errors
@@ -229,7 +229,10 @@ where
     ///
     /// As `Router` does, where routes overlap or a path cannot be read.
     #[track_caller]
-    pub fn guard(self, auth: impl Into<LiveAuth>) -> Result<Router<S>, BuildError> {
+    pub fn guard<A>(self, auth: &A) -> Result<Router<S>, BuildError>
+    where
+        for<'a> &'a A: Into<LiveAuth>,
+    {
         self.guard_with(&AuthLayer::new(auth))
     }
 

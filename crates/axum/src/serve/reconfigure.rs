@@ -63,6 +63,7 @@ impl ListenerHandle {
     /// - those whose peer became a trusted proxy, or is none any more: the same, and WebSockets stay open.
     ///
     /// What comes back are the keys of which another value was found that takes effect at the next start only.
+    #[expect(clippy::must_use_candidate, reason = "it is done, whoever wants to know the rest")]
     pub fn reconfigure(&self, config: &ListenerConfig) -> Vec<&'static str> {
         let bound = &self.bound;
         let mut settings = Settings::of(config);

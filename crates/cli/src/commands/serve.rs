@@ -34,6 +34,8 @@ pub(super) const LOG: &str = "info";
 
 const LOG_TARGET: &str = "portcullis::serve";
 
+const NO_SERVICES: &str = "has no services: add [services.\"/path\"] with `respond` or `upstream`";
+
 pub(super) fn run(args: &ServeArgs) -> Result {
     input::require_file(&args.config)?;
     // Its warnings are log events.
@@ -47,6 +49,9 @@ pub(super) fn run(args: &ServeArgs) -> Result {
 }
 
 async fn serve(args: &ServeArgs, live: &Live, numbers: &Numbers) -> Result<()> {
+    if live.config().services().is_empty() {
+        return Err(Failure::new(format!("{} {NO_SERVICES}", args.config.display())));
+    }
     let mut listener = None;
     live.follow(async |config| {
         let (serving, bound) = Serving::start(args, config, numbers).await?;
@@ -167,9 +172,7 @@ impl Follow for Serving {
 /// What guards each service, ready.
 async fn auths(config: &Config) -> Result<Vec<Auth>> {
     if config.services().is_empty() {
-        return Err(Failure::new(
-            "the configuration has no services: add [services.\"/path\"] with `respond` or `upstream`",
-        ));
+        return Err(Failure::new(format!("the configuration {NO_SERVICES}")));
     }
     let mut auths = Vec::new();
     for service in config.services() {

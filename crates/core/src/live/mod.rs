@@ -5,8 +5,6 @@
 
 mod reconsider;
 mod standing;
-#[cfg(test)]
-mod tests;
 
 use std::{
     fmt,

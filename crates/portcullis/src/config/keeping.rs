@@ -128,10 +128,10 @@ impl Keeping {
         name: &str,
         table: &Table,
         mark: usize,
-        built: Arc<dyn Provider>,
+        built: &Arc<dyn Provider>,
     ) -> Arc<dyn Provider> {
-        let provider = self.keep(name, &[table], mark, Arc::clone(&built));
-        if !Arc::ptr_eq(&provider, &built) {
+        let provider = self.keep(name, &[table], mark, Arc::clone(built));
+        if !Arc::ptr_eq(&provider, built) {
             self.lock().providers.push(Arc::clone(&provider));
         }
         provider

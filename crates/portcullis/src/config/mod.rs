@@ -39,9 +39,9 @@ mod providers;
 mod reload;
 mod service;
 mod table;
-mod throttle;
 #[cfg(test)]
 mod tests;
+mod throttle;
 
 use std::{
     path::{Path, PathBuf},

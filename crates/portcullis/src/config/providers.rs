@@ -177,7 +177,7 @@ impl<'f> Providers<'f> {
         let mut read = self.read_anew(section, &record, key)?;
         // The users have a definition of their own.
         if let Some(keeping) = keeping.filter(|_| key != "fileUserStoreConfig") {
-            read.provider = keeping.keep_provider(key, record.table(), mark, read.provider);
+            read.provider = keeping.keep_provider(key, record.table(), mark, &read.provider);
         }
         Some(read)
     }

@@ -91,11 +91,8 @@ impl Inner {
             return None;
         }
         match &watch.refused {
-            Some(refused) if is_same(&refused.contents, &now) => {
-                if !refused.may_become_right {
-                    return None;
-                }
-            }
+            Some(refused) if is_same(&refused.contents, &now) && !refused.may_become_right => return None,
+            Some(refused) if is_same(&refused.contents, &now) => {}
             _ if watch.found.as_ref() != Some(&now) => {
                 // Perhaps somebody is still writing.
                 watch.found = Some(now);

@@ -12,8 +12,6 @@
 
 mod check;
 mod outcome;
-#[cfg(test)]
-mod tests;
 
 use std::{
     fmt,

@@ -10,6 +10,7 @@
 
 mod files;
 mod kept;
+mod leases;
 mod load;
 mod outcomes;
 mod router;
@@ -59,12 +60,12 @@ fn basic(pair: &str) -> String {
 }
 
 /// The status of a request to `/foo/path` with this `Authorization`.
-async fn status(foo: &LiveAuth, path: &str, authorization: &str) -> u16 {
+async fn status(service: &LiveAuth, path: &str, authorization: &str) -> u16 {
     let mut headers = HeaderMap::new();
     if !authorization.is_empty() {
         headers.insert("authorization", authorization.parse().unwrap());
     }
-    let auth = foo.now().clone();
+    let auth = service.now().clone();
     match auth.decided(&RequestHead::new(&Method::GET, path, &headers)).await {
         Ok(_) => 200,
         Err(rejection) => rejection.status().as_u16(),

@@ -50,10 +50,12 @@ pub(super) struct Server {
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) handle: ListenerHandle,
+    /// Lives as long as the connections.
+    _handle: ListenerHandle,
 }
 
 impl Server {
+    #[expect(clippy::needless_pass_by_value, reason = "each test has one of its own")]
     pub(super) fn start(app: Router, config: ListenerConfig) -> Self {
         let (door, incomers) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -62,7 +64,7 @@ impl Server {
         let shared = Arc::new(Shared { settings, metrics: metrics.clone() });
         let stop_signal = async move { drop(stopped.await) };
         let task = tokio::spawn(run(Channel(incomers), app, shared, stop_signal, std::future::pending()));
-        Self { door, stop: Some(stop), task, metrics, handle }
+        Self { door, stop: Some(stop), task, metrics, _handle: handle }
     }
 
     pub(super) fn fail(&self, error: io::Error) {

@@ -9,8 +9,8 @@ use std::{
 };
 
 use portcullis_core::{
-    Auth, AuthBuilder, BoxFuture, Context, Credential, Identity, Outcome, Provider, Reason, Scheme, Unavailable,
-    UnixTime,
+    Auth, AuthBuilder, BoxFuture, Context, Credential, Identity, Outcome, Provider, Reason, Scheme,
+    Unavailable, UnixTime,
 };
 use portcullis_testing::ManualClock;
 
