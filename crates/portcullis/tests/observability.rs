@@ -214,3 +214,54 @@ fn nothing_is_counted_or_written_unless_it_is_asked_for() {
     assert!(!lines.iter().any(|line| line.contains("portcullis::audit")), "{lines:#?}");
     assert!(!numbers.contains("portcullis_decisions_total{"), "{numbers}");
 }
+
+/// Every secret of the listener's side that a configuration may hold.
+#[cfg(all(feature = "introspection", feature = "ldap", feature = "jwt"))]
+const SECRETS: &str = r#"
+[[auth.users]]
+username = "alice"
+password = "canary-clear-text"
+
+[services."/foo"]
+auth = [
+  { scopes = "a", fileUserStoreConfig = {} },
+  { scopes = "a", jwtValidatorConfig = { signatureConfig = { secret = "canary-hmac-0123456789abcdef0123456789" } } },
+  { scopes = "a", oauth2IntrospectionConfig = { url = "https://id.example/introspect?canary-query", clientConfig = { customHeaders = { X-Key = "canary-header" }, customPayload = { key = "canary-payload" }, auth = { tokenUrl = "https://id.example/token", clientId = "gate", clientSecret = "canary-client-secret" } } } },
+  { scopes = "a", ldapUserStoreConfig = { domainName = "x", connectionUrl = "ldaps://ldap.example", connectionName = "cn=foo", connectionPassword = "canary-directory", userSearchBase = "ou=P", userNameAttribute = "uid", userNameSearchFilter = "(uid=?)" } },
+]
+"#;
+
+#[cfg(all(feature = "introspection", feature = "ldap", feature = "jwt"))]
+#[test]
+fn no_configured_secret_is_in_any_debug_or_error() {
+    let config = Config::parse(SECRETS, ".").unwrap();
+    let mut shown = format!("{config:?} {config:#?}");
+    for service in config.services() {
+        shown.push_str(&format!("{service:?} {:?}", service.auth()));
+        for provider in service.auth().providers() {
+            shown.push_str(&format!("{provider:?} {:?} {:?}", provider.servers(), provider.queues()));
+        }
+    }
+    assert!(!shown.contains("canary"), "{shown}");
+    // Wrong in every place where a secret stands.
+    for (right, wrong) in [
+        ("password = \"canary-clear-text\"", "passwort = \"canary-clear-text\""),
+        ("password = \"canary-clear-text\"", "password = [\"canary-clear-text\"]"),
+        ("secret = \"canary-hmac-0123456789abcdef0123456789\"", "secret = \"canary-short\""),
+        ("clientSecret = \"canary-client-secret\"", "clientSecret = { canary = \"canary-client-secret\" }"),
+        (
+            "connectionPassword = \"canary-directory\"",
+            "connectionPassword = { file = \"canary-directory\", env = \"X\" }",
+        ),
+        ("X-Key = \"canary-header\"", "\"X Key\" = \"canary-header\""),
+        ("[[auth.users]]", "[[auth.users]\npassword = \"canary-syntax\""),
+    ] {
+        let error = Config::parse(&SECRETS.replace(right, wrong), ".").unwrap_err();
+        let text = format!("{error} {error:?} {error:#?}");
+        for secret in
+            ["canary-clear", "canary-short", "canary-client", "canary-header", "canary-syntax", "canary-hmac"]
+        {
+            assert!(!text.contains(secret), "{wrong}: {text}");
+        }
+    }
+}
