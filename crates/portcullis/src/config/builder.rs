@@ -249,7 +249,11 @@ fn read_listener(
 fn store(root: &Section<'_>, users: Vec<Section<'_>>) -> Users {
     use portcullis_core::IntoProvider;
 
-    let store = portcullis_file::FileUserStore::new(portcullis_file::read_users(users));
+    let mut store = portcullis_file::FileUserStore::new(portcullis_file::read_users(users));
+    if let Some(keeping) = Keeping::of(root.reader()) {
+        // The bound on what is hashed at one time is one for all versions: those of before may still be hashing.
+        store = store.hashing(&keeping.keep_always("hashing", portcullis_file::Hashing::new()));
+    }
     if root.failed() {
         return Users::Wrong;
     }
