@@ -10,7 +10,15 @@
 #[allow(dead_code, unreachable_pub, reason = "shared by all tests of commands; none needs everything")]
 mod command;
 
-use std::{net::TcpStream, sync::Arc, time::Duration};
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
+};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use command::{Folder, serving::Serving};
@@ -194,4 +202,128 @@ fn a_new_certificate_is_shown_after_sighup() {
     serving.hang_up();
     serving.says("the new version of the configuration is refused");
     assert_eq!(shown(), second);
+}
+
+/// The versions that may answer a request: from one that is certainly in use to one that may be.
+#[derive(Default)]
+struct Versions {
+    in_use: AtomicU64,
+    written: AtomicU64,
+}
+
+/// Alice's scope, Bob, Carol's password, a public path and a whole service come and go, each at its own pace.
+fn version(number: u64) -> String {
+    let mut text = format!("{UNWATCHED}\n[listener]\naddress = \"127.0.0.1:0\"\n");
+    let mut user = |name: &str, password: &str, scope: &str| {
+        text +=
+            &format!("[[auth.users]]\nusername = {name:?}\npassword = {password:?}\nscopes = [{scope:?}]\n");
+    };
+    user("alice", "a", if number.is_multiple_of(2) { "hello" } else { "other" });
+    if number.is_multiple_of(3) {
+        user("bob", "b", "hello");
+    }
+    user("carol", &format!("c{}", number % 4), "hello");
+    user("dora", "d", "hello");
+    let door = if number.is_multiple_of(5) { "public = true" } else { "scopes = \"root\"" };
+    text += &format!(
+        "[services.\"/foo\"]\nrespond = \"hello\"\nthrottle = false\n\
+         auth = [{{ scopes = \"hello\", fileUserStoreConfig = {{}} }}]\nresources.\"/door\" = {{ {door} }}\n"
+    );
+    if number.is_multiple_of(7) {
+        text += "[services.\"/new\"]\nrespond = \"new\"\npublic = true\n";
+    }
+    text
+}
+
+type Question = (&'static str, Option<(&'static str, &'static str)>, fn(u64) -> u16);
+
+const fn when(yes: bool, no: u16) -> u16 {
+    if yes { 200 } else { no }
+}
+
+const QUESTIONS: [Question; 9] = [
+    ("/foo/a", Some(("alice", "a")), |v| when(v % 2 == 0, 403)),
+    ("/foo/a", Some(("bob", "b")), |v| when(v % 3 == 0, 401)),
+    ("/foo/a", Some(("carol", "c0")), |v| when(v % 4 == 0, 401)),
+    ("/foo/a", Some(("carol", "c3")), |v| when(v % 4 == 3, 401)),
+    ("/foo/a", Some(("dora", "d")), |_| 200),
+    ("/foo/a", None, |_| 401),
+    ("/foo/door", None, |v| when(v % 5 == 0, 401)),
+    ("/foo/door", Some(("dora", "d")), |v| when(v % 5 == 0, 403)),
+    ("/new", None, |v| when(v % 7 == 0, 404)),
+];
+
+/// Asks on one connection until `until`, and counts the answers.
+fn ask(address: SocketAddr, first: usize, until: Instant, versions: &Versions) -> u64 {
+    let mut stream = BufReader::new(TcpStream::connect(address).unwrap());
+    stream.get_ref().set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut answers = 0;
+    for (path, user, verdict) in QUESTIONS.iter().cycle().skip(first) {
+        if Instant::now() >= until {
+            break;
+        }
+        let credential = user.map(header).unwrap_or_default();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{credential}\r\n");
+        let from = versions.in_use.load(SeqCst);
+        stream.get_mut().write_all(request.as_bytes()).expect("the connection is kept");
+        let (mut status, mut length) = (0, 0);
+        loop {
+            let mut line = String::new();
+            assert!(stream.read_line(&mut line).expect("the connection is kept") > 0, "it was closed");
+            let line = line.trim_end().to_ascii_lowercase();
+            if let Some(rest) = line.strip_prefix("http/1.1 ") {
+                status = rest[..3].parse().unwrap();
+            } else if let Some(bytes) = line.strip_prefix("content-length: ") {
+                length = bytes.parse().unwrap();
+            } else if line.is_empty() {
+                break;
+            }
+            assert!(!line.starts_with("connection: close"), "{path}: it is about to be closed");
+        }
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).unwrap();
+        let to = versions.written.load(SeqCst);
+        let expected: Vec<u16> = (from..=to).map(verdict).collect();
+        assert!(expected.contains(&status), "{path}: {status}, and versions {from} to {to} say {expected:?}");
+        answers += 1;
+    }
+    answers
+}
+
+/// Three seconds, or as many as `PORTCULLIS_TEST_LOAD_SECONDS` says: the promise is made for sixty.
+#[test]
+fn a_sighup_every_100_ms_under_load_gives_no_wrong_answer_and_breaks_no_connection() {
+    let seconds = std::env::var("PORTCULLIS_TEST_LOAD_SECONDS").ok();
+    let load = Duration::from_secs(seconds.and_then(|seconds| seconds.parse().ok()).unwrap_or(3));
+    let folder = Folder::new();
+    folder.file("c.toml", version(0));
+    let mut serving =
+        Serving::start(&folder, &["--config", "c.toml", "--log", "error,portcullis::reload=info"]);
+    let (address, versions) = (serving.address, Versions::default());
+    let until = Instant::now() + load;
+    let answers: u64 = std::thread::scope(|scope| {
+        let versions = &versions;
+        let clients: Vec<_> =
+            (0..6).map(|first| scope.spawn(move || ask(address, first, until, versions))).collect();
+        let mut next = Instant::now();
+        for number in 1.. {
+            // Paced by the clock, since it is the pace that is promised.
+            next += Duration::from_millis(100);
+            if next >= until {
+                break;
+            }
+            std::thread::park_timeout(next.saturating_duration_since(Instant::now()));
+            versions.written.store(number, SeqCst);
+            folder.file("c.toml", version(number));
+            serving.hang_up();
+            serving.says(&format!("generation={} ", number + 1));
+            serving.said.clear();
+            versions.in_use.store(number, SeqCst);
+        }
+        clients.into_iter().map(|client| client.join().unwrap()).sum()
+    });
+    let taken = versions.in_use.load(SeqCst);
+    println!("{taken} versions, {answers} answers");
+    assert!(taken >= u64::try_from(load.as_millis()).unwrap() / 300 && answers > 500, "{taken} {answers}");
+    assert_eq!(serving.end().0, Some(0));
 }

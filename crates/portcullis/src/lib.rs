@@ -264,10 +264,11 @@ mod reload;
 pub use portcullis_core::{
     Admission, Auth, AuthBuilder, Basic, Bearer, BoxFuture, BuildError, Clock, Contact, Context, Credential,
     CredentialError, CredentialErrorKind, CredentialSources, Deciding, Decision, Element, ElementReport,
-    Ended, Expired, Explanation, Identity, IntoProvider, Lease, LiveAuth, Looked, Observer, OfferedProtocols,
-    Outcome, Override, Policy, Principal, Probe, Protocol, Provider, QueueState, Reason, Refusal, Rejection,
-    RejectionKind, RequestHead, RequiredScopes, Resource, ResourceView, Scheme, Scopes, Secret, ServerState,
-    Step, SystemClock, TokenError, TokenSource, Unavailable, UnixTime, authenticate_header, authorize,
+    Ended, Expired, Explanation, Guess, Held, Identity, IntoProvider, Lease, LiveAuth, Looked, Observer,
+    OfferedProtocols, Outcome, Override, Policy, Principal, Probe, Protocol, Provider, QueueState, Reason,
+    Refusal, Rejection, RejectionKind, RequestHead, RequiredScopes, Resource, ResourceView, Scheme, Scopes,
+    Secret, ServerState, Step, SystemClock, Throttle, TokenError, TokenSource, Unavailable, UnixTime,
+    authenticate_header, authorize,
 };
 
 pub use self::audit::AuditLog;

@@ -2,15 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, routing::get};
+use axum::{Router, extract::Request, routing::get};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use portcullis_axum::serve::{ListenerConfig, TrustedProxies};
+use portcullis_axum::serve::{ListenerConfig, Stop, Stopping, TrustedProxies};
 use portcullis_keys::{ServerTls, TrustAnchors};
 use rustls::{HandshakeKind, version::TLS13};
-use tokio::{sync::Notify, time::timeout};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::timeout,
+};
 
 use super::support::{Authority, Issued, Running, loopback};
 
@@ -194,4 +197,30 @@ async fn a_peer_that_becomes_a_proxy_has_to_come_anew() {
     running.handle.reconfigure(&wanted.with_trusted_proxies(proxies("127.0.0.0/8")));
     soon(&mut kept.closed).await.unwrap();
     Kept::open(&running, &authority, None).await;
+}
+
+#[tokio::test]
+async fn whoever_keeps_a_websocket_open_is_told_that_the_certificate_is_not_accepted() {
+    let [authority, other] = [Authority::new(), Authority::new()];
+    let (server, client) = (authority.server(), authority.client());
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let handler = async move |request: Request| {
+        if let Some(mut stopping) = Stopping::of(request.extensions()).cloned() {
+            tokio::spawn(async move { tell.send(stopping.stopped().await) });
+        }
+        "here"
+    };
+    let app = Router::new().route("/", get(handler));
+    let before = secure(&server, Some((&authority.anchors(), true)));
+    let running = Running::start(app, &before).await;
+    let mut kept = Kept::open(&running, &authority, Some(&client)).await;
+    let request = http::Request::get("/").header("host", "localhost").header("connection", "upgrade");
+    let request = request.header("upgrade", "websocket").header("sec-websocket-version", "13");
+    let request = request.header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==").body(Empty::new()).unwrap();
+    soon(kept.sender.send_request(request)).await.unwrap();
+    // Other limits are no reason.
+    running.handle.reconfigure(&before.clone().header_timeout(Duration::from_secs(5)));
+    assert!(told.try_recv().is_err());
+    running.handle.reconfigure(&secure(&server, Some((&other.anchors(), true))));
+    assert_eq!(soon(told.recv()).await, Some(Stop::Certificate));
 }

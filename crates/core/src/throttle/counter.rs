@@ -79,7 +79,7 @@ impl Counter {
             self.aged = now;
             return;
         }
-        let passed = now.saturating_sub(self.aged).as_secs() / HALF_LIFE.as_secs();
+        let passed = now.saturating_sub(self.aged).as_secs().checked_div(HALF_LIFE.as_secs()).unwrap_or(0);
         let times = u32::try_from(passed).unwrap_or(u32::MAX);
         if times > 0 {
             self.failures = self.failures.checked_shr(times).unwrap_or(0);

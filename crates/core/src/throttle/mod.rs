@@ -11,6 +11,8 @@
 //!
 //! What is bounded and how is told at [`state`]; how long one waits at [`counter`].
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects, clippy::string_slice))]
+
 mod address;
 mod attempt;
 mod counter;

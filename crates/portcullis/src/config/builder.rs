@@ -152,10 +152,12 @@ impl ConfigBuilder {
         if let Some(named) = root.section("providers") {
             providers.read_named(&named);
         }
+        #[cfg(feature = "axum")]
+        let listening = root.section("listener");
         let mut observers = self.observers;
         #[cfg(all(feature = "axum", feature = "metrics"))]
         if let Some(metrics) = self.admin_metrics
-            && root.section("listener").is_some_and(|section| section.has("admin"))
+            && listening.as_ref().is_some_and(|section| section.has("admin"))
         {
             observers.push(metrics);
         }
@@ -174,7 +176,10 @@ impl ConfigBuilder {
             );
         }
         #[cfg(feature = "axum")]
-        let listener = read_listener(root.section("listener").as_ref(), &keeping, &clock);
+        let listener = read_listener(listening.as_ref(), &keeping, &clock);
+        // Keys that nobody asked for are told now.
+        #[cfg(feature = "axum")]
+        drop(listening);
         #[cfg(not(feature = "axum"))]
         if root.node("listener").is_some() {
             root.problem(
@@ -277,7 +282,11 @@ fn read_listener(
 fn store(root: &Section<'_>, users: Vec<Section<'_>>) -> Users {
     use portcullis_core::IntoProvider;
 
-    let store = portcullis_file::FileUserStore::new(portcullis_file::read_users(users));
+    let mut store = portcullis_file::FileUserStore::new(portcullis_file::read_users(users));
+    if let Some(keeping) = Keeping::of(root.reader()) {
+        // The bound on what is hashed at one time is one for all versions: those of before may still be hashing.
+        store = store.hashing(&keeping.keep_always("hashing", portcullis_file::Hashing::new()));
+    }
     if root.failed() {
         return Users::Wrong;
     }

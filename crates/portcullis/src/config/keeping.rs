@@ -39,6 +39,8 @@ struct Inner {
     earlier: HashMap<Digest, VecDeque<Arc<dyn Any + Send + Sync>>>,
     /// What this one has.
     built: Vec<(Digest, Arc<dyn Any + Send + Sync>)>,
+    /// How many things were built or kept, and how many of them kept.
+    parts: usize,
     kept: usize,
     /// The providers that were kept.
     providers: Vec<Arc<dyn Provider>>,
@@ -109,10 +111,20 @@ impl Keeping {
                 hasher.update(content.as_ref().map_or(&[][..], |digest| digest));
             }
         });
-        let earlier = inner.earlier.get_mut(&definition).and_then(VecDeque::pop_front);
-        let kept = earlier.as_deref().and_then(<dyn Any + Send + Sync>::downcast_ref::<T>).cloned();
+        let kept = inner.take(&definition);
+        inner.parts += 1;
         inner.kept += usize::from(kept.is_some());
         let kept = kept.unwrap_or(built);
+        inner.built.push((definition, Arc::new(kept.clone())));
+        kept
+    }
+
+    /// The same for what has no definition but its name: one for all versions.
+    #[cfg(feature = "file")]
+    pub(crate) fn keep_always<T: Clone + Send + Sync + 'static>(&self, name: &str, first: T) -> T {
+        let mut inner = self.lock();
+        let definition = digest(|hasher| sized(hasher, name.as_bytes()));
+        let kept = inner.take(&definition).unwrap_or(first);
         inner.built.push((definition, Arc::new(kept.clone())));
         kept
     }
@@ -150,7 +162,7 @@ impl Keeping {
     /// How many things were built or kept, and how many of them kept.
     pub(crate) fn counts(&self) -> (usize, usize) {
         let inner = self.lock();
-        (inner.built.len(), inner.kept)
+        (inner.parts, inner.kept)
     }
 
     /// All that was noted. Of what was read twice the first content counts: it is the older one.
@@ -170,6 +182,14 @@ impl Keeping {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// What there is of an earlier configuration by this definition.
+    fn take<T: Clone + 'static>(&mut self, definition: &Digest) -> Option<T> {
+        let earlier = self.earlier.get_mut(definition).and_then(VecDeque::pop_front);
+        earlier.as_deref().and_then(<dyn Any + Send + Sync>::downcast_ref::<T>).cloned()
     }
 }
 

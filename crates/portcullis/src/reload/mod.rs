@@ -126,7 +126,7 @@ impl Live {
     }
 
     /// Has `follower` made anew with each version from now on. It was made of the version that `made` returns, which is
-    /// called while no other is taken up.
+    /// called while no other is taken up; it must not wait for one, nor build services.
     ///
     /// # Errors
     ///

@@ -131,3 +131,15 @@ async fn the_interval_is_a_key_with_bounds() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_follows_can_be_spawned() {
+    fn can_be<T: Send + 'static>(_: T) {}
+    let folder = Folder::new(&users(&[ALICE]));
+    let live = folder.live();
+    can_be(live.watch());
+    can_be(live.reload_on_hangup().unwrap());
+    let clone = live.clone();
+    can_be(async move { clone.reload().await });
+    can_be(async move { portcullis::serve_live(axum::Router::new(), &live).await });
+}

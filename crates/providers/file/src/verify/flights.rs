@@ -14,6 +14,9 @@ use portcullis_core::{Reason, Unavailable};
 
 use super::{attempt::Finding, prf::Digest};
 
+/// So many wait for one answer at most. Whoever comes on top asks anew, and stands in the queue for it, which is bounded.
+const MOST_SHARING: usize = 1024;
+
 type Answer = Result<Finding, Unavailable>;
 /// A credential, and the hash that it is held against.
 type Question = (Digest, Option<Digest>);
@@ -38,7 +41,8 @@ impl Flights {
         start: impl FnOnce() -> BoxFuture<'static, Answer>,
     ) -> Shared<BoxFuture<'static, Answer>> {
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = table.flights.get(&question).and_then(|(_, flight)| flight.upgrade()) {
+        let flight = table.flights.get(&question).and_then(|(_, flight)| flight.upgrade());
+        if let Some(flight) = flight.filter(|flight| flight.strong_count() <= Some(MOST_SHARING)) {
             return flight;
         }
         table.started += 1;
@@ -96,5 +100,22 @@ mod tests {
             assert_eq!(answer.unwrap_err().reason(), Reason::Panicked);
         }
         assert!(flights.is_idle());
+    }
+
+    #[tokio::test]
+    async fn who_comes_when_too_many_wait_for_an_answer_asks_anew() {
+        let (flights, prf) = (Flights::default(), Prf::random().unwrap());
+        let question = (prf.credential("alice:a"), None);
+        let asked = std::cell::Cell::new(0);
+        let join = || {
+            flights.join(question, || {
+                asked.set(asked.get() + 1);
+                std::future::pending().boxed()
+            })
+        };
+        let _waiting: Vec<_> = (0..MOST_SHARING).map(|_| join()).collect();
+        assert_eq!(asked.get(), 1);
+        let _next: Vec<_> = (0..MOST_SHARING).map(|_| join()).collect();
+        assert_eq!(asked.get(), 2);
     }
 }

@@ -29,8 +29,8 @@ impl<'t> Compact<'t> {
             _ => return refuse(code::MALFORMED, "the token has more than three segments"),
         }
         let [first, second] = dots.places;
-        let (signed, signature) = (token.get(..second), token.get(second + 1..));
-        let (header, payload) = (token.get(..first), token.get(first + 1..second));
+        let (signed, signature) = (token.get(..second), token.get(second.saturating_add(1)..));
+        let (header, payload) = (token.get(..first), token.get(first.saturating_add(1)..second));
         let (Some(header), Some(payload), Some(signed), Some(signature)) =
             (header, payload, signed, signature)
         else {
@@ -69,19 +69,19 @@ impl Dots {
         let (blocks, rest) = token.as_chunks::<BLOCK>();
         for (number, block) in blocks.iter().enumerate() {
             if block.iter().fold(0, |any, byte| any | u8::from(*byte == b'.')) != 0 {
-                dots.look_closer(number * BLOCK, block);
+                dots.look_closer(number.saturating_mul(BLOCK), block);
             }
         }
-        dots.look_closer(blocks.len() * BLOCK, rest);
+        dots.look_closer(blocks.len().saturating_mul(BLOCK), rest);
         dots
     }
 
     fn look_closer(&mut self, start: usize, block: &[u8]) {
         for (place, _) in block.iter().enumerate().filter(|(_, byte)| **byte == b'.') {
             if let Some(dot) = self.places.get_mut(self.count) {
-                *dot = start + place;
+                *dot = start.saturating_add(place);
             }
-            self.count += 1;
+            self.count = self.count.saturating_add(1);
         }
     }
 }

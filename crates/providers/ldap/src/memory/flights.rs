@@ -15,6 +15,9 @@ use portcullis_core::{Outcome, Reason, Unavailable};
 
 use crate::memory::prf::Digest;
 
+/// So many wait for one login at most. Whoever comes on top begins another, and waits for a connection, as a bounded number may.
+const MOST_SHARING: usize = 1024;
+
 /// Logins that are under way. A client that sends twenty requests at once, before the first is answered, logs in once. The
 /// answer is given up when the last of those who wait for it goes away, so that there are never more logins than callers.
 #[derive(Clone, Default)]
@@ -34,7 +37,8 @@ impl Flights {
         start: impl FnOnce() -> BoxFuture<'static, Outcome>,
     ) -> Shared<BoxFuture<'static, Outcome>> {
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = table.flights.get(&question).and_then(|(_, flight)| flight.upgrade()) {
+        let flight = table.flights.get(&question).and_then(|(_, flight)| flight.upgrade());
+        if let Some(flight) = flight.filter(|flight| flight.strong_count() <= Some(MOST_SHARING)) {
             return flight;
         }
         table.started += 1;
@@ -100,5 +104,22 @@ mod tests {
             assert_eq!(unavailable.reason(), Reason::Panicked);
         }
         assert_eq!(flights.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn who_comes_when_too_many_wait_for_a_login_begins_another() {
+        let (flights, prf) = (Flights::default(), Prf::random().unwrap());
+        let question = prf.credential("alice:a");
+        let begun = std::cell::Cell::new(0);
+        let join = || {
+            flights.join(question, || {
+                begun.set(begun.get() + 1);
+                std::future::pending().boxed()
+            })
+        };
+        let _waiting: Vec<_> = (0..MOST_SHARING).map(|_| join()).collect();
+        assert_eq!(begun.get(), 1);
+        let _next: Vec<_> = (0..MOST_SHARING).map(|_| join()).collect();
+        assert_eq!(begun.get(), 2);
     }
 }
