@@ -16,7 +16,7 @@ use command::{
     Folder, USERS,
     serving::{Serving, exchange},
 };
-use portcullis_testing::contract::shows_no_secret;
+use portcullis_testing::{TestIssuer, contract::shows_no_secret};
 use serde_json::Value;
 
 // Basic of alice:canary-alice and of alice:canary-wrong.
@@ -49,6 +49,7 @@ auth = [
   { scopes = "hello", fileUserStoreConfig = {} },
   { scopes = "hello", oauth2IntrospectionConfig = { url = "https://127.0.0.1:1/introspect", clientConfig = { auth = { tokenUrl = "https://127.0.0.1:1/token", clientId = "gate", clientSecret = "canary-client-secret" } } } },
   { scopes = "hello", jwtValidatorConfig = { signatureConfig = { secret = "canary-hmac-secret-0123456789abcdef" } } },
+  { scopes = "hello", jwtValidatorConfig = { issuer = "ISSUER", audience = "foo", signatureConfig = { jwksConfig = { issuer = "ISSUER" } } } },
 ]
 resources."/admin" = { scopes = "admin" }
 resources."/health" = { public = true }
@@ -58,40 +59,50 @@ resources."/health" = { public = true }
 fn admin(serving: &mut Serving, path: &str) -> String {
     let line = serving.says("admin endpoints on").to_owned();
     let (_, address) = line.split_once("http://").unwrap();
-    let address = address.trim_end_matches(|last: char| !last.is_ascii_digit());
+    let address = address.split(|one: char| !one.is_ascii_digit() && !".:".contains(one)).next().unwrap();
     exchange(&mut TcpStream::connect(address).unwrap(), path, "")
 }
 
-/// The page after some traffic of every kind, and what was sent in it.
-fn traffic(serving: &mut Serving) -> String {
-    for (path, authorization) in [
-        ("/foo/bar", ""),
-        ("/foo/health", ""),
-        ("/foo/bar", &*format!("Basic {ALICE}")),
-        ("/foo/bar", &format!("Basic {ALICE}")),
-        ("/foo/admin", &format!("Basic {ALICE}")),
-        ("/foo/bar", &format!("Basic {WRONG}")),
-        ("/foo/bar?token=canary-query", "Basic canary"),
-        ("/foo/bar", "Bearer canary.bearer.token"),
-        ("/foo/bar", "Bearer canary-opaque-token"),
-        ("/foo/bar", "Bearer canary canary"),
-        ("/foo/bar", "Digest canary"),
-    ] {
-        let header = if authorization.is_empty() {
-            String::new()
-        } else {
-            format!("Authorization: {authorization}\r\n")
-        };
-        let answer = serving.get(path, &header);
+/// The page after some traffic of every kind.
+fn traffic(serving: &mut Serving, issuer: &TestIssuer) -> String {
+    let good = format!("Bearer {}", issuer.token().audience("foo").scope("hello").sign());
+    let (alice, wrong) = (format!("Basic {ALICE}"), format!("Basic {WRONG}"));
+    for (at, (path, authorization)) in [
+        ("/foo/bar", None),
+        ("/foo/health", None),
+        ("/foo/bar", Some(&*alice)),
+        ("/foo/bar", Some(&alice)),
+        ("/foo/admin", Some(&alice)),
+        ("/foo/bar", Some(&wrong)),
+        ("/foo/bar?token=canary-query", Some("Basic canary")),
+        ("/foo/bar", Some("Bearer canary.bearer.token")),
+        ("/foo/bar", Some("Bearer canary-opaque-token")),
+        ("/foo/bar", Some("Bearer canary canary")),
+        ("/foo/bar", Some("Digest canary")),
+        ("/foo/bar", Some(&good)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let header = authorization.map(|value| format!("Authorization: {value}\r\n")).unwrap_or_default();
+        let path = path.replace("/bar", &format!("/bar-{at}-"));
+        let answer = serving.get(&path, &header);
         assert!(!answer.contains("canary") && !answer.contains("wrong-password"), "{path} {answer}");
+        // What it says is read on, or it would have to wait.
+        if path.contains("/bar") {
+            serving.says(&format!("/bar-{at}-"));
+        }
     }
     admin(serving, "/metrics")
 }
 
-fn start(arguments: &[&str]) -> Serving {
+async fn start(arguments: &[&str]) -> (Serving, TestIssuer) {
+    let issuer = TestIssuer::start().await;
     let folder = Folder::new();
-    folder.file("c.toml", format!("{CONFIG}{USERS}"));
-    Serving::start(&folder, &[&["--config", "c.toml"], arguments].concat())
+    folder.file("c.toml", format!("{}{USERS}", CONFIG.replace("ISSUER", issuer.url())));
+    let mut serving = Serving::start(&folder, &[&["--config", "c.toml"], arguments].concat());
+    serving.says("/jwks");
+    (serving, issuer)
 }
 
 /// The names of the page's series, with the names of their labels.
@@ -130,10 +141,10 @@ fn labels(query: &str) -> Vec<String> {
     labels
 }
 
-#[test]
-fn the_dashboard_reads_what_the_gateway_tells() {
-    let mut serving = start(&[]);
-    let page = traffic(&mut serving);
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dashboard_reads_what_the_gateway_tells() {
+    let (mut serving, issuer) = start(&[]).await;
+    let page = traffic(&mut serving, &issuer);
     let series = series(&page);
     let text = include_str!("../../../docs/grafana/portcullis.json");
     let dashboard: Value = serde_json::from_str(text).unwrap();
@@ -158,10 +169,10 @@ fn the_dashboard_reads_what_the_gateway_tells() {
     }
 }
 
-#[test]
-fn the_page_is_one_that_prometheus_takes_and_counts_what_came_of_each_request() {
-    let mut serving = start(&[]);
-    let page = traffic(&mut serving);
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_is_one_that_prometheus_takes_and_counts_what_came_of_each_request() {
+    let (mut serving, issuer) = start(&[]).await;
+    let page = traffic(&mut serving, &issuer);
     assert!(page.contains("text/plain; version=0.0.4"), "{page}");
     let mut seen = std::collections::HashSet::new();
     for line in page.lines().filter(|line| line.starts_with("portcullis_")) {
@@ -190,11 +201,11 @@ fn the_page_is_one_that_prometheus_takes_and_counts_what_came_of_each_request() 
     assert!(admin(&mut serving, "/livez").ends_with("alive\n"));
 }
 
-#[test]
-fn no_secret_is_in_a_log_an_audit_event_or_a_number_at_any_level() {
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_in_a_log_an_audit_event_or_a_number_at_any_level() {
     for format in ["text", "json"] {
-        let mut serving = start(&["--log", "trace", "--log-format", format]);
-        let page = traffic(&mut serving);
+        let (mut serving, issuer) = start(&["--log", "trace", "--log-format", format]).await;
+        let page = traffic(&mut serving, &issuer);
         let (_, said) = serving.end();
         assert!(said.contains("portcullis::audit") && said.contains("request not let in"), "{said}");
         for text in [&said, &page] {

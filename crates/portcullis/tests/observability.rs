@@ -160,7 +160,7 @@ fn one_refusal_is_called_the_same_in_log_span_metric_audit_and_explanation() {
         let audited = line("portcullis::audit");
         assert!(audited.contains(&word) && audited.contains(&format!("outcome=\"{outcome}\"")), "{audited}");
         assert!(audited.contains("client=192.0.2.7") && audited.contains("method=\"GET\""), "{audited}");
-        let closed = line(": close ");
+        let closed = line(": close");
         assert!(closed.contains("decision{") && closed.contains(&word), "span: {word} in {closed}");
         let counted = numbers.lines().find(|line| line.starts_with("portcullis_decisions_total{")).unwrap();
         assert!(counted.contains(&word) && counted.contains(&format!("outcome=\"{outcome}\"")), "{counted}");
