@@ -11,7 +11,7 @@ use portcullis_core::{
 use super::clients;
 use super::{
     Config, ConfigError, ReloadConfig, ServiceConfig,
-    keeping::{Keeping, Noted},
+    keeping::Keeping,
     parse,
     providers::{Factories, Providers, Users},
     service, table,
@@ -97,7 +97,7 @@ impl ConfigBuilder {
     pub fn load(self, path: impl AsRef<Path>) -> Result<Config, ConfigError> {
         let path = path.as_ref();
         let text = table::read_text(path);
-        self.keeping.note(Noted::Text(path.to_owned()), text.as_deref().ok().map(str::as_bytes));
+        self.keeping.note_text(path, text.as_deref().ok());
         let text = text?;
         let base = path.parent().unwrap_or(Path::new(""));
         self.read(&text, base, Some(path))
