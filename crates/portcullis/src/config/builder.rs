@@ -4,7 +4,7 @@ use std::{fmt, path::Path, sync::Arc};
 
 use portcullis_core::{
     BuildError, Clock, IntoProvider, SystemClock,
-    config::{Node, Reader, Section, Source, Table, Value},
+    config::{Reader, Section, Source, Table, Value},
 };
 
 #[cfg(feature = "client")]
@@ -236,7 +236,7 @@ fn read_listener(
     let mark = keeping.mark();
     let listener = portcullis_axum::serve::ListenerConfig::read_at(section, clock.now())?;
     let Some(section) = section else { return Some(listener) };
-    match section.table().get("secureSocket").map(Node::value) {
+    match section.table().get("secureSocket").map(portcullis_core::config::Node::value) {
         Some(Value::Table(table)) => {
             let kept = keeping.keep("listener", &[table], mark, listener.clone());
             Some(listener.keeping_tls_of(&kept))
