@@ -106,7 +106,7 @@ impl Scene {
             JwtIssuerConfig::new(SigningConfig::secret(SECRET))
                 .issuer("id")
                 .audience(["orders"])
-                .exp_time(Duration::from_secs(86_400)),
+                .expiry(Duration::from_secs(86_400)),
         )?;
         let now = portcullis::Clock::now(&portcullis::SystemClock::new());
         let tokens: Result<Vec<_>, Box<dyn std::error::Error>> = (0..TOKENS)
@@ -253,7 +253,8 @@ async fn pour(
                 Step::Wait(deciding) => {
                     let hashed = Arc::clone(&hashed);
                     tokio::spawn(async move {
-                        let refused = deciding.await.is_err_and(|rejection| rejection.status() == 401);
+                        let refused =
+                            deciding.await.is_err_and(|rejection| rejection.status().as_u16() == 401);
                         hashed.fetch_add(u64::from(refused), Ordering::Relaxed);
                     });
                 }

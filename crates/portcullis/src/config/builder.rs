@@ -4,14 +4,14 @@ use std::{fmt, path::Path, sync::Arc};
 
 use portcullis_core::{
     BuildError, Clock, IntoProvider, Observer, SystemClock,
-    config::{Node, Reader, Section, Source, Table, Value},
+    config::{Reader, Section, Source, Table, Value},
 };
 
 #[cfg(feature = "client")]
 use super::clients;
 use super::{
     Config, ConfigError, ReloadConfig, ServiceConfig,
-    keeping::{Keeping, Noted},
+    keeping::Keeping,
     parse,
     providers::{Factories, Providers, Users},
     service, table,
@@ -115,7 +115,7 @@ impl ConfigBuilder {
     pub fn load(self, path: impl AsRef<Path>) -> Result<Config, ConfigError> {
         let path = path.as_ref();
         let text = table::read_text(path);
-        self.keeping.note(Noted::Text(path.to_owned()), text.as_deref().ok().map(str::as_bytes));
+        self.keeping.note_text(path, text.as_deref().ok());
         let text = text?;
         let base = path.parent().unwrap_or(Path::new(""));
         self.read(&text, base, Some(path))
@@ -269,7 +269,7 @@ fn read_listener(
     let mark = keeping.mark();
     let listener = portcullis_axum::serve::ListenerConfig::read_at(section, clock.now())?;
     let Some(section) = section else { return Some(listener) };
-    match section.table().get("secureSocket").map(Node::value) {
+    match section.table().get("secureSocket").map(portcullis_core::config::Node::value) {
         Some(Value::Table(table)) => {
             let kept = keeping.keep("listener", &[table], mark, listener.clone());
             Some(listener.keeping_tls_of(&kept))

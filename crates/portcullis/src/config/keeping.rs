@@ -81,6 +81,12 @@ impl Keeping {
         reader.plugged()
     }
 
+    /// Notes the configuration itself.
+    pub(crate) fn note_text(&self, path: &Path, text: Option<&str>) {
+        let content = text.filter(|_| is_watchable(path)).map(str::as_bytes);
+        self.note(Noted::Text(path.to_owned()), content);
+    }
+
     /// Notes what is depended on, with its content.
     pub(crate) fn note(&self, what: Noted, content: Option<&[u8]>) {
         let digest = content.map(digest_of);
@@ -196,16 +202,27 @@ impl Inner {
 /// The contents of the same things now.
 pub(crate) fn contents_now(of: &Contents, source: Option<&dyn Source>) -> Contents {
     let now = |noted: &Noted| match noted {
-        Noted::Text(path) => std::fs::read(path).ok().map(Zeroizing::new),
+        Noted::Text(path) if is_watchable(path) => std::fs::read(path).ok().map(Zeroizing::new),
         Noted::Opened(path) => read_bounded(path).ok(),
-        Noted::Secret(path) => secret(source, path).ok().map(Zeroizing::new),
+        Noted::Secret(path) if source.is_some() || is_watchable(path) => {
+            secret(source, path).ok().map(Zeroizing::new)
+        }
+        Noted::Text(_) | Noted::Secret(_) => None,
         Noted::Variable(name) => variable(source, name).map(|value| Zeroizing::new(value.into_bytes())),
     };
     of.keys().map(|noted| (noted.clone(), now(noted).map(|bytes| digest_of(&bytes)))).collect()
 }
 
+/// Whether a file can be looked at again and again. A pipe gives its content once, to whoever needs it.
+fn is_watchable(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
+}
+
 /// A file's content, or as much of it as is ever looked at.
 fn read_bounded(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    if !is_watchable(path) {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
     let mut bytes = Zeroizing::new(Vec::new());
     File::open(path)?.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
@@ -234,7 +251,8 @@ impl Source for Watched {
 
     fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
         let content = secret(self.source.as_deref(), path);
-        self.keeping.note(Noted::Secret(path.to_owned()), content.as_deref().ok());
+        let watched = content.as_deref().ok().filter(|_| self.source.is_some() || is_watchable(path));
+        self.keeping.note(Noted::Secret(path.to_owned()), watched);
         content
     }
 

@@ -182,6 +182,10 @@ impl<'f> Providers<'f> {
         Some(read)
     }
 
+    #[cfg_attr(
+        not(feature = "file"),
+        expect(unused_variables, reason = "only what is wrong with users is told at the element")
+    )]
     fn read_anew(&self, section: &Section<'_>, record: &Section<'_>, key: &str) -> Option<Read> {
         match key {
             #[cfg(feature = "file")]

@@ -133,6 +133,25 @@ async fn a_named_file_that_comes_back_with_another_content_is_taken_up() {
     assert_eq!(status(&foo, "/foo", &basic("alice:second")).await, 200);
 }
 
+#[tokio::test]
+async fn a_pipe_is_read_once_and_not_looked_at() {
+    let text = format!(
+        "[[auth.users]]\nusername = \"alice\"\npassword = {{ file = \"pipe\" }}\nscopes = [\"hello\"]\n{}",
+        users(&[])
+    );
+    let folder = Folder::new(&text);
+    let pipe = folder.path("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let writer = std::thread::spawn(move || fs::write(pipe, "from the pipe"));
+    let live = folder.live();
+    writer.join().unwrap().unwrap();
+    let foo = live.service("/foo").unwrap().build().await.unwrap();
+    assert_eq!(status(&foo, "/foo", &basic("alice:from the pipe")).await, 200);
+    // Nobody writes any more: who looked would wait for ever.
+    assert!(live.check().await.is_none());
+    assert!(!live.reload().await.unwrap().changed);
+}
+
 /// A vault that says what a test tells it to.
 #[derive(Clone, Debug)]
 struct Vault(Arc<Mutex<String>>);

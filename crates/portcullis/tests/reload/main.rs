@@ -12,6 +12,8 @@ mod files;
 mod kept;
 mod leases;
 mod load;
+#[cfg(feature = "jwks")]
+mod outage;
 mod outcomes;
 mod router;
 

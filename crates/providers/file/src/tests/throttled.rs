@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
-use portcullis_core::{Auth, RequestHead, RequiredScopes, Step, Throttle};
+use portcullis_core::{
+    Auth, BoxFuture, Context, Credential, Identity, Outcome, Provider, RequestHead, RequiredScopes, Scheme,
+    Step, Throttle,
+};
 
 use super::{Gate, address, clock, gated, pbkdf2};
 use crate::{FileUsers, Hashing, User};
@@ -88,6 +91,63 @@ async fn a_thousand_guesses_at_once_are_as_many_hashes_as_may_fail() {
         assert_eq!(decision.await.unwrap().unwrap_err().status().as_u16(), 401);
     }
     assert_eq!(gate.count(), 10);
+}
+
+/// Knows every token at once.
+#[derive(Debug)]
+struct Tokens;
+
+impl Provider for Tokens {
+    fn kind(&self) -> &'static str {
+        "tokens"
+    }
+
+    fn scheme(&self) -> Scheme {
+        Scheme::Bearer
+    }
+
+    fn try_authenticate(&self, _: &Credential<'_>, _: &Context<'_>) -> Option<Outcome> {
+        Some(Outcome::known(Identity::new("bob")))
+    }
+
+    fn authenticate<'a>(&'a self, _: &'a Credential<'a>, _: &'a Context<'a>) -> BoxFuture<'a, Outcome> {
+        Box::pin(async { Outcome::known(Identity::new("bob")) })
+    }
+}
+
+#[tokio::test]
+async fn ten_thousand_wrong_passwords_are_ten_hashes_and_nobody_with_a_token_waits() {
+    let gate = Gate::closed();
+    let (manual, clock) = clock();
+    let auth = Auth::builder()
+        .element(gated_wide(&gate), RequiredScopes::anyone())
+        .element(Tokens, RequiredScopes::anyone())
+        .throttle(Throttle::new())
+        .clock(clock)
+        .build()
+        .unwrap();
+    let bearer = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static("Bearer token"))]);
+    let mut waiting = Vec::new();
+    for second in 0..3 {
+        for number in 0..10_000 {
+            let headers = headers("alice", &format!("guess-{second}-{number}"));
+            let from = address(&format!("10.0.{}.{}", number % 1_000 / 250, number % 250));
+            if let Step::Wait(deciding) =
+                auth.decide(&RequestHead::new(&Method::GET, "/", &headers).with_client(from))
+            {
+                waiting.push(tokio::spawn(deciding));
+            }
+            let other = RequestHead::new(&Method::GET, "/", &bearer).with_client(from);
+            assert!(matches!(auth.decide(&other), Step::Ready(Ok(_))), "from the very same address");
+        }
+        gate.set_open(true);
+        for decision in waiting.drain(..) {
+            assert_eq!(decision.await.unwrap().unwrap_err().status().as_u16(), 401);
+        }
+        gate.set_open(false);
+        assert_eq!(gate.count(), [10, 11, 11][second], "the delays are 1 s, then 2 s");
+        manual.advance(Duration::from_secs(1));
+    }
 }
 
 /// A store whose queue is longer than the test needs.

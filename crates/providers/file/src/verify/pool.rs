@@ -77,10 +77,13 @@ struct Job {
 }
 
 impl Hashing {
-    /// As many computations at a time as the machine has processors and 1 GiB has room for, and 64 waiting for each.
+    /// As many computations at a time as the machine has processors, but for one that is left to everything else, and 1 GiB has
+    /// room for; at least one. 64 may wait for each.
     #[must_use]
     pub fn new() -> Self {
-        let concurrency = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        // Whoever floods with passwords keeps these busy, and nothing else.
+        let concurrency = processors.saturating_sub(1).max(1);
         let limits =
             Limits { concurrency, waiting: WAITING_EACH.saturating_mul(concurrency), memory: DEFAULT_MEMORY };
         Self::with(limits, Arc::new(Cpu))
