@@ -71,11 +71,13 @@ pub(super) const TOKEN_EXPIRY: Metric = metric(
 );
 
 const SERVER: &[&str] = &["role", "url"];
-const fn server(at: usize) -> Metric {
-    let (name, help) = portcullis_core::ServerState::METRICS[at];
+const fn server((name, help): (&'static str, &'static str)) -> Metric {
     metric(Kind::Gauge, name, SERVER, help)
 }
-pub(super) const SERVERS: [Metric; 4] = [server(0), server(1), server(2), server(3)];
+pub(super) const SERVERS: [Metric; 4] = {
+    let [usable, failing, held, age] = portcullis_core::ServerState::METRICS;
+    [server(usable), server(failing), server(held), server(age)]
+};
 
 /// All of them.
 pub const ALL: &[Metric] = &[
