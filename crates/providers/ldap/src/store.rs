@@ -160,9 +160,7 @@ impl Provider for LdapUserStore {
             let memories = Memories { may_recall: cx.may_recall(), may_remember: cx.may_remember() };
             let digest = self.0.prf.credential(basic.pair());
             let clock = Arc::clone(self.0.clock(cx));
-            let begin = || {
-                login(Arc::clone(&self.0), basic.clone(), digest, clock, memories, cx.guess())
-            };
+            let begin = || login(Arc::clone(&self.0), basic.clone(), digest, clock, memories, cx.guess());
             // An answer to what was asked before is none where it has to be asked afresh.
             if memories.may_recall && memories.may_remember {
                 self.0.flights.join(digest, || begin().boxed()).await

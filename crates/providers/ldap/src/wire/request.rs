@@ -49,7 +49,8 @@ fn message(id: u32, tag: u8, operation: &[u8]) -> Zeroizing<Vec<u8>> {
 
 /// A simple bind (RFC 4511 §4.2). What holds the password is overwritten when dropped.
 pub(crate) fn bind(id: u32, name: &str, password: &str) -> Zeroizing<Vec<u8>> {
-    let mut operation = Zeroizing::new(Vec::with_capacity(name.len().saturating_add(password.len()).saturating_add(16)));
+    let mut operation =
+        Zeroizing::new(Vec::with_capacity(name.len().saturating_add(password.len()).saturating_add(16)));
     write_number(INTEGER, 3, &mut operation);
     write(OCTET_STRING, name.as_bytes(), &mut operation);
     write(SIMPLE, password.as_bytes(), &mut operation);
