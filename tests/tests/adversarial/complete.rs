@@ -30,7 +30,8 @@ fn every_line_has_its_verdicts_and_the_document_shows_them() {
     }
     assert!(missing.is_empty(), "lines without a verdict: {missing:?}");
     let sources = sources();
-    let untested: Vec<u8> = (1..=LINES).filter(|number| !sources.contains(&format!("fn line_{number:02}_"))).collect();
+    let untested: Vec<u8> =
+        (1..=LINES).filter(|number| !sources.contains(&format!("fn line_{number:02}_"))).collect();
     assert!(untested.is_empty(), "lines without a test: {untested:?}");
     let path = root().join("docs/adversarial.md");
     if std::env::var_os("PORTCULLIS_BLESS").is_some() {

@@ -34,9 +34,14 @@ impl Line {
         let lines: Vec<&str> = source.lines().map(str::trim).collect();
         let declared = |line: &str| {
             let rest = line.trim_start_matches("async ");
-            rest.strip_prefix("fn ").and_then(|rest| rest.strip_prefix(name)).is_some_and(|rest| rest.starts_with('('))
+            rest.strip_prefix("fn ")
+                .and_then(|rest| rest.strip_prefix(name))
+                .is_some_and(|rest| rest.starts_with('('))
         };
-        let at = lines.iter().position(|line| declared(line)).unwrap_or_else(|| panic!("{file} has no test {name}"));
+        let at = lines
+            .iter()
+            .position(|line| declared(line))
+            .unwrap_or_else(|| panic!("{file} has no test {name}"));
         // Behind its attributes.
         let is_test = lines[at.saturating_sub(4)..at].iter().any(|line| {
             line.starts_with("#[test]") || line.starts_with("#[tokio::test") || line.starts_with("proptest!")

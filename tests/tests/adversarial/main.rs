@@ -8,10 +8,20 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    unreachable_pub,
     reason = "tests fail by panicking"
 )]
 
+mod basic;
 mod complete;
+mod jwt_claims;
+mod jwt_form;
+mod jwt_keys;
+mod jwt_signatures;
+mod ldap;
 mod line;
+mod support;
+mod support_http;
+mod support_tokens;
 
 use line::Line;
