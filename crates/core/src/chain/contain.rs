@@ -10,12 +10,11 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context as TaskContext, Poll},
-    time::Duration,
 };
 
 use crate::{
-    BoxFuture, BuildError, Context, Credential, Element, Identity, Observer, Outcome, Probe, Provider,
-    QueueState, Reason, ServerState, Unavailable, Vouch,
+    BoxFuture, BuildError, Context, Credential, Element, Identity, Observer, Outcome, Provider, QueueState,
+    Reason, ServerState, Unavailable, Vouch,
 };
 
 const PANICKED: &str = "the provider panicked";
@@ -119,15 +118,6 @@ impl dyn Provider {
         catch(|| self.queues()).unwrap_or_else(|()| {
             said(self.kind_or_panicked(), "queues");
             Vec::new()
-        })
-    }
-
-    /// [`Provider::probe`]; of a provider that panics, one that failed.
-    pub async fn probe_or_panicked(&self) -> Vec<Probe> {
-        Contained(catch(|| self.probe()).ok()).await.unwrap_or_else(|()| {
-            let kind = self.kind_or_panicked();
-            said(kind, "probe");
-            vec![Probe::new("provider", kind, Duration::ZERO, Err(PANICKED.to_owned()))]
         })
     }
 
