@@ -14,10 +14,16 @@
 
 mod basic;
 mod complete;
+mod http;
+mod http_protocols;
+mod introspection;
+mod introspection_memory;
 mod jwt_claims;
 mod jwt_form;
 mod jwt_keys;
 mod jwt_signatures;
+mod keys;
+mod keys_answers;
 mod ldap;
 mod line;
 mod support;

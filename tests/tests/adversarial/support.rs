@@ -102,6 +102,11 @@ pub(crate) fn bearer(token: &str) -> Vec<u8> {
         .into_bytes()
 }
 
+/// Shows a bearer token at this address; the reason is not looked up.
+pub(crate) async fn knock(address: SocketAddr, token: &str) -> Seen {
+    request(address, format!("Authorization: Bearer {token}\r\n").as_bytes()).await
+}
+
 async fn request(address: SocketAddr, lines: &[u8]) -> Seen {
     let head = b"GET /orders HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -179,4 +184,11 @@ impl Visit for Logged {
     fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
         write!(self.text, "{}={value:?} ", field.name()).unwrap();
     }
+}
+
+/// Writes down one verdict, which is what is expected.
+pub(crate) fn told(line: &mut Line, what: impl fmt::Display, seen: impl fmt::Display, expected: &str) {
+    let seen = seen.to_string();
+    assert_eq!(seen, expected, "{what}");
+    line.came(what, seen);
 }
