@@ -14,6 +14,7 @@
 
 mod basic;
 mod complete;
+mod files;
 mod http;
 mod http_protocols;
 mod introspection;
@@ -26,7 +27,9 @@ mod keys;
 mod keys_answers;
 mod ldap;
 mod line;
+mod named;
 mod support;
+mod support_der;
 mod support_http;
 mod support_tokens;
 
