@@ -162,13 +162,9 @@ async fn line_15_while_keys_overlap_nobody_is_refused() {
     let old = bench.issuer.kid();
     let mut requests = 0;
     let mut all_in = async |kids: &[&str]| {
-        let answers = kids.iter().cycle().take(40).map(|kid| {
-            let token = bench.token().key(kid).kid(kid).sign();
-            tokio::spawn(async move { token })
-        });
-        for token in answers {
+        for kid in kids.iter().cycle().take(40) {
             requests += 1;
-            assert_eq!(bench.door.knock(token.await.unwrap()).await.to_string(), "200");
+            assert_eq!(bench.knock(bench.token().key(kid).kid(kid)).await, "200");
         }
     };
     all_in(&[&old]).await;
@@ -284,9 +280,7 @@ async fn line_18_neither_failures_nor_the_clock_lift_the_limit_of_fetches() {
         assert_eq!(bench.knock(bench.unknown(&number.to_string())).await, "503 unavailable");
     }
     told(&mut line, "five tokens of unknown keys while the issuer fails: fetches", bench.fetches() - 1, "2");
-    for (what, moment) in [("back", 864_000), ("ahead", 86_400)] {
-        let now = NOW.as_secs();
-        let moment = if what == "back" { now - moment } else { now + moment };
+    for (what, moment) in [("back", NOW.as_secs() - 864_000), ("ahead", NOW.as_secs() + 86_400)] {
         bench.clock.set(portcullis::UnixTime::from_secs(moment));
         assert_eq!(bench.knock(bench.unknown(what)).await, "503 unavailable");
         told(
