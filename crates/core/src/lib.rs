@@ -57,7 +57,7 @@ pub use self::{
     observe::{Answer, Asked, Decided, Observer},
     policy::{Element, Override, Policy, Resource},
     principal::Principal,
-    provider::{Contact, Context, IntoProvider, Outcome, Provider, Refusal, Unavailable},
+    provider::{Contact, Context, IntoProvider, Outcome, Provider, Recall, Refusal, Unavailable},
     rejection::{Protocol, Rejection, RejectionKind},
     scopes::{RequiredScopes, Scopes},
     secret::Secret,

@@ -7,44 +7,63 @@ use tracing::Level;
 
 use super::deciding::{Decision, Subject};
 use crate::{
-    Admission, Authorization, Context, Policy, Principal, Scheme, credential::header, policy::Guard,
+    Admission, Authorization, Context, Outcome, Policy, Principal, Recall, Scheme, credential::header,
+    policy::Guard,
 };
 
-/// Decides where the path and the client make no difference; `None` says nothing.
-pub(crate) fn decide_at_once(policy: &Policy, subject: &Subject<'_>) -> Option<Decision> {
-    // An observer is told where the request went, and from whom.
-    if subject.observer.is_some() {
-        return None;
-    }
-    let Some(guard) = policy.guard() else { return Some(Ok(Admission::public(policy))) };
-    if let Some(admission) = recall(policy, guard, subject) {
-        return Some(Ok(admission));
-    }
-    if !subject.sources.reads_header_alone() || subject.has_authorization() {
-        return None;
-    }
-    if guard.optional {
-        return Some(Ok(Admission::anonymous(policy)));
-    }
-    // The log tells path and client.
-    let is_logged = tracing::enabled!(target: "portcullis", Level::INFO);
-    (!is_logged).then(|| Err(guard.no_credential.clone().answering(subject.method())))
+/// What the first element that looks at such credentials remembers of this one, where that lets nobody in.
+#[derive(Default)]
+pub(super) enum Memory {
+    /// It was not asked, or does not say.
+    #[default]
+    Unasked,
+    /// Nothing. It need not look again.
+    Nothing,
+    /// Its answer.
+    Answer(Outcome),
 }
 
-/// Lets a caller in whom the first element that looks at such credentials remembers. `None` says nothing.
-pub(super) fn recall(policy: &Policy, guard: &Guard, subject: &Subject<'_>) -> Option<Admission> {
+/// Decides where it makes no difference where the request goes and from whom, and says whether the caller was remembered.
+/// Otherwise the credential has to be read, and this is what is known of it.
+pub(super) fn at_once(policy: &Policy, subject: &Subject<'_>) -> Result<(Decision, bool), Memory> {
+    let Some(guard) = policy.guard() else { return Ok((Ok(Admission::public(policy)), false)) };
     // A credential in another place beside the header's would have to be refused.
-    if subject.not_remembered || !subject.sources.reads_header_alone() || subject.may_be_asked_again() {
-        return None;
+    if !subject.sources.reads_header_alone() {
+        return Err(Memory::Unasked);
     }
-    let (scheme, text, value) = header::unread(subject.headers, subject.max_credential_bytes)?;
-    let (at, element) = guard.elements.iter().enumerate().find(|(_, element)| element.scheme() == scheme)?;
-    let cx = Context::new(subject.clock).with_client(subject.about.client);
-    let identity = element.provider().recall(text, &cx)?;
-    if !element.scopes().satisfied_by(identity.scopes()) {
-        return None;
+    if subject.has_authorization() {
+        return recall(policy, guard, subject).map(|admission| (Ok(admission), true));
     }
+    if guard.optional {
+        return Ok((Ok(Admission::anonymous(policy)), false));
+    }
+    // The log tells path and client.
+    if tracing::enabled!(target: "portcullis", Level::INFO) {
+        return Err(Memory::Unasked);
+    }
+    Ok((Err(guard.no_credential.clone().answering(subject.method)), false))
+}
+
+/// Lets a caller in whom the first element that looks at such credentials remembers.
+fn recall(policy: &Policy, guard: &Guard, subject: &Subject<'_>) -> Result<Admission, Memory> {
+    if subject.may_be_asked_again() {
+        return Err(Memory::Unasked);
+    }
+    let unread = header::unread(subject.headers, subject.max_credential_bytes);
+    let Some((scheme, text, value)) = unread else { return Err(Memory::Unasked) };
+    let mut elements = guard.elements.iter().enumerate();
+    let Some((at, element)) = elements.find(|(_, element)| element.scheme() == scheme) else {
+        return Err(Memory::Unasked);
+    };
+    let identity = match element.provider().recall(text, &Context::new(subject.clock)) {
+        Recall::Unasked => return Err(Memory::Unasked),
+        Recall::Nothing => return Err(Memory::Nothing),
+        Recall::Answer(Outcome::Known(identity)) if element.scopes().satisfied_by(identity.scopes()) => {
+            identity
+        }
+        Recall::Answer(outcome) => return Err(Memory::Answer(outcome)),
+    };
     // Of a password nothing is kept.
     let shown = (scheme == Scheme::Bearer).then(|| Authorization::sensitive(scheme, value.clone()));
-    Some(Admission::authenticated(Principal::assertion(identity, policy.clone(), at, scheme).shown(shown)))
+    Ok(Admission::authenticated(Principal::assertion(identity, policy.clone(), at, scheme).shown(shown)))
 }

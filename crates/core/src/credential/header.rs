@@ -62,22 +62,23 @@ pub fn from_header_value(value: &HeaderValue, max_bytes: usize) -> Result<Creden
 }
 
 /// The scheme of a credential and the text after it, and the header's value, where there is one such header and it is
-/// written as nearly all are. Nothing is said of the text's form, and `None` says nothing at all.
+/// written as nearly all are: the text is then what [`from_headers`] would read. Nothing is said of the text's form, and `None`
+/// says nothing at all.
 pub(crate) fn unread(headers: &HeaderMap, max_bytes: usize) -> Option<(Scheme, &[u8], &HeaderValue)> {
     let value = headers.get(AUTHORIZATION)?;
     if headers.len() > headers.keys_len() || value.len() > max_bytes {
         return None;
     }
     let bytes = value.as_bytes();
-    match bytes.split_first_chunk::<7>() {
-        Some((scheme, text)) if scheme.eq_ignore_ascii_case(b"Bearer ") => {
-            Some((Scheme::Bearer, text, value))
-        }
+    let (scheme, text) = match bytes.split_first_chunk::<7>() {
+        Some((scheme, text)) if scheme.eq_ignore_ascii_case(b"Bearer ") => (Scheme::Bearer, text),
         _ => {
             let (scheme, text) = bytes.split_first_chunk::<6>()?;
-            scheme.eq_ignore_ascii_case(b"Basic ").then_some((Scheme::Basic, text, value))
+            scheme.eq_ignore_ascii_case(b"Basic ").then_some((Scheme::Basic, text))?
         }
-    }
+    };
+    // Further spaces belong to no credential.
+    (text.first() != Some(&b' ')).then_some((scheme, text, value))
 }
 
 /// The token of a bearer credential that is written as nearly all are. `None` says nothing: what is wrong, if something is,

@@ -2,7 +2,8 @@ use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use portcullis_core::{
-    Basic, BoxFuture, BuildError, Context, Credential, Identity, Outcome, Provider, Scheme, Unavailable,
+    Basic, BoxFuture, BuildError, Context, Credential, Identity, Outcome, Provider, Recall, Scheme,
+    Unavailable,
 };
 
 use crate::{
@@ -158,13 +159,11 @@ impl Provider for FileUsers {
         Scheme::Basic
     }
 
-    fn recall(&self, text: &[u8], cx: &Context<'_>) -> Option<Arc<Identity>> {
-        let basic = Basic::decode(std::str::from_utf8(text).ok()?).ok()?;
+    fn recall(&self, text: &[u8], cx: &Context<'_>) -> Recall {
+        let text = std::str::from_utf8(text).ok();
+        let Some(basic) = text.and_then(|text| Basic::decode(text).ok()) else { return Recall::Unasked };
         let digest = self.0.verifier.prf().credential(basic.pair());
-        match self.0.at_once(&self.0.snapshot.load(), &basic, &digest, cx)? {
-            Outcome::Known(identity) => Some(identity),
-            _ => None,
-        }
+        Recall::found(self.0.at_once(&self.0.snapshot.load(), &basic, &digest, cx))
     }
 
     fn try_authenticate(&self, credential: &Credential<'_>, cx: &Context<'_>) -> Option<Outcome> {

@@ -23,17 +23,17 @@ pub(super) struct Guard<R, H> {
 impl<R: RequestSource, H> Guard<R, H> {
     pub(super) fn decide<B>(&self, request: &Request<B>) -> Step {
         let (method, headers) = (request.method(), request.headers());
+        let view = || self.source.view(method, request.uri(), request.extensions());
         // To find out where the request goes takes longer than to let a caller in who is remembered.
-        let goes_anywhere = !self.source.settles_policies() && self.auth.resources().next().is_none();
-        if goes_anywhere && let Some(decision) = self.auth.decide_at_once(method, headers) {
-            return Step::Ready(decision);
+        if !self.source.settles_policies() && self.auth.resources().next().is_none() {
+            return self.auth.decide_with(method, headers, || {
+                let RequestView { path, client, .. } = view();
+                let path = self.mount.strip_path(path).unwrap_or(path);
+                RequestHead::new(method, path, headers).with_client(client)
+            });
         }
-        let view = self.source.view(method, request.uri(), request.extensions());
-        let RequestView { path, route, client, policy } = view;
-        let head = |path| {
-            let head = RequestHead::new(method, path, headers).with_client(client);
-            if goes_anywhere { head.not_at_once() } else { head }
-        };
+        let RequestView { path, route, client, policy } = view();
+        let head = |path| RequestHead::new(method, path, headers).with_client(client);
         if let Some(policy) = policy {
             return self.auth.decide_by(policy, &head(path));
         }

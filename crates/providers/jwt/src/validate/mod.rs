@@ -13,12 +13,11 @@ mod tests;
 use std::sync::Arc;
 
 use portcullis_core::{
-    Bearer, BoxFuture, BuildError, Context, Credential, Identity, Outcome, Provider, Refusal, Scheme,
+    Bearer, BoxFuture, BuildError, Context, Credential, Identity, Outcome, Provider, Recall, Refusal, Scheme,
     UnixTime,
 };
 #[cfg(feature = "jwks")]
 use portcullis_core::{Probe, ServerState};
-use serde_json::Value;
 
 use self::{
     cache::{Payload, TokenCache},
@@ -178,7 +177,6 @@ impl JwtValidator {
         if let Some(expires_at) = times.expires_at {
             identity = identity.with_expiry(expires_at).with_leeway(config.clock_skew);
         }
-        let payload = Value::Object(payload);
         let scopes = claims::scopes(&payload, &config.scope_key)?;
         Ok((identity.with_scopes(scopes), times))
     }
@@ -233,12 +231,13 @@ impl Provider for JwtValidator {
         Scheme::Bearer
     }
 
-    fn recall(&self, text: &[u8], cx: &Context<'_>) -> Option<Arc<Identity>> {
-        match &self.keys {
+    fn recall(&self, text: &[u8], cx: &Context<'_>) -> Recall {
+        let identity = match &self.keys {
             Keys::Fixed(keys) => self.remembered(text, keys, cx),
             #[cfg(feature = "jwks")]
             Keys::Fetched(source) => self.remembered_by_held(text, source, cx),
-        }
+        };
+        identity.map_or(Recall::Nothing, |identity| Recall::Answer(Outcome::Known(identity)))
     }
 
     fn try_authenticate(&self, credential: &Credential<'_>, cx: &Context<'_>) -> Option<Outcome> {
