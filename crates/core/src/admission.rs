@@ -38,11 +38,11 @@ impl Admission {
     }
 
     pub(crate) fn anonymous(policy: &Policy) -> Self {
-        Self { how: How::Anonymous(policy.clone()), again: None }
+        Self { how: How::Anonymous(policy.own()), again: None }
     }
 
     pub(crate) fn public(policy: &Policy) -> Self {
-        Self { how: How::Public(policy.clone()), again: None }
+        Self { how: How::Public(policy.own()), again: None }
     }
 
     /// The admission of the request that carries `extensions`; `None` where no layer ran.

@@ -26,6 +26,7 @@ pub mod credential;
 mod error;
 mod identity;
 pub mod json;
+mod lanes;
 mod lease;
 mod observe;
 mod policy;
@@ -53,6 +54,7 @@ pub use self::{
     },
     error::BuildError,
     identity::{ClaimsSource, Identity},
+    lanes::Lanes,
     lease::{Ended, Expired, Lease},
     observe::{Answer, Asked, Decided, Observer},
     policy::{Element, Override, Policy, Resource},

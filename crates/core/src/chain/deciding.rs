@@ -69,10 +69,6 @@ pub(crate) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    pub(super) fn has_authorization(&self) -> bool {
-        self.headers.contains_key(AUTHORIZATION)
-    }
-
     pub(super) fn read(&self) -> Result<Option<Credential<'a>>, CredentialError> {
         self.sources.read(self.method, self.headers, self.max_credential_bytes)
     }

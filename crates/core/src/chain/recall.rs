@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use http::{HeaderValue, header::AUTHORIZATION};
 use tracing::Level;
 
 use super::deciding::{Decision, Subject};
@@ -31,8 +32,8 @@ pub(super) fn at_once(policy: &Policy, subject: &Subject<'_>) -> Result<(Decisio
     if !subject.sources.reads_header_alone() {
         return Err(Memory::Unasked);
     }
-    if subject.has_authorization() {
-        return recall(policy, guard, subject).map(|admission| (Ok(admission), true));
+    if let Some(value) = subject.headers.get(AUTHORIZATION) {
+        return recall(policy, guard, subject, value).map(|admission| (Ok(admission), true));
     }
     if guard.optional {
         return Ok((Ok(Admission::anonymous(policy)), false));
@@ -45,12 +46,19 @@ pub(super) fn at_once(policy: &Policy, subject: &Subject<'_>) -> Result<(Decisio
 }
 
 /// Lets a caller in whom the first element that looks at such credentials remembers.
-fn recall(policy: &Policy, guard: &Guard, subject: &Subject<'_>) -> Result<Admission, Memory> {
+fn recall(
+    policy: &Policy,
+    guard: &Guard,
+    subject: &Subject<'_>,
+    value: &HeaderValue,
+) -> Result<Admission, Memory> {
     if subject.may_be_asked_again() {
         return Err(Memory::Unasked);
     }
-    let unread = header::unread(subject.headers, subject.max_credential_bytes);
-    let Some((scheme, text, value)) = unread else { return Err(Memory::Unasked) };
+    // Two credentials would have to be refused: where some name has two values, it may be this one.
+    let is_one = subject.headers.len() == subject.headers.keys_len();
+    let unread = header::unread(value, subject.max_credential_bytes).filter(|_| is_one);
+    let Some((scheme, text)) = unread else { return Err(Memory::Unasked) };
     let mut elements = guard.elements.iter().enumerate();
     let Some((at, element)) = elements.find(|(_, element)| element.scheme() == scheme) else {
         return Err(Memory::Unasked);
@@ -65,5 +73,5 @@ fn recall(policy: &Policy, guard: &Guard, subject: &Subject<'_>) -> Result<Admis
     };
     // Of a password nothing is kept.
     let shown = (scheme == Scheme::Bearer).then(|| Authorization::sensitive(scheme, value.clone()));
-    Ok(Admission::authenticated(Principal::assertion(identity, policy.clone(), at, scheme).shown(shown)))
+    Ok(Admission::authenticated(Principal::assertion(identity, policy.own(), at, scheme).shown(shown)))
 }

@@ -61,15 +61,13 @@ pub fn from_header_value(value: &HeaderValue, max_bytes: usize) -> Result<Creden
     read().map_err(|kind| CredentialError::new(kind, Some(scheme)))
 }
 
-/// The scheme of a credential and the text after it, and the header's value, where there is one such header and it is
-/// written as nearly all are: the text is then what [`from_headers`] would read. Nothing is said of the text's form, and `None`
-/// says nothing at all.
-pub(crate) fn unread(headers: &HeaderMap, max_bytes: usize) -> Option<(Scheme, &[u8], &HeaderValue)> {
-    let value = headers.get(AUTHORIZATION)?;
-    if headers.len() > headers.keys_len() || value.len() > max_bytes {
+/// The scheme of a credential and the text after it, where it is written as nearly all are: the text is then what
+/// [`from_header_value`] would read. Nothing is said of its form, and `None` says nothing at all.
+pub(crate) fn unread(value: &HeaderValue, max_bytes: usize) -> Option<(Scheme, &[u8])> {
+    let bytes = value.as_bytes();
+    if bytes.len() > max_bytes {
         return None;
     }
-    let bytes = value.as_bytes();
     let (scheme, text) = match bytes.split_first_chunk::<7>() {
         Some((scheme, text)) if scheme.eq_ignore_ascii_case(b"Bearer ") => (Scheme::Bearer, text),
         _ => {
@@ -78,7 +76,7 @@ pub(crate) fn unread(headers: &HeaderMap, max_bytes: usize) -> Option<(Scheme, &
         }
     };
     // Further spaces belong to no credential.
-    (text.first() != Some(&b' ')).then_some((scheme, text, value))
+    (text.first() != Some(&b' ')).then_some((scheme, text))
 }
 
 /// The token of a bearer credential that is written as nearly all are. `None` says nothing: what is wrong, if something is,

@@ -10,7 +10,7 @@ mod signature;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use portcullis_core::{
     Bearer, BoxFuture, BuildError, Context, Credential, Identity, Outcome, Provider, Recall, Refusal, Scheme,
@@ -20,7 +20,7 @@ use portcullis_core::{
 use portcullis_core::{Probe, ServerState};
 
 use self::{
-    cache::{Payload, TokenCache},
+    cache::{KeysOfNow, Now, Payload, TokenCache},
     claims::{Registered, Times},
     signature::Keys,
 };
@@ -102,7 +102,7 @@ impl JwtValidator {
         match keys {
             Some(keys) if problems.is_empty() => {
                 config.complete();
-                let cache = TokenCache::new(&config.cache);
+                let cache = TokenCache::new(&config.cache, keys.clock());
                 Ok(Self { config, keys, cache })
             }
             _ => {
@@ -182,7 +182,7 @@ impl JwtValidator {
     }
 
     fn answer(&self, bearer: &Bearer<'_>, keys: &KeySet, cx: &Context<'_>) -> Outcome {
-        if let Some(identity) = self.remembered(bearer.as_bytes(), keys, cx) {
+        if let Some(identity) = self.remembered(bearer.as_bytes(), keys, None, cx) {
             return Outcome::Known(identity);
         }
         let unverified = match Unverified::read(bearer.as_bytes()) {
@@ -197,9 +197,16 @@ impl JwtValidator {
     }
 
     /// Whose token it is, if it was accepted before and would be now.
-    fn remembered(&self, token: &[u8], keys: &KeySet, cx: &Context<'_>) -> Option<Arc<Identity>> {
+    /// `monotonic` is the moment where it has been read already.
+    fn remembered(
+        &self,
+        token: &[u8],
+        keys: impl KeysOfNow,
+        monotonic: Option<Duration>,
+        cx: &Context<'_>,
+    ) -> Option<Arc<Identity>> {
         let cache = self.cache.as_ref().filter(|_| cx.may_recall())?;
-        cache.get(token, cx.clock(), keys, self.config.clock_skew)
+        cache.get(token, Now { civil: cx.clock().now(), clock: cx.clock(), monotonic }, keys)
     }
 
     /// The answer to a token that was accepted, which is remembered.
@@ -233,7 +240,7 @@ impl Provider for JwtValidator {
 
     fn recall(&self, text: &[u8], cx: &Context<'_>) -> Recall {
         let identity = match &self.keys {
-            Keys::Fixed(keys) => self.remembered(text, keys, cx),
+            Keys::Fixed(keys) => self.remembered(text, keys, None, cx),
             #[cfg(feature = "jwks")]
             Keys::Fetched(source) => self.remembered_by_held(text, source, cx),
         };

@@ -1,6 +1,7 @@
 mod caching;
 mod configuration;
 mod hostile;
+mod near;
 mod rules;
 
 use portcullis_core::{Identity, Refusal};
