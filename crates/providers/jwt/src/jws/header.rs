@@ -9,7 +9,7 @@ use crate::refusal::{Refused, code, refuse, shown};
 /// it has to be what the key allows.
 ///
 /// `jku`, `jwk`, `x5u`, `x5c` and all other parameters are not looked at: keys come from the configuration.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Header {
     pub(crate) alg: String,
     pub(crate) kid: Option<String>,

@@ -77,7 +77,7 @@ impl JwtValidator {
         let Some(keys) = looked.keys() else {
             return Err(Refusal::new(code::NO_KEYS, "there is no key set that may be used").into());
         };
-        let unverified = Unverified::read(token)?;
+        let unverified = Unverified::read(token, Some(keys))?;
         self.could_be_accepted(&unverified)?;
         self.accept(&unverified, keys, now)
     }
@@ -161,7 +161,7 @@ impl JwtValidator {
         {
             return Ok(Outcome::Known(identity));
         }
-        let unverified = match Unverified::read(bearer.as_bytes()) {
+        let unverified = match Unverified::read(bearer.as_bytes(), keys) {
             Ok(unverified) => unverified,
             Err(refusal) => return Ok(refusal.into()),
         };

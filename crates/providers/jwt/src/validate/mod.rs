@@ -121,7 +121,7 @@ impl JwtValidator {
     /// With a code and a sentence that say why it is not accepted; see the [crate's table](crate#codes).
     pub fn validate(&self, token: &str, now: UnixTime) -> Result<Identity, Refusal> {
         let accepted = match &self.keys {
-            Keys::Fixed(keys) => Unverified::read(token.as_bytes())
+            Keys::Fixed(keys) => Unverified::read(token.as_bytes(), Some(keys))
                 .map_err(NotVerified::from)
                 .and_then(|unverified| self.accept(&unverified, keys, now)),
             #[cfg(feature = "jwks")]
@@ -185,7 +185,7 @@ impl JwtValidator {
         if let Some(identity) = self.remembered(bearer.as_bytes(), keys, None, cx) {
             return Outcome::Known(identity);
         }
-        let unverified = match Unverified::read(bearer.as_bytes()) {
+        let unverified = match Unverified::read(bearer.as_bytes(), Some(keys)) {
             Ok(unverified) => unverified,
             Err(refusal) => return refusal.into(),
         };
