@@ -45,7 +45,7 @@ pub use self::{
     chain::{Deciding, Decision, ElementReport, Explanation, Looked, Step},
     client::{
         AssertionPurpose, AssertionReader, AssertionSigner, Authorization, OnBehalfOf, TokenError,
-        TokenSource, UnfitForHeader,
+        TokenLease, TokenSource, UnfitForHeader,
     },
     clock::{Clock, SystemClock, UnixTime},
     credential::{

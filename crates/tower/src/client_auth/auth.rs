@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Request, Uri, header::AUTHORIZATION};
 use portcullis_core::{
-    Authorization, BoxFuture, OnBehalfOf, Principal, Probe, Secret, TokenError, TokenSource,
+    Authorization, BoxFuture, OnBehalfOf, Principal, Probe, Secret, TokenError, TokenLease, TokenSource,
 };
 
 use super::{
@@ -202,6 +202,11 @@ impl ClientAuth {
     /// The credential, where it can be told without waiting.
     pub(super) fn try_token(&self) -> Option<Authorization> {
         self.shared.source.try_token()
+    }
+
+    /// The credential, where it can be sent again without asking.
+    pub(super) fn lease(&self) -> Option<Arc<TokenLease>> {
+        self.shared.source.lease()
     }
 
     /// The credential, in a future that owns what it needs.
