@@ -6,7 +6,7 @@ use bench::{
     Outcome,
     cases::Bench,
     fixtures::Fixtures,
-    memory::{Remembering, TOKENS},
+    memory::{HELD, Remembering, TOKENS},
     rows,
 };
 
@@ -29,11 +29,16 @@ fn main() -> Outcome {
     Ok(())
 }
 
-/// Prints how long a token is, and how many bytes are kept for it.
+/// Prints how long a token is, and how many bytes are kept for it: where all are remembered, and where twenty times as many are
+/// seen as may be remembered, for each of those.
 fn memory() {
     let remembering = Remembering::new();
-    let mut kept = None;
-    let counted = allocation_counter::measure(|| kept = Some(remembering.remember()));
-    println!("{} {:.0}", remembering.bytes_of_a_token(), counted.bytes_current as f64 / TOKENS as f64);
-    drop(kept);
+    let kept = |capacity, seen, remembered| {
+        let mut kept = None;
+        let counted = allocation_counter::measure(|| kept = Some(remembering.remember(capacity, seen)));
+        drop(kept);
+        counted.bytes_current as f64 / remembered as f64
+    };
+    let (all, flooded) = (kept(2 * TOKENS, TOKENS, TOKENS), kept(HELD, TOKENS, HELD));
+    println!("{} {all:.0} {flooded:.0}", remembering.bytes_of_a_token());
 }
