@@ -56,11 +56,11 @@ impl Admission {
     /// An inner layer never takes the principal away that an outer one established: an admission without one
     /// does not replace it. Nor does a public one replace that of an outer layer which is stricter.
     pub fn attach(self, extensions: &mut Extensions) {
-        let keeps_earlier = Self::of(extensions).is_some_and(|earlier| match self.how {
+        let keeps_earlier = match self.how {
             How::Authenticated(_) => false,
-            How::Anonymous(_) => earlier.principal().is_some(),
-            How::Public(_) => true,
-        });
+            How::Anonymous(_) => Self::of(extensions).is_some_and(|earlier| earlier.principal().is_some()),
+            How::Public(_) => Self::of(extensions).is_some(),
+        };
         if !keeps_earlier {
             extensions.insert(Attached(self));
         }

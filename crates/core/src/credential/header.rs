@@ -69,6 +69,8 @@ pub(crate) fn unread(value: &HeaderValue, max_bytes: usize) -> Option<(Scheme, &
         return None;
     }
     let (scheme, text) = match bytes.split_first_chunk::<7>() {
+        // Compared at once.
+        Some((b"Bearer ", text)) => (Scheme::Bearer, text),
         Some((scheme, text)) if scheme.eq_ignore_ascii_case(b"Bearer ") => (Scheme::Bearer, text),
         _ => {
             let (scheme, text) = bytes.split_first_chunk::<6>()?;
