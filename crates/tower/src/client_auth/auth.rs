@@ -216,6 +216,7 @@ impl ClientAuth {
     }
 
     /// Whether an answer may be a refusal that another credential mends.
+    #[inline]
     pub(super) fn watches(&self) -> bool {
         self.shared.watches
     }

@@ -23,14 +23,17 @@ pub trait OutgoingRequest {
 }
 
 impl<B> OutgoingRequest for Request<B> {
+    #[inline]
     fn target(&self) -> Target<'_> {
         Target::from(self.uri())
     }
 
+    #[inline]
     fn headers(&self) -> &HeaderMap {
         self.headers()
     }
 
+    #[inline]
     fn headers_mut(&mut self) -> &mut HeaderMap {
         self.headers_mut()
     }
@@ -62,10 +65,12 @@ pub trait IncomingResponse {
 }
 
 impl<B> IncomingResponse for Response<B> {
+    #[inline]
     fn status(&self) -> StatusCode {
         self.status()
     }
 
+    #[inline]
     fn headers(&self) -> &HeaderMap {
         self.headers()
     }
