@@ -53,10 +53,13 @@ pub fn from_header_value(value: &HeaderValue, max_bytes: usize) -> Result<Creden
             access_token(credential)?;
             Ok(Credential::Bearer(Bearer(credential.as_bytes().into())))
         }
-        Scheme::Basic => match token68(credential) {
-            Ok(()) | Err(Kind::NotToken68) => Basic::from_base64(credential).map(Credential::Basic),
-            Err(kind) => Err(kind),
-        },
+        // What is base64 is one word.
+        Scheme::Basic => {
+            Basic::from_base64(credential).map(Credential::Basic).map_err(|kind| match token68(credential) {
+                Ok(()) | Err(Kind::NotToken68) => kind,
+                Err(kind) => kind,
+            })
+        }
     };
     read().map_err(|kind| CredentialError::new(kind, Some(scheme)))
 }
