@@ -28,6 +28,7 @@ impl<T> Lanes<T> {
     }
 
     /// The value that this thread uses.
+    #[must_use]
     #[expect(clippy::indexing_slicing, reason = "there are as many lanes as a power of two says")]
     pub fn own(&self) -> &T {
         &self.0[number() & (self.0.len() - 1)].0
