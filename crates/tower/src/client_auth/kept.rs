@@ -52,7 +52,7 @@ struct Line {
 const MOST_READY: usize = 128;
 const MOST_HEADERS: usize = 32;
 
-#[expect(clippy::vec_box, reason = "a box goes from here to a request and back: its head is never moved")]
+/// A box goes from here to a request and back: its head is never moved.
 type Ready = RefCell<Vec<Box<Head>>>;
 
 thread_local! {
