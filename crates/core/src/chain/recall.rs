@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use tracing::Level;
+use tracing::{level_filters::LevelFilter, subscriber::NoSubscriber};
 
 use super::deciding::{Decision, Subject};
 use crate::{
@@ -23,8 +23,14 @@ pub(crate) fn decide_at_once(policy: &Policy, subject: &Subject<'_>) -> Option<D
         return Some(Ok(Admission::anonymous(policy)));
     }
     // The log tells path and client.
-    let is_logged = tracing::enabled!(target: "portcullis", Level::INFO);
-    (!is_logged).then(|| Err(guard.no_credential.clone().answering(subject.method())))
+    (!may_be_logged()).then(|| Err(guard.no_credential.clone().answering(subject.method())))
+}
+
+/// Whether somebody may be told of a refusal. Subscribers are not asked (`tracing::enabled!`): what their filters go by,
+/// fields for instance, only the event itself has.
+fn may_be_logged() -> bool {
+    LevelFilter::INFO <= LevelFilter::current()
+        && tracing::dispatcher::get_default(|current| !current.is::<NoSubscriber>())
 }
 
 /// Lets a caller in whom the first element that looks at such credentials remembers. `None` says nothing.
