@@ -35,11 +35,21 @@ fn first_member(key: &str) -> Option<&str> {
     (!first.contains('~')).then_some(first)
 }
 
-/// About how many bytes the claims of this payload take where somebody looks at them, at most; more than the token by far
-/// where they are many small ones. Each begins with one of these characters or ends with one.
+/// How many bytes the claims of this payload take where somebody looks at them, at most; more than the token by far where
+/// they are many small ones.
 pub(super) fn most_bytes(payload: &[u8]) -> usize {
-    let structural = |byte: &&u8| matches!(byte, b',' | b':' | b'[' | b'{');
-    payload.len() + payload.iter().filter(structural).count() * (size_of::<Value>() + size_of::<String>())
+    // The smallest object has a node with room for eleven members, and the smallest array has room for four values; what
+    // grows beyond that has room for twice what is in it, at most.
+    const OBJECT: usize = 11 * (size_of::<String>() + size_of::<Value>()) + 2 * size_of::<usize>();
+    const ARRAY: usize = 4 * size_of::<Value>();
+    const ITEM: usize = 2 * size_of::<Value>();
+    let room = |byte: &u8| match byte {
+        b'{' => OBJECT,
+        b'[' => ARRAY,
+        b',' | b':' => ITEM,
+        _ => 0,
+    };
+    payload.len() + payload.iter().map(room).sum::<usize>()
 }
 
 /// When a token is good. Compared with the clock again whenever it is used.

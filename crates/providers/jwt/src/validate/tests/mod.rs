@@ -2,6 +2,7 @@ mod caching;
 mod configuration;
 mod hostile;
 mod rules;
+mod weight;
 
 use portcullis_core::{Identity, Refusal};
 use serde_json::Value;
