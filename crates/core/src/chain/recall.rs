@@ -27,10 +27,11 @@ pub(crate) fn decide_at_once(policy: &Policy, subject: &Subject<'_>) -> Option<D
 }
 
 /// Whether somebody may be told of a refusal. Subscribers are not asked (`tracing::enabled!`): what their filters go by,
-/// fields for instance, only the event itself has.
+/// fields for instance, only the event itself has. Where nobody subscribes, `tracing` may hand events to `log`.
 fn may_be_logged() -> bool {
-    LevelFilter::INFO <= LevelFilter::current()
-        && tracing::dispatcher::get_default(|current| !current.is::<NoSubscriber>())
+    let is_heard = LevelFilter::INFO <= LevelFilter::current()
+        && tracing::dispatcher::get_default(|current| !current.is::<NoSubscriber>());
+    is_heard || log::LevelFilter::Info <= log::max_level()
 }
 
 /// Lets a caller in whom the first element that looks at such credentials remembers. `None` says nothing.
