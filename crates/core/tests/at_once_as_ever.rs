@@ -113,7 +113,7 @@ fn services() -> Vec<(String, Auth)> {
 /// Every way to write a header that has something to do with a credential that is accepted.
 fn values() -> Vec<Vec<u8>> {
     let mut values = vec![b"".to_vec()];
-    for scheme in ["Bearer", "bearer", "BEARER", "Basic", "bAsIc", "Digest", " Bearer", ""] {
+    for scheme in ["Bearer", "bearer", "BEARER", "Basic", "bAsIc", "Digest", "Token", " Bearer", ""] {
         for gap in ["", " ", "  ", "\t", " \t"] {
             for text in ["", "t1", "t2", "both", "nobody", ALICE] {
                 for end in ["", " ", ",", ", Bearer t1", "=", "\u{e9}"] {

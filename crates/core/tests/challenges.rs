@@ -1,7 +1,10 @@
 //! What a refused caller is told depends on what was shown.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
-use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
+use http::{
+    HeaderMap, HeaderValue, Method,
+    header::{AUTHORIZATION, VARY},
+};
 use portcullis_core::{
     Auth, BoxFuture, Context, Credential, Outcome, Provider, RejectionKind, RequestHead, Scheme, Step,
 };
@@ -50,5 +53,23 @@ fn a_token_is_called_invalid_only_where_one_was_shown() {
             (rejection.kind(), rejection.challenges()),
             (kind, &challenges.map(HeaderValue::from_static)[..])
         );
+    }
+}
+
+#[test]
+fn headers_that_are_there_already_stay_beside_those_of_the_refusal() {
+    let auth = Auth::builder().element(Refuses(Scheme::Bearer), "a").build().unwrap();
+    for shown in [None, Some("Bearer token"), Some("Bearer a b")] {
+        let headers: HeaderMap =
+            shown.map(|value| (AUTHORIZATION, HeaderValue::from_static(value))).into_iter().collect();
+        let Step::Ready(Err(rejection)) = auth.decide(&RequestHead::new(&Method::GET, "/", &headers)) else {
+            panic!("nobody gets in");
+        };
+        let (mut alone, mut beside) = (HeaderMap::new(), HeaderMap::new());
+        rejection.write_headers(&mut alone);
+        beside.insert(VARY, HeaderValue::from_static("origin"));
+        rejection.write_headers(&mut beside);
+        assert_eq!(beside.remove(VARY).unwrap(), "origin");
+        assert_eq!(beside, alone);
     }
 }
