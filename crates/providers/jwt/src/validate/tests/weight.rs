@@ -38,6 +38,6 @@ fn claims_never_weigh_less_than_they_take_once_they_are_read() {
     ] {
         let least = least_bytes(&serde_json::from_str(&payload).unwrap());
         let most = most_bytes(payload.as_bytes());
-        assert!(most >= least, "{most} of {least}: {:.60}", payload);
+        assert!(most >= least, "{most} of {least}: {payload:.60}");
     }
 }
