@@ -73,10 +73,10 @@ fn service(remembering: [bool; 2]) -> AuthBuilder {
         Element::new(Accepts { scheme, texts, remembers }, scopes).unwrap().named(format!("element-{at}"))
     };
     Auth::builder().elements([
-        element(Scheme::Bearer, &[("t1", "first"), ("both", "first")], "first".into(), 0),
+        element(Scheme::Bearer, &[("t1", "first"), ("both", "first"), ("t2", "second")], "first".into(), 0),
         element(Scheme::Bearer, &[("t2", "second"), ("both", "second")], RequiredScopes::anyone(), 1),
-        element(Scheme::Basic, &[(ALICE, "alice")], "root".into(), 2),
-        element(Scheme::Basic, &[(ALICE, "alice")], "alice".into(), 3),
+        element(Scheme::Basic, &[(ALICE, "alice")], "alice".into(), 2),
+        element(Scheme::Basic, &[(ALICE, "alice")], "root".into(), 3),
     ])
 }
 
