@@ -2,6 +2,7 @@
 
 mod fetching;
 mod outages;
+mod recalling;
 mod refreshing;
 mod rotation;
 mod sets;
