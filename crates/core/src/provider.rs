@@ -34,7 +34,7 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// For providers that remember. They are asked with `text` as it stands in the `Authorization` header, after scheme
     /// and space, before anything is known of its form: what was accepted was read then. It has to be found by all its
     /// bytes, and everything that may have changed since (the time, a key) is looked at again. The caller's address is not
-    /// known here.
+    /// known here: a memory that depends on it says nothing.
     fn recall(&self, _text: &[u8], _cx: &Context<'_>) -> Recall {
         Recall::Unasked
     }

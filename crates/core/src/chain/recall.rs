@@ -4,7 +4,7 @@
 mod tests;
 
 use http::{HeaderValue, header::AUTHORIZATION};
-use tracing::Level;
+use tracing::{level_filters::LevelFilter, subscriber::NoSubscriber};
 
 use super::deciding::{Decision, Subject};
 use crate::{
@@ -39,10 +39,18 @@ pub(super) fn at_once(policy: &Policy, subject: &Subject<'_>) -> Result<(Decisio
         return Ok((Ok(Admission::anonymous(policy)), false));
     }
     // The log tells path and client.
-    if tracing::enabled!(target: "portcullis", Level::INFO) {
+    if may_be_logged() {
         return Err(Memory::Unasked);
     }
     Ok((Err(guard.no_credential.clone().answering(subject.method)), false))
+}
+
+/// Whether somebody may be told of a refusal. Subscribers are not asked (`tracing::enabled!`): what their filters go by,
+/// fields for instance, only the event itself has. Where nobody subscribes, `tracing` may hand events to `log`.
+fn may_be_logged() -> bool {
+    let is_heard = LevelFilter::INFO <= LevelFilter::current()
+        && tracing::dispatcher::get_default(|current| !current.is::<NoSubscriber>());
+    is_heard || log::LevelFilter::Info <= log::max_level()
 }
 
 /// Lets a caller in whom the first element that looks at such credentials remembers.

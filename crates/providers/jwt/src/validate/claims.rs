@@ -38,14 +38,24 @@ fn first_member(key: &str) -> Option<&str> {
     (!first.contains('~')).then_some(first)
 }
 
-/// About how many bytes the claims of this payload take where somebody looks at them, at most; more than the token by far
-/// where they are many small ones. Each begins with one of these characters or ends with one.
+/// How many bytes the claims of this payload take where somebody looks at them, at most; more than the token by far where
+/// they are many small ones.
 pub(super) fn most_bytes(payload: &[u8]) -> usize {
-    // Added up in bytes, which the compiler makes vector instructions of, for as many as cannot overflow.
-    let structural = |byte: &u8| u8::from(matches!(byte, b',' | b':' | b'[' | b'{'));
-    let in_block = |block: &[u8]| usize::from(block.iter().map(structural).fold(0, u8::wrapping_add));
-    let values: usize = payload.chunks(usize::from(u8::MAX)).map(in_block).sum();
-    payload.len() + values * (size_of::<Value>() + size_of::<String>())
+    // The smallest object has a node with room for eleven members, and the smallest array has room for four values; what
+    // grows beyond that has room for twice what is in it, at most.
+    const OBJECT: usize = 11 * (size_of::<String>() + size_of::<Value>()) + 2 * size_of::<usize>();
+    const ARRAY: usize = 4 * size_of::<Value>();
+    const ITEM: usize = 2 * size_of::<Value>();
+    let items = count(payload, |byte| matches!(byte, b',' | b':'));
+    let (objects, arrays) = (count(payload, |byte| byte == b'{'), count(payload, |byte| byte == b'['));
+    payload.len() + objects * OBJECT + arrays * ARRAY + items * ITEM
+}
+
+/// How many bytes of a kind there are. Added up in bytes, which the compiler makes vector instructions of, for as many as
+/// cannot overflow.
+fn count(payload: &[u8], kind: impl Fn(u8) -> bool) -> usize {
+    let in_block = |block: &[u8]| usize::from(block.iter().map(|byte| u8::from(kind(*byte))).fold(0, u8::wrapping_add));
+    payload.chunks(usize::from(u8::MAX)).map(in_block).sum()
 }
 
 /// When a token is good. Compared with the clock again whenever it is used.

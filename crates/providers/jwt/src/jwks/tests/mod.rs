@@ -3,6 +3,7 @@
 mod calm;
 mod fetching;
 mod outages;
+mod recalling;
 mod refreshing;
 mod rotation;
 mod sets;

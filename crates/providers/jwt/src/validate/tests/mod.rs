@@ -3,6 +3,7 @@ mod configuration;
 mod hostile;
 mod near;
 mod rules;
+mod weight;
 
 use portcullis_core::{Identity, Refusal};
 use serde_json::Value;

@@ -1,0 +1,110 @@
+//! When the memory of a provider is asked, and what it is told.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+    header::{AUTHORIZATION, UPGRADE},
+};
+use portcullis_core::{
+    Auth, AuthBuilder, BoxFuture, Context, Credential, Identity, Outcome, Protocol, Provider, RequestHead,
+    Scheme, Step,
+};
+
+/// Remembers everybody, and from where memory was asked. What it is asked for otherwise takes its time, and is refused.
+#[derive(Clone, Debug, Default)]
+struct Remembers(Arc<Mutex<Vec<Option<IpAddr>>>>);
+
+impl Remembers {
+    fn asked(&self) -> Vec<Option<IpAddr>> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+
+    fn service(&self) -> AuthBuilder {
+        Auth::builder().element(self.clone(), "hello")
+    }
+}
+
+impl Provider for Remembers {
+    fn kind(&self) -> &'static str {
+        "remembers"
+    }
+
+    fn scheme(&self) -> Scheme {
+        Scheme::Bearer
+    }
+
+    fn recall(&self, _: &[u8], cx: &Context<'_>) -> Option<Arc<Identity>> {
+        self.0.lock().unwrap().push(cx.client());
+        Some(Arc::new(Identity::new("alice").with_scopes(["hello"])))
+    }
+
+    fn try_authenticate(&self, _: &Credential<'_>, _: &Context<'_>) -> Option<Outcome> {
+        None
+    }
+
+    fn authenticate<'a>(&'a self, _: &'a Credential<'a>, _: &'a Context<'a>) -> BoxFuture<'a, Outcome> {
+        Box::pin(async { Outcome::refused("wrong", "memory was not asked") })
+    }
+
+    fn can_revoke(&self) -> bool {
+        true
+    }
+}
+
+fn bearer(others: &[(HeaderName, &'static str)]) -> HeaderMap {
+    let others = others.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
+    others.chain([(AUTHORIZATION, HeaderValue::from_static("Bearer token"))]).collect()
+}
+
+#[test]
+fn memory_is_asked_once_and_told_the_address_where_it_is_known() {
+    let provider = Remembers::default();
+    let auth = provider.service().build().unwrap();
+    let headers = bearer(&[]);
+    let client = Some(IpAddr::from([192, 0, 2, 1]));
+    assert!(auth.decide_at_once(&Method::GET, &headers).unwrap().is_ok());
+    assert_eq!(provider.asked(), [None], "at once nothing else is known");
+    let head = RequestHead::new(&Method::GET, "/", &headers).with_client(client);
+    assert!(matches!(auth.decide(&head), Step::Ready(Ok(_))));
+    assert_eq!(provider.asked(), [client]);
+    assert!(matches!(auth.decide(&head.not_at_once()), Step::Wait(_)));
+    assert_eq!(provider.asked(), [], "it had said nothing");
+}
+
+#[test]
+fn a_connection_that_is_asked_about_again_is_not_opened_from_memory() {
+    let provider = Remembers::default();
+    let upgrade = bearer(&[(UPGRADE, "websocket")]);
+    for (method, headers, opens) in [
+        (Method::GET, &upgrade, true),
+        (Method::CONNECT, &bearer(&[]), true),
+        (Method::GET, &bearer(&[]), false),
+    ] {
+        let head = RequestHead::new(&method, "/", headers);
+        let auth = provider.service().revalidate_interval(Duration::from_secs(60)).build().unwrap();
+        assert_eq!(auth.decide_at_once(&method, headers).is_none(), opens, "{method} {headers:?}");
+        assert_eq!(matches!(auth.decide(&head), Step::Wait(_)), opens, "{method} {headers:?}");
+        assert_eq!(provider.asked().is_empty(), opens, "{method} {headers:?}");
+        // Where nothing is asked again, the answer is the same for all.
+        let auth = provider.service().build().unwrap();
+        assert!(auth.decide_at_once(&method, headers).unwrap().is_ok(), "{method} {headers:?}");
+        provider.asked();
+    }
+}
+
+#[tokio::test]
+async fn a_connect_to_a_grpc_service_that_had_to_wait_is_refused_by_its_status() {
+    let auth = Remembers::default().service().protocol(Protocol::Grpc).build().unwrap();
+    let headers = bearer(&[]);
+    for (method, status) in [(Method::CONNECT, StatusCode::UNAUTHORIZED), (Method::POST, StatusCode::OK)] {
+        let head = RequestHead::new(&method, "/", &headers).not_at_once();
+        let Step::Wait(deciding) = auth.decide(&head) else { panic!("it takes its time") };
+        assert_eq!(deciding.await.unwrap_err().response_status(), status, "{method}");
+    }
+}
