@@ -22,7 +22,7 @@ use axum::{
 };
 use http::{Method, StatusCode, Uri};
 use portcullis_axum::{AuthLayer, Caller, ClientAddr, Resource};
-use portcullis_core::{Auth, AuthBuilder};
+use portcullis_core::AuthBuilder;
 use support::{Log, hello, request};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -485,7 +485,7 @@ async fn the_client_address_is_the_listeners_or_the_sockets() {
 async fn the_layer_of_axum_serves_plain_services_too() {
     let handler =
         service_fn(|_: http::Request<()>| async { Ok::<_, Infallible>(http::Response::new(String::new())) });
-    let service = AuthLayer::new(Auth::clone(layer(foo()).auth())).layer(handler);
+    let service = AuthLayer::new(layer(foo()).auth()).layer(handler);
     for (path, token, status) in [("/foo/admin", "a.hello", 403), ("/foo/admin", "a.admin", 200)] {
         let response = service.clone().oneshot(request("GET", path, token)).await.unwrap();
         assert_eq!(response.status(), status);

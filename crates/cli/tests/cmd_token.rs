@@ -120,7 +120,7 @@ fn a_refusal_tells_its_code_and_reason() {
         (format!("{rest}."), "bad-signature"),
         (format!("{rest}.AAAA"), "bad-signature"),
         (format!("{none}.{payload}."), "unsupported-algorithm"),
-        ("a.b".to_owned(), "malformed"),
+        ("a.b".to_owned(), "malformed-token"),
         (String::new(), "malformed-credential"),
         (format!("{token} {token}"), "malformed-credential"),
         (format!("{token}\n\n"), "malformed-credential"),
@@ -135,7 +135,7 @@ fn a_refusal_tells_its_code_and_reason() {
     let told = folder
         .run_with("a.b", ["token", "verify", "--config", "c.toml", "--provider", "partner", "--json"])
         .json();
-    assert_eq!((&told["accepted"], &told["code"]), (&json!(false), &json!("malformed")));
+    assert_eq!((&told["accepted"], &told["code"]), (&json!(false), &json!("malformed-token")));
     let told = folder
         .run_with(&*token, ["token", "verify", "--config", "c.toml", "--provider", "partner", "--json"])
         .json();
@@ -183,7 +183,7 @@ fn what_is_no_token_is_told_in_json_where_that_is_asked_for() {
     let run = folder.run_with("garbage", ["token", "decode", "--json"]);
     run.assert_code(1);
     let told = run.json();
-    assert_eq!((&told["verified"], &told["code"]), (&false.into(), &"malformed".into()), "{run:?}");
+    assert_eq!((&told["verified"], &told["code"]), (&false.into(), &"malformed-token".into()), "{run:?}");
     assert_eq!(run.stderr, "");
     let run = folder.run_with("garbage", ["token", "decode"]);
     run.assert_code(1);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::Extensions;
 
 use crate::{
-    Authorization, Lease, Policy, Principal, Protocol, Rejection, RejectionKind, RequiredScopes, chain,
-    lease::Again,
+    Authorization, Lease, Policy, Principal, Protocol, Rejection, RejectionKind, RequiredScopes, Standing,
+    chain, lease::Again, live::Held,
 };
 
 /// How a request was let in. Only the chain makes one.
@@ -18,6 +18,8 @@ pub struct Admission {
     how: How,
     /// What it takes to ask again while a connection is open.
     again: Option<Arc<Again>>,
+    /// What judges it by later versions of the configuration, where nobody was authenticated.
+    standing: Option<Arc<dyn Standing>>,
 }
 
 #[derive(Clone, Debug)]
@@ -34,15 +36,15 @@ struct Attached(Admission);
 
 impl Admission {
     pub(crate) const fn authenticated(principal: Principal) -> Self {
-        Self { how: How::Authenticated(principal), again: None }
+        Self { how: How::Authenticated(principal), again: None, standing: None }
     }
 
     pub(crate) fn anonymous(policy: &Policy) -> Self {
-        Self { how: How::Anonymous(policy.own()), again: None }
+        Self { how: How::Anonymous(policy.own()), again: None, standing: None }
     }
 
     pub(crate) fn public(policy: &Policy) -> Self {
-        Self { how: How::Public(policy.own()), again: None }
+        Self { how: How::Public(policy.own()), again: None, standing: None }
     }
 
     /// The admission of the request that carries `extensions`; `None` where no layer ran.
@@ -161,8 +163,15 @@ impl Admission {
     /// Until when a connection that this request opened may stay open.
     pub fn lease(&self) -> Lease {
         match self.principal() {
-            Some(principal) => Lease::until(principal.clock(), principal.good_until(), self.again.clone()),
-            None => Lease::unlimited(),
+            Some(principal) => Lease::until(principal.clock(), principal.good_until(), self.again.clone())
+                .held(principal.held()),
+            None => match &self.standing {
+                None => Lease::unlimited(),
+                Some(standing) => {
+                    let held = Held { standing: Arc::clone(standing), principal: None };
+                    Lease::until(self.policy().clock(), None, None).held(Some(held))
+                }
+            },
         }
     }
 
@@ -172,6 +181,20 @@ impl Admission {
             How::Authenticated(principal) => How::Authenticated(principal.shown(authorization)),
             other => other,
         };
+        self
+    }
+
+    /// The same, judged by every later version of the configuration: connections that are opened with it end when one
+    /// would not let them in, see [`Admission::lease`]. `None` changes nothing. For layers.
+    #[must_use]
+    pub fn standing_on(mut self, standing: Option<Arc<dyn Standing>>) -> Self {
+        let Some(standing) = standing else { return self };
+        match self.how {
+            How::Authenticated(principal) => {
+                self.how = How::Authenticated(principal.standing_on(standing));
+            }
+            How::Anonymous(_) | How::Public(_) => self.standing = Some(standing),
+        }
         self
     }
 

@@ -12,7 +12,11 @@ use std::{
     time::Duration,
 };
 
-use crate::{BoxFuture, Clock, Context, Credential, Element, Identity, Outcome, UnixTime};
+use crate::{
+    BoxFuture, Clock, Context, Credential, Element, Identity, Outcome, UnixTime,
+    chain::contain::Asking,
+    live::{Held, Verdict},
+};
 
 /// Civil time may be set while a connection is open: it is looked at again at least this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -27,6 +31,8 @@ pub struct Lease {
     clock: Option<Arc<dyn Clock>>,
     expires: Option<UnixTime>,
     again: Option<Arc<Again>>,
+    /// What judges the connection by later versions of the configuration.
+    held: Option<Box<Held>>,
 }
 
 /// What is needed to ask an element once more whether the credential is good.
@@ -51,6 +57,9 @@ pub enum Ended {
     Revoked,
     /// That server could not be asked, twice in a row.
     Unavailable,
+    /// The configuration changed, and would not let the caller in any more: the user, the key, the element, the scope or
+    /// the service is gone.
+    Withdrawn,
 }
 
 impl Ended {
@@ -59,7 +68,7 @@ impl Ended {
     #[must_use]
     pub const fn close_code(self) -> u16 {
         match self {
-            Self::Expired | Self::Revoked => 1008,
+            Self::Expired | Self::Revoked | Self::Withdrawn => 1008,
             Self::Unavailable => 1013,
         }
     }
@@ -71,6 +80,7 @@ impl Ended {
             Self::Expired => "the token expired",
             Self::Revoked => "the token was revoked",
             Self::Unavailable => "the token cannot be checked now",
+            Self::Withdrawn => "access was withdrawn",
         }
     }
 }
@@ -84,7 +94,7 @@ impl fmt::Display for Ended {
 impl Lease {
     /// A connection that nothing ends: a public route, a credential that does not expire.
     pub(crate) const fn unlimited() -> Self {
-        Self { clock: None, expires: None, again: None }
+        Self { clock: None, expires: None, again: None, held: None }
     }
 
     pub(crate) fn until(
@@ -92,13 +102,17 @@ impl Lease {
         expires: Option<UnixTime>,
         again: Option<Arc<Again>>,
     ) -> Self {
-        Self { clock: Some(Arc::clone(clock)), expires, again }
+        Self { clock: Some(Arc::clone(clock)), expires, again, held: None }
+    }
+
+    pub(crate) fn held(self, held: Option<Held>) -> Self {
+        Self { held: held.map(Box::new), ..self }
     }
 
     /// Whether the connection may stay open for ever.
     #[must_use]
     pub const fn is_unlimited(&self) -> bool {
-        self.expires.is_none() && self.again.is_none()
+        self.expires.is_none() && self.again.is_none() && self.held.is_none()
     }
 
     /// The clock that it goes by; `None` where nothing ends it.
@@ -113,7 +127,32 @@ impl Lease {
     /// asked again after each interval; for the first time somewhere in the second half of it, so that connections that
     /// were opened at once, as after a restart, do not ask at once. An answer that cannot be had is waited for during one
     /// further interval, and never past the credential's expiry.
-    pub async fn ended(self) -> Ended {
+    ///
+    /// Where the service follows a configuration that changes, each new version judges the connection as it would judge
+    /// the request that opened it: by the token that was shown, or, where it was a password, by whether the same user has
+    /// the same password and all scopes still ([`Provider::vouch`](crate::Provider::vouch)).
+    pub async fn ended(mut self) -> Ended {
+        let Some(held) = self.held.take() else { return self.ends_by_itself().await };
+        let mut seen = held.standing.admitted_by();
+        let mut life: BoxFuture<'static, Ended> = Box::pin(self.ends_by_itself());
+        loop {
+            let mut judged = pin!(held.judged(&mut seen));
+            let verdict = poll_fn(|task| match life.as_mut().poll(task) {
+                Poll::Ready(ended) => Poll::Ready(Err(ended)),
+                Poll::Pending => judged.as_mut().poll(task).map(Ok),
+            });
+            match verdict.await {
+                Err(ended) => return ended,
+                Ok(Verdict::Stays) => {}
+                Ok(Verdict::Renewed(lease)) => life = Box::pin(lease.ends_by_itself()),
+                Ok(Verdict::Withdrawn) => return Ended::Withdrawn,
+                Ok(Verdict::Unknown) => return Ended::Unavailable,
+            }
+        }
+    }
+
+    /// The same, whatever becomes of the configuration.
+    async fn ends_by_itself(self) -> Ended {
         let Some(clock) = self.clock else { return pending().await };
         let Some(again) = self.again else {
             expiry(&clock, self.expires).await;
@@ -144,21 +183,25 @@ impl Lease {
 impl Again {
     /// Whether whoever holds the principal that the connection was opened with may go on believing it.
     fn still_good(&self, identity: &Identity) -> bool {
-        let known = &*self.known;
-        known.subject() == identity.subject()
-            && known.issuer() == identity.issuer()
-            // All that it held, and so one that the element asks for.
-            && known.scopes().iter().all(|scope| identity.scopes().contains(scope))
+        still_good(&self.known, identity)
     }
 
     /// Asks past every cache.
     async fn ask(&self, clock: &Arc<dyn Clock>) -> Outcome {
         let cx = Context::new(clock).with_client(self.client).afresh();
         let mut late = pin!(clock.sleep(self.timeout));
-        let answer = pin!(self.element.provider().authenticate(&self.credential, &cx));
+        let answer = pin!(Asking::new(&self.element, &self.credential, &cx).answer());
         let late_answer = || crate::Unavailable::new("no answer within decisionTimeout").into();
         first(&mut late, answer).await.unwrap_or_else(late_answer)
     }
+}
+
+/// Whether whoever holds a principal of `known` may go on believing it, now that it is `identity`.
+pub(crate) fn still_good(known: &Identity, identity: &Identity) -> bool {
+    known.subject() == identity.subject()
+        && known.issuer() == identity.issuer()
+        // All that it held, and so one that the element asks for.
+        && known.scopes().iter().all(|scope| identity.scopes().contains(scope))
 }
 
 /// A span from half of `whole` to all of it, another one each time.
@@ -199,6 +242,12 @@ async fn expiry(clock: &Arc<dyn Clock>, moment: Option<UnixTime>) {
 pub struct Expired(BoxFuture<'static, ()>);
 
 impl Expired {
+    pub(crate) fn with(lease: Lease) -> Self {
+        Self(Box::pin(async move {
+            lease.ended().await;
+        }))
+    }
+
     pub(crate) fn at(clock: &Arc<dyn Clock>, moment: Option<UnixTime>) -> Self {
         let clock = Arc::clone(clock);
         Self(Box::pin(async move { expiry(&clock, moment).await }))

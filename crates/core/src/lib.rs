@@ -6,7 +6,7 @@
 //! - [`Credential`]: what a caller presents, read strictly.
 //! - [`Provider`]: tells whether a credential is right. Answers an [`Outcome`].
 //! - [`Element`], [`Resource`], [`Policy`]: who may call what.
-//! - [`Auth`]: a guarded service. Decides, explains.
+//! - [`Auth`]: a guarded service. Decides, explains. [`LiveAuth`]: one whose configuration changes while it runs.
 //! - [`Principal`]: the proof that a caller went through the chain; [`Rejection`]: why one did not.
 //! - [`TokenSource`], [`Authorization`], [`OnBehalfOf`]: the client's side, what outgoing requests show.
 //! - [`claims`]: members of tokens and answers, each held to its type.
@@ -28,14 +28,18 @@ mod identity;
 pub mod json;
 mod lanes;
 mod lease;
+mod live;
 mod observe;
 mod policy;
 mod principal;
 mod provider;
+mod reason;
 mod rejection;
 mod scopes;
 mod secret;
 mod server;
+mod shown;
+mod throttle;
 
 use std::{future::Future, pin::Pin};
 
@@ -56,14 +60,18 @@ pub use self::{
     identity::{ClaimsSource, Identity},
     lanes::Lanes,
     lease::{Ended, Expired, Lease},
+    live::{Derived, LiveAuth, Now, Replacement, SettledPolicies, Standing},
     observe::{Answer, Asked, Decided, Observer},
     policy::{Element, Override, Policy, Resource},
     principal::Principal,
-    provider::{Contact, Context, IntoProvider, Outcome, Provider, Recall, Refusal, Unavailable},
+    provider::{Contact, Context, IntoProvider, Outcome, Provider, Recall, Refusal, Unavailable, Vouch},
+    reason::Reason,
     rejection::{Protocol, Rejection, RejectionKind},
     scopes::{RequiredScopes, Scopes},
     secret::Secret,
     server::{Probe, ServerState},
+    shown::Shown,
+    throttle::{Guess, Held, Throttle},
 };
 
 /// A boxed future, for traits whose implementations are known at run time only.

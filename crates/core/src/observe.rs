@@ -2,9 +2,9 @@
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use http::Method;
+use http::{Method, StatusCode};
 
-use crate::{Clock, Decision, Element, Policy};
+use crate::{Clock, Decision, Element, Policy, Reason};
 
 /// Is told of every decision of a service, and of every answer of its providers. For metrics and audit events.
 ///
@@ -24,8 +24,15 @@ pub trait Observer: fmt::Debug + Send + Sync + 'static {
 pub struct Decided<'a> {
     /// What guards the request: its label names the service or resource.
     pub policy: &'a Policy,
-    /// The decision. An admission tells the principal, and that the element's name.
+    /// The decision. An admission tells the principal.
     pub decision: &'a Decision,
+    /// Why the request was not let in; `None` where it was. Among several elements' reasons it is, in this order: that of
+    /// the first that is unavailable; `insufficient-scope`, where one knows the caller; that of the first that says more
+    /// than that the credential is none of its own (`unknown-user`, `wrong-issuer` and the like say no more); that of the
+    /// last one asked.
+    pub reason: Option<Reason>,
+    /// The element that let the request in, or whose reason it is; `None` where none had a say.
+    pub element: Option<&'a Element>,
     /// Method and path of the request, as the client sent them; `None` where a provider was called directly.
     pub request: Option<(&'a Method, &'a str)>,
     /// The caller's address, where it is known.
@@ -34,6 +41,41 @@ pub struct Decided<'a> {
     pub took: Duration,
     /// Whether the caller was let in from memory, before anything was read.
     pub recalled: bool,
+}
+
+impl Decided<'_> {
+    /// All words for what came of a request.
+    pub const OUTCOMES: &'static [&'static str] = &[
+        "admitted",
+        "anonymous",
+        "public",
+        "refused",
+        "forbidden",
+        "throttled",
+        "unavailable",
+        "bad-request",
+        "error",
+    ];
+
+    /// What came of the request, in one of the words of [`Decided::OUTCOMES`]: who was let in (`admitted`, `anonymous`,
+    /// `public`), or else the meaning of the status: 401 `refused`, 403 `forbidden`, 429 `throttled`, 503 `unavailable`,
+    /// 400 `bad-request`, 500 `error`.
+    #[must_use]
+    pub fn outcome(&self) -> &'static str {
+        match self.decision {
+            Ok(admission) if admission.principal().is_some() => "admitted",
+            Ok(admission) if admission.is_public() => "public",
+            Ok(_) => "anonymous",
+            Err(rejection) => match rejection.status() {
+                StatusCode::UNAUTHORIZED => "refused",
+                StatusCode::FORBIDDEN => "forbidden",
+                StatusCode::TOO_MANY_REQUESTS => "throttled",
+                StatusCode::SERVICE_UNAVAILABLE => "unavailable",
+                StatusCode::BAD_REQUEST => "bad-request",
+                _ => "error",
+            },
+        }
+    }
 }
 
 /// The answer of an element's provider, as it is told to an [`Observer`]. Holds no secret.
@@ -64,6 +106,33 @@ pub enum Answer<'a> {
     Refused(&'a crate::Refusal),
     /// It cannot tell now.
     Unavailable(&'a crate::Unavailable),
+}
+
+impl Answer<'_> {
+    /// All words for what an element said.
+    pub const OUTCOMES: &'static [&'static str] = &["admitted", "forbidden", "refused", "unavailable"];
+
+    /// What it said, in one of the words of [`Answer::OUTCOMES`].
+    #[must_use]
+    pub const fn outcome(&self) -> &'static str {
+        match self {
+            Self::Admitted => "admitted",
+            Self::NotAuthorized => "forbidden",
+            Self::Refused(_) => "refused",
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+
+    /// Why; `None` where it let the caller in.
+    #[must_use]
+    pub const fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Admitted => None,
+            Self::NotAuthorized => Some(Reason::InsufficientScope),
+            Self::Refused(refusal) => Some(refusal.reason()),
+            Self::Unavailable(unavailable) => Some(unavailable.reason()),
+        }
+    }
 }
 
 /// An observer, and since when it watches a decision.

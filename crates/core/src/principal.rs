@@ -4,7 +4,9 @@ use std::{fmt, ops::Deref, sync::Arc};
 
 use http::Extensions;
 
-use crate::{Admission, Authorization, Clock, Element, Expired, Identity, Policy, Scheme};
+use crate::{
+    Admission, Authorization, Clock, Element, Expired, Identity, Lease, Policy, Scheme, Standing, live::Held,
+};
 
 /// Who the caller turned out to be.
 ///
@@ -22,6 +24,8 @@ pub struct Principal {
     scheme: Scheme,
     /// A token alone: a password is kept nowhere.
     authorization: Option<Authorization>,
+    /// What judges it by later versions of the configuration, where there may be some.
+    standing: Option<Arc<dyn Standing>>,
 }
 
 impl Principal {
@@ -32,7 +36,7 @@ impl Principal {
         element: usize,
         scheme: Scheme,
     ) -> Self {
-        Self { identity, policy, element, scheme, authorization: None }
+        Self { identity, policy, element, scheme, authorization: None, standing: None }
     }
 
     /// Takes along the token that the caller showed.
@@ -68,8 +72,8 @@ impl Principal {
         self.identity.scopes().contains(scope)
     }
 
-    /// Completes when the credential expires, by the service's clock; never where it does not. For handlers of
-    /// connections that stay open:
+    /// Completes when the credential expires, by the service's clock, and when a later version of the configuration would
+    /// not let the caller in; never where neither happens. For handlers of connections that stay open:
     ///
     /// ```
     /// # async fn serve(caller: portcullis_core::Principal, work: impl Future<Output = ()>) {
@@ -82,7 +86,12 @@ impl Principal {
     ///
     /// It knows nothing of revocation; [`Admission::lease`] does.
     pub fn expired(&self) -> Expired {
-        Expired::at(self.clock(), self.identity.good_until())
+        match self.held() {
+            None => Expired::at(self.clock(), self.identity.good_until()),
+            Some(held) => {
+                Expired::with(Lease::until(self.clock(), self.identity.good_until(), None).held(Some(held)))
+            }
+        }
     }
 
     /// The token that the caller showed, wherever in the request it stood, for calls on the caller's behalf
@@ -92,8 +101,29 @@ impl Principal {
         self.authorization.as_ref()
     }
 
+    pub(crate) fn standing_on(mut self, standing: Arc<dyn Standing>) -> Self {
+        self.standing = Some(standing);
+        self
+    }
+
+    /// What it takes to judge it by later versions of the configuration.
+    pub(crate) fn held(&self) -> Option<Held> {
+        let standing = Arc::clone(self.standing.as_ref()?);
+        Some(Held { standing, principal: Some(self.clone()) })
+    }
+
+    /// The element that let the caller in.
+    pub(crate) fn element(&self) -> Option<&Element> {
+        self.policy.elements().get(self.element)
+    }
+
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
         self.policy.clock()
+    }
+
+    /// The position of the element that let the caller in.
+    pub(crate) const fn position(&self) -> usize {
+        self.element
     }
 
     pub(crate) const fn policy(&self) -> &Policy {

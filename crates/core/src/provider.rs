@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, error::Error, fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use crate::{BoxFuture, BuildError, Clock, Credential, Identity, Probe, Scheme, ServerState};
+use crate::{
+    BoxFuture, BuildError, Clock, Credential, Guess, Identity, Probe, Reason, Scheme, ServerState,
+    throttle::Attempted,
+};
 
 /// Tells whether a credential is right, and whose it is.
 ///
@@ -71,10 +74,35 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Whom it knows today by the name of `identity`, for connections that were opened with a password: the password is
+    /// kept nowhere, and when the configuration changes its new provider is asked whether the user still is who it was.
+    ///
+    /// `None`, the default, vouches for nobody: such connections end when their provider is replaced. Asked seldom; it
+    /// must not block.
+    fn vouch(&self, _identity: &Identity) -> Option<Vouch> {
+        None
+    }
+
     /// Whether a credential that it knows may be revoked at its server before it expires, so that asking again
     /// while a connection is open makes sense.
     fn can_revoke(&self) -> bool {
         false
+    }
+}
+
+/// Whom a provider knows by some name, see [`Provider::vouch`].
+#[derive(Clone, Debug)]
+pub struct Vouch {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) record: [u8; 32],
+}
+
+impl Vouch {
+    /// This identity; `record` is the same, in providers of all versions within one process, exactly where the same
+    /// credential is right. It must not tell the credential: make it with a keyed function.
+    #[must_use]
+    pub const fn new(identity: Arc<Identity>, record: [u8; 32]) -> Self {
+        Self { identity, record }
     }
 }
 
@@ -116,6 +144,7 @@ pub struct Context<'a> {
     client: Option<IpAddr>,
     explain: Option<Contact>,
     afresh: bool,
+    attempted: Option<Attempted<'a>>,
 }
 
 /// Whether an explanation may ask servers.
@@ -132,7 +161,7 @@ impl<'a> Context<'a> {
     /// A context for calling a provider directly.
     #[must_use]
     pub const fn new(clock: &'a Arc<dyn Clock>) -> Self {
-        Self { clock, client: None, explain: None, afresh: false }
+        Self { clock, client: None, explain: None, afresh: false, attempted: None }
     }
 
     /// The same with the caller's address.
@@ -154,6 +183,29 @@ impl<'a> Context<'a> {
     pub const fn afresh(mut self) -> Self {
         self.afresh = true;
         self
+    }
+
+    /// The same for a question that the throttle of the service has permitted.
+    pub(crate) const fn attempted(mut self, attempted: Attempted<'a>) -> Self {
+        self.attempted = Some(attempted);
+        self
+    }
+
+    /// Of a password: the guess that it may be. For providers that learn only on the way which account is meant, and would
+    /// hold the password against it then: see [`Guess::at`].
+    #[must_use]
+    pub fn guess(&self) -> Guess {
+        self.attempted.map_or(Guess::untold(), Attempted::guess)
+    }
+
+    /// Says that a server is about to be asked about this very credential, which was not remembered. A credential that is
+    /// then refused counts for the caller's address, where the service has a throttle.
+    ///
+    /// # Errors
+    ///
+    /// With the provider's answer, where there were too many such refusals: the caller is then answered with 429.
+    pub fn permit_call(&self) -> Result<(), Unavailable> {
+        self.attempted.map_or(Ok(()), Attempted::permit_call)
     }
 
     /// Whether an answer may come from a cache. False while a decision is being explained, where it is asked
@@ -231,60 +283,74 @@ impl Outcome {
         Self::Known(Arc::new(identity))
     }
 
-    /// [`Outcome::Refused`] with a code and a text, see [`Refusal::new`].
+    /// [`Outcome::Refused`] with a reason and a text, see [`Refusal::new`].
     #[must_use]
-    pub fn refused(code: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self::Refused(Refusal::new(code, reason))
+    pub fn refused(reason: Reason, text: impl Into<Cow<'static, str>>) -> Self {
+        Self::Refused(Refusal::new(reason, text))
     }
 }
 
 /// Why a credential is wrong. For logs and explanations; the caller never sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    code: &'static str,
-    reason: Cow<'static, str>,
+    reason: Reason,
+    text: Cow<'static, str>,
 }
 
 impl Refusal {
-    /// A refusal with a short code that dashboards can count (`expired`, `wrong-password`) and a sentence for
-    /// whoever reads the log. Neither holds a secret.
+    /// A refusal with a reason that dashboards count and a sentence for whoever reads the log, without a secret.
     #[must_use]
-    pub fn new(code: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, reason: reason.into() }
+    pub fn new(reason: Reason, text: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason, text: text.into() }
     }
 
-    /// The short code.
+    /// The reason.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// The reason's word.
     #[must_use]
     pub const fn code(&self) -> &'static str {
-        self.code
+        self.reason.as_str()
     }
 
     /// The sentence.
     #[must_use]
-    pub fn reason(&self) -> &str {
-        &self.reason
+    pub fn text(&self) -> &str {
+        &self.text
     }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.reason, self.code)
+        write!(f, "{} ({})", self.text, self.reason)
     }
 }
 
 /// Why a provider cannot tell now.
 #[derive(Clone)]
 pub struct Unavailable {
-    reason: Cow<'static, str>,
+    reason: Reason,
+    text: Cow<'static, str>,
     retry_after: Option<Duration>,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl Unavailable {
-    /// Unavailable for `reason`, a sentence for whoever reads the log, without a secret.
+    /// Unavailable, with a sentence for whoever reads the log, without a secret.
     #[must_use]
-    pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { reason: reason.into(), retry_after: None, source: None }
+    pub fn new(text: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason: Reason::Unavailable, text: text.into(), retry_after: None, source: None }
+    }
+
+    /// The same with a reason of its own: [`Reason::Overloaded`] where a queue is full. Default
+    /// [`Reason::Unavailable`].
+    #[must_use]
+    pub const fn because(mut self, reason: Reason) -> Self {
+        self.reason = reason;
+        self
     }
 
     /// The span after which asking again makes sense; sent as `Retry-After`, in whole seconds, rounded up.
@@ -301,10 +367,16 @@ impl Unavailable {
         self
     }
 
+    /// The reason.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        self.reason
+    }
+
     /// The sentence.
     #[must_use]
-    pub fn reason(&self) -> &str {
-        &self.reason
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The span after which asking again makes sense.
@@ -328,13 +400,13 @@ impl From<Refusal> for Outcome {
 
 impl fmt::Display for Unavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
+        f.write_str(&self.text)
     }
 }
 
 impl fmt::Debug for Unavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)?;
+        f.write_str(&self.text)?;
         let mut cause = self.source();
         while let Some(error) = cause {
             write!(f, ": {error}")?;

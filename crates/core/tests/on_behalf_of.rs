@@ -12,7 +12,7 @@ use std::{
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
 use portcullis_core::{
     Auth, BoxFuture, Context, Credential, CredentialSources, Identity, OnBehalfOf, Outcome, Principal,
-    Provider, RequestHead, Resource, Scheme, UnixTime,
+    Provider, Reason, RequestHead, Resource, Scheme, UnixTime,
 };
 use tokio::sync::Semaphore;
 
@@ -30,7 +30,7 @@ impl Anyone {
 
     fn answer(credential: &Credential<'_>) -> Outcome {
         if shown(credential).starts_with("bad") {
-            return Outcome::refused("bad", "it is bad");
+            return Outcome::refused(Reason::Other, "it is bad");
         }
         let expiry = UnixTime::from_secs(1_000);
         Outcome::known(Identity::new("alice").with_expiry(expiry).with_leeway(Duration::from_secs(5)))

@@ -8,8 +8,8 @@ use std::{
 
 use http::{Extensions, HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
 use portcullis_core::{
-    Admission, Auth, BoxFuture, Context, Credential, Identity, Outcome, Provider, RequestHead, Resource,
-    Scheme, Step, Unavailable,
+    Admission, Auth, BoxFuture, Context, Credential, Identity, Outcome, Provider, Reason, RequestHead,
+    Resource, Scheme, Step, Unavailable,
 };
 
 /// Answers by what the token is.
@@ -26,7 +26,7 @@ impl ByToken {
                 .into(),
             "good" => Outcome::known(Identity::new("alice").with_scopes(["hello"])),
             _ => Outcome::refused(
-                "wrong",
+                Reason::UnknownUser,
                 "the user \"x\nFORGED \u{202e}\u{61c}\u{2028}\u{2029}\u{1b}[31m\" is unknown",
             ),
         }
@@ -123,7 +123,7 @@ fn each_refusal_is_one_event_that_says_what_and_why() {
             Some("Bearer canary-7f3a"),
             "/foo/x",
             "INFO",
-            &["kind=\"refused\"", "elements=#0 by-token: the user", "(wrong)"],
+            &["kind=\"refused\"", "elements=#0 by-token: the user", "(unknown-user)"],
         ),
         (
             Some("Bearer known"),

@@ -4,7 +4,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use portcullis_core::{
     Auth, BoxFuture, Contact, Context, Credential, CredentialErrorKind, CredentialSources, Identity, Outcome,
-    Protocol, Provider, RejectionKind, RequestHead, Resource, Scheme,
+    Protocol, Provider, Reason, RejectionKind, RequestHead, Resource, Scheme,
 };
 
 /// Knows the token `good`.
@@ -25,7 +25,7 @@ impl Provider for ByToken {
             Credential::Bearer(bearer) if bearer.token() == "good" => {
                 Outcome::known(Identity::new("alice").with_scopes(["hello"]))
             }
-            _ => Outcome::refused("wrong", "not the token"),
+            _ => Outcome::refused(Reason::Other, "not the token"),
         })
     }
 

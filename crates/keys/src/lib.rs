@@ -62,4 +62,4 @@ pub use self::identity::{Identity, KeyWarning};
 pub use self::key_store::KeyStore;
 pub use self::private_key::PrivateKey;
 pub use self::public_key::PublicKey;
-pub use self::tls::{ClientTls, SelfSigned, ServerTls, TrustAnchors};
+pub use self::tls::{ClientCheck, ClientTls, SelfSigned, ServerTls, TrustAnchors};

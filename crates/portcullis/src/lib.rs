@@ -97,7 +97,7 @@ and hashing is shared out fairly.
 Implement [`Provider`], in a crate that depends on `portcullis-core` alone. It may have a key of its own in Config.toml:
 
 ```
-use portcullis::{BoxFuture, BuildError, Config, Context, Credential, Identity, Outcome, Provider, Scheme, Secret};
+use portcullis::{BoxFuture, BuildError, Config, Context, Credential, Identity, Outcome, Provider, Reason, Scheme, Secret};
 use portcullis::section::Section;
 
 #[derive(Debug)]
@@ -130,14 +130,14 @@ impl Provider for ApiKey {
             Credential::Bearer(bearer) if self.key == Secret::new(bearer.token()) => {
                 Outcome::known(Identity::new(self.owner.as_str()).with_scopes(["hello"]))
             }
-            _ => Outcome::refused("unknown-key", "no such key"),
+            _ => Outcome::refused(Reason::UnknownKey, "no such key"),
         })
     }
 
     // Asked only where `try_authenticate` answered `None`: it has to wait.
     fn authenticate<'a>(&'a self, credential: &'a Credential<'a>, cx: &'a Context<'a>) -> BoxFuture<'a, Outcome> {
         let answer = self.try_authenticate(credential, cx);
-        Box::pin(async { answer.unwrap_or_else(|| Outcome::refused("unknown-key", "no such key")) })
+        Box::pin(async { answer.unwrap_or_else(|| Outcome::refused(Reason::UnknownKey, "no such key")) })
     }
 }
 
@@ -254,14 +254,17 @@ pub mod client;
 mod config;
 #[cfg(all(feature = "config", feature = "axum"))]
 mod listen;
+#[cfg(feature = "config")]
+mod reload;
 
 pub use portcullis_core::{
     Admission, Auth, AuthBuilder, Basic, Bearer, BoxFuture, BuildError, Clock, Contact, Context, Credential,
     CredentialError, CredentialErrorKind, CredentialSources, Deciding, Decision, Element, ElementReport,
-    Ended, Expired, Explanation, Identity, IntoProvider, Lease, Looked, OfferedProtocols, Outcome, Override,
-    Policy, Principal, Probe, Protocol, Provider, Refusal, Rejection, RejectionKind, RequestHead,
-    RequiredScopes, Resource, ResourceView, Scheme, Scopes, Secret, ServerState, Step, SystemClock,
-    TokenError, TokenSource, Unavailable, UnixTime, authenticate_header, authorize,
+    Ended, Expired, Explanation, Guess, Held, Identity, IntoProvider, Lease, LiveAuth, Looked,
+    OfferedProtocols, Outcome, Override, Policy, Principal, Probe, Protocol, Provider, Reason, Refusal,
+    Rejection, RejectionKind, RequestHead, RequiredScopes, Resource, ResourceView, Scheme, Scopes, Secret,
+    ServerState, Step, SystemClock, Throttle, TokenError, TokenSource, Unavailable, UnixTime,
+    authenticate_header, authorize,
 };
 
 /// Reading a configuration section: for providers of your own.
@@ -271,11 +274,13 @@ pub use portcullis_core::config as section;
 pub use self::config::ConfiguredClient;
 #[cfg(feature = "config")]
 pub use self::config::{
-    Answer, Config, ConfigBuilder, ConfigError, CorsConfig, GatewayConfig, PathMatching, ServiceConfig,
-    Upstream,
+    Answer, Config, ConfigBuilder, ConfigError, CorsConfig, GatewayConfig, PathMatching, ReloadConfig,
+    ServiceConfig, Upstream,
 };
 #[cfg(all(feature = "config", feature = "axum"))]
-pub use self::listen::serve;
+pub use self::listen::{serve, serve_live};
+#[cfg(feature = "config")]
+pub use self::reload::{Commit, Follow, Live, LiveService, ReloadState, Reloaded};
 #[cfg(feature = "axum")]
 pub use portcullis_axum::*;
 #[cfg(feature = "file")]

@@ -26,9 +26,6 @@ use toml::de::{DeTable, DeValue};
 
 const EXAMPLE: &str = include_str!("../../../Config.toml.example");
 
-/// Keys that are known so that they can be refused: another version will have them.
-const LATER: &[&str] = &["services.*.throttle"];
-
 /// Keys that are known so that they can be refused where they stand.
 const REFUSED: &[&str] = &["clientConfig.auth.assertion.jwtId"];
 
@@ -327,7 +324,7 @@ fn every_key_that_is_read_is_shown() {
     // Services that are written as an array have one key more.
     let array = Config::parse("[[services]]\npath = \"/foo\"\npublic = true", ".").unwrap();
     known.extend(array.known_keys().iter().map(|key| shape(key)));
-    let unshown = LATER.iter().chain(REFUSED).copied();
+    let unshown = REFUSED.iter().copied();
     let elsewhere: Vec<&str> = OTHER_FORMS.iter().map(|(key, _)| *key).chain(unshown).collect();
     let missing: Vec<&String> =
         known.difference(&shows).filter(|key| !elsewhere.contains(&key.as_str())).collect();
@@ -337,19 +334,6 @@ fn every_key_that_is_read_is_shown() {
         OTHER_FORMS.iter().map(|(_, words)| *words).chain(["{ env = \"NAME\" }", "{ file = \"path\" }"]);
     for words in told {
         assert!(EXAMPLE.contains(words), "{words}");
-    }
-}
-
-#[test]
-fn keys_of_later_versions_are_refused_as_such() {
-    let later = [("services.\"/\" = { public = true, throttle = {} }", "services.*.throttle")];
-    assert_eq!(LATER, later.map(|(_, path)| path));
-    for (text, path) in later {
-        let error = Config::parse(text, ".").unwrap_err();
-        let told = error.problems().iter().any(|problem| {
-            shape(problem.path()) == path && problem.message().contains("not available in this version")
-        });
-        assert!(told, "{path}: {error:?}");
     }
 }
 

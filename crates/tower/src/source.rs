@@ -50,13 +50,16 @@ pub struct RequestView<'a> {
     pub client: Option<IpAddr>,
     /// What guards the request, where a router settled that beforehand. Path and route then decide nothing.
     pub policy: Option<&'a Policy>,
+    /// The position of the route in a router whose policies follow the service's versions
+    /// ([`SettledPolicies`](portcullis_core::SettledPolicies)).
+    pub position: Option<usize>,
 }
 
 impl<'a> RequestView<'a> {
     /// A request for `path`, which no router has looked at, from an unknown address.
     #[must_use]
     pub const fn new(path: &'a str) -> Self {
-        Self { path, route: None, client: None, policy: None }
+        Self { path, route: None, client: None, policy: None, position: None }
     }
 
     /// The same with the pattern of the matched route.
@@ -70,6 +73,13 @@ impl<'a> RequestView<'a> {
     #[must_use]
     pub const fn with_client(mut self, client: Option<IpAddr>) -> Self {
         self.client = client;
+        self
+    }
+
+    /// The same with the position of its route, where policies follow the service's versions.
+    #[must_use]
+    pub const fn with_position(mut self, position: Option<usize>) -> Self {
+        self.position = position;
         self
     }
 

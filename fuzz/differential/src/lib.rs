@@ -86,7 +86,7 @@ impl Both {
         // Both look at the payload when the signature is verified, and not before.
         let ours = match self.ours.validate(token, NOW) {
             Ok(_) => true,
-            Err(refusal) => refusal.reason().starts_with("the payload is not"),
+            Err(refusal) => refusal.text().starts_with("the payload is not"),
         };
         let theirs = match jsonwebtoken::decode::<Value>(token, &self.theirs, &self.validation) {
             Ok(_) => true,
@@ -156,7 +156,7 @@ fn is_reason(code: &str, token: &str) -> bool {
             let typ = header.get("typ").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
             !["jwt", "at+jwt", "application/jwt", "application/at+jwt"].contains(&typ.as_str())
         }
-        "malformed" => {
+        "malformed-token" => {
             ["kid", "typ", "cty"].iter().any(|name| header.get(name).is_some_and(Value::is_null))
                 || !payload.is_object()
                 || texts(token).iter().any(|text| holds_private(text))

@@ -65,8 +65,8 @@ pub fn run(data: &[u8]) {
             }
         }
         Outcome::Refused(refusal) => {
-            assert!(!refusal.reason().contains(TOKEN) || refusal.code().starts_with("wrong-"));
-            assert!(refusal.reason().chars().all(|shown| matches!(shown, ' '..='~')), "{refusal}");
+            assert!(!refusal.text().contains(TOKEN) || refusal.code().starts_with("wrong-"));
+            assert!(refusal.text().chars().all(|shown| matches!(shown, ' '..='~')), "{refusal}");
             assert!(lifetime.is_none());
         }
         Outcome::Unavailable(_) => panic!("an answer that was given is not missing"),

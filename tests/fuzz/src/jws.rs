@@ -123,7 +123,7 @@ fn a_header(header: &[u8]) {
         }
         return;
     };
-    assert!(refusal.reason().chars().all(|shown| matches!(shown, ' '..='~')), "{refusal}");
+    assert!(refusal.text().chars().all(|shown| matches!(shown, ' '..='~')), "{refusal}");
 }
 
 /// No change of a good token leaves it good.

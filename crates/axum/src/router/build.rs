@@ -7,6 +7,7 @@ use portcullis_tower::OnRejection;
 
 use super::{
     AuthRouter, Route,
+    follow::Plan,
     guarded::Part,
     methods::Methods,
     settle::{Kind, RouteGuard, Surveyed},
@@ -52,15 +53,21 @@ where
 
     /// Builds the router, each route with its guard.
     #[track_caller]
-    pub(super) fn build<H>(self, prefix: &str, layer: &AuthLayer<H>, problems: &mut Vec<String>) -> Router<S>
+    pub(super) fn build<H>(
+        self,
+        prefix: &str,
+        layer: &AuthLayer<H>,
+        plan: &mut Plan,
+        problems: &mut Vec<String>,
+    ) -> Router<S>
     where
         H: OnRejection<Body> + Clone + Send + Sync + 'static,
     {
-        let auth = layer.auth();
+        let auth = &layer.auth();
         let mut router = Router::new();
         for (path, kind, parts) in by_path(self.routes) {
             let route = nested(prefix, &path);
-            let inherited = RouteGuard::inherited(auth, &route, kind);
+            let inherited = plan.inherited(auth, &route, kind);
             let several = parts.len() > 1;
             let mut handlers = MethodRouter::new();
             for (at, part) in parts.into_iter().enumerate() {
@@ -68,7 +75,7 @@ where
                     None => inherited.clone(),
                     Some(over) => {
                         let label = format!("route {}{route}", Methods::of(&part.handlers));
-                        RouteGuard::overridden(auth, over, label).unwrap_or_else(|error| {
+                        plan.overridden(auth, over, label).unwrap_or_else(|error| {
                             problems.push(error.to_string());
                             inherited.clone()
                         })
@@ -88,7 +95,7 @@ where
             router = router.nest_service(&path, guarded_by(service, layer, RouteGuard::PER_REQUEST));
         }
         for (path, nest) in self.nests {
-            router = router.nest(&path, nest.build(&nested(prefix, &path), layer, problems));
+            router = router.nest(&path, nest.build(&nested(prefix, &path), layer, plan, problems));
         }
         for fallback in self.fallbacks {
             router = router.fallback(guarded_by(fallback, layer, RouteGuard::PER_REQUEST));

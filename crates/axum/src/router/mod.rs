@@ -1,6 +1,7 @@
 //! A router whose routes are guarded before it is one.
 
 mod build;
+mod follow;
 mod guarded;
 mod methods;
 mod settle;
@@ -15,12 +16,12 @@ use axum::{
     response::IntoResponse,
     routing::{MethodRouter, any, any_service},
 };
-use portcullis_core::{Auth, BuildError};
+use portcullis_core::{BuildError, LiveAuth};
 use portcullis_tower::OnRejection;
 use tower::Service;
 
 pub use self::guarded::{GuardExt, Guarded};
-use self::{guarded::Part, settle::Kind};
+use self::{follow::Plan, guarded::Part, settle::Kind};
 use crate::AuthLayer;
 
 /// Collects routes and turns them into a `Router` in which each is guarded.
@@ -215,7 +216,8 @@ where
         }
     }
 
-    /// Guards every route, and makes a `Router` of it.
+    /// Guards every route, and makes a `Router` of it. `auth` is an [`Auth`](portcullis_core::Auth), or a [`LiveAuth`]: the policies of all routes
+    /// are then settled anew for each version, and a version that does not fit the routes is refused as a whole.
     ///
     /// # Errors
     ///
@@ -227,8 +229,11 @@ where
     ///
     /// As `Router` does, where routes overlap or a path cannot be read.
     #[track_caller]
-    pub fn guard(self, auth: &Auth) -> Result<Router<S>, BuildError> {
-        self.guard_with(&AuthLayer::new(auth.clone()))
+    pub fn guard<A>(self, auth: &A) -> Result<Router<S>, BuildError>
+    where
+        for<'a> &'a A: Into<LiveAuth>,
+    {
+        self.guard_with(&AuthLayer::new(auth))
     }
 
     /// The same with a layer that was told more: a body for refusals ([`on_rejection`]), more resources, or where the
@@ -254,8 +259,11 @@ where
         let mut problems = Vec::new();
         let mut surveyed = Vec::new();
         self.survey("", &mut surveyed, &mut problems);
-        settle::check(layer.auth(), &surveyed, &mut problems);
-        let router = self.build("", layer, &mut problems);
+        if layer.live_auth().is_following() {
+            return self.follow(layer, surveyed, problems);
+        }
+        settle::check(&layer.auth(), &surveyed, &mut problems);
+        let router = self.build("", layer, &mut Plan::Settle, &mut problems);
         if problems.is_empty() { Ok(router) } else { Err(BuildError::new(problems.join("\n"))) }
     }
 }

@@ -25,6 +25,8 @@ pub(super) enum Kind {
 pub(super) struct RouteGuard {
     /// `None` where each request is judged by its path, as [`AuthLayer`](crate::AuthLayer) does.
     settled: Option<Arc<Settled>>,
+    /// Where it stands among the guards that each version of the service settles anew.
+    position: Option<usize>,
 }
 
 /// One policy per method.
@@ -35,7 +37,17 @@ struct Settled {
 }
 
 impl RouteGuard {
-    pub(super) const PER_REQUEST: Self = Self { settled: None };
+    pub(super) const PER_REQUEST: Self = Self { settled: None, position: None };
+
+    /// The guard at this position, in whichever version of the service.
+    pub(super) const fn following(position: usize) -> Self {
+        Self { settled: None, position: Some(position) }
+    }
+
+    /// What it settled for a method; `None` where each request is judged by its path.
+    pub(super) fn policy(&self, method: &Method) -> Option<&Policy> {
+        self.settled.as_ref().map(|settled| settled.policy(method))
+    }
 
     /// The guard of handlers without an override of their own.
     pub(super) fn inherited(auth: &Auth, route: &str, kind: Kind) -> Self {
@@ -52,13 +64,13 @@ impl RouteGuard {
                 .map_or_else(|| auth.policy().clone(), |resource| resource.policy().clone())
         };
         let by_method = methods.iter().map(|method| (method.clone(), policy(Some(method)))).collect();
-        Self { settled: Some(Arc::new(Settled { by_method, otherwise: policy(None) })) }
+        Self { settled: Some(Arc::new(Settled { by_method, otherwise: policy(None) })), position: None }
     }
 
     /// The guard of handlers with an override.
     pub(super) fn overridden(auth: &Auth, over: Override, label: String) -> Result<Self, BuildError> {
         let otherwise = auth.policy_with(over, label)?;
-        Ok(Self { settled: Some(Arc::new(Settled { by_method: Vec::new(), otherwise })) })
+        Ok(Self { settled: Some(Arc::new(Settled { by_method: Vec::new(), otherwise })), position: None })
     }
 }
 
@@ -78,12 +90,12 @@ impl RequestSource for RouteGuard {
             Some(settled) => RequestView::new(uri.path())
                 .with_client(AxumRequest::client(extensions))
                 .with_policy(Some(settled.policy(method))),
-            None => AxumRequest::locate(uri, extensions),
+            None => AxumRequest::locate(uri, extensions).with_position(self.position),
         }
     }
 
     fn settles_policies(&self) -> bool {
-        self.settled.is_some()
+        self.settled.is_some() || self.position.is_some()
     }
 }
 

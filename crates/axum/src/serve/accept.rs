@@ -48,7 +48,7 @@ pub(super) async fn run<A: Accept, S: App>(
     stop: impl Future<Output = ()>,
     hurry: impl Future<Output = ()>,
 ) {
-    let slots = Arc::new(Semaphore::new(shared.limits.connections));
+    let slots = Arc::new(Semaphore::new(shared.settings.borrow().limits.connections));
     let (stopped, stopping) = watch::channel(());
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
@@ -75,9 +75,10 @@ pub(super) async fn run<A: Accept, S: App>(
         // WebSockets over HTTP/1.1 have left their connection's task.
         stopped.closed().await;
     };
+    let patience = shared.settings.borrow().limits.shutdown;
     tokio::select! {
         () = finished => {}
-        () = sleep(shared.limits.shutdown) => {
+        () = sleep(patience) => {
             tracing::warn!(target: "portcullis::listener", connections = connections.len(), "stopped before all requests were answered");
         }
         () = hurry => {}

@@ -15,6 +15,10 @@ impl ClientCertificate {
         chain.filter(|chain| !chain.is_empty()).map(|chain| Self(chain.iter().cloned().collect()))
     }
 
+    pub(super) fn certificates(&self) -> &[CertificateDer<'static>] {
+        &self.0
+    }
+
     /// The client's own certificate, as DER.
     #[must_use]
     pub fn der(&self) -> &[u8] {

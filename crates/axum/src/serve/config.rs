@@ -10,7 +10,7 @@ use std::{
 use portcullis_core::BuildError;
 use portcullis_keys::{KeyError, ServerTls};
 
-use super::TrustedProxies;
+use super::{TrustedProxies, reconfigure::Tls};
 
 /// What a listener is asked for: from `[listener]` by [`ListenerConfig::read`], or in code.
 ///
@@ -25,7 +25,7 @@ use super::TrustedProxies;
 #[must_use]
 pub struct ListenerConfig {
     pub(super) address: SocketAddr,
-    pub(super) tls: Option<Arc<rustls::ServerConfig>>,
+    pub(super) tls: Option<Arc<Tls>>,
     pub(super) allow_insecure_http: bool,
     pub(super) limits: Limits,
     pub(super) trusted_proxies: TrustedProxies,
@@ -91,7 +91,13 @@ impl ListenerConfig {
     ///
     /// Where they do not make a TLS configuration.
     pub fn secure(self, tls: ServerTls) -> Result<Self, KeyError> {
-        Ok(Self { tls: Some(tls.build()?), ..self })
+        let (config, clients) = tls.build_with_check()?;
+        Ok(Self { tls: Some(Arc::new(Tls { config, clients })), ..self })
+    }
+
+    /// With the TLS of another, sessions included: where a configuration was read anew in which nothing of it changed.
+    pub fn keeping_tls_of(self, other: &Self) -> Self {
+        Self { tls: other.tls.clone(), ..self }
     }
 
     /// Clear text on an address that other machines reach: a proxy in front ends TLS.

@@ -21,20 +21,28 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    App, ClientCertificate, TrustedProxies,
+    App, ClientCertificate,
     activity::{Activity, Overdue},
     config::Limits,
     entry::{Caller, Entry},
     metrics::Metrics,
+    reconfigure::{Over, Settings, Tenure},
     socket::{Place, Socket},
 };
 
 /// What the connections of a listener have in common.
 pub(super) struct Shared {
-    pub(super) tls: Option<TlsAcceptor>,
-    pub(super) limits: Limits,
-    pub(super) trusted_proxies: Arc<TrustedProxies>,
+    pub(super) settings: watch::Receiver<Arc<Settings>>,
     pub(super) metrics: Arc<Metrics>,
+}
+
+/// What ends a connection although its client does not.
+#[derive(Clone, Debug)]
+pub(super) struct Ends {
+    /// The service stops.
+    pub(super) stop: watch::Receiver<()>,
+    /// The listener's settings changed.
+    pub(super) tenure: Tenure,
 }
 
 /// Serves a connection to its end. Whatever goes wrong on it is the client's affair, and for the log.
@@ -51,12 +59,15 @@ pub(super) async fn handle<I, S>(
 {
     let activity = Activity::new();
     let socket = Socket::new(io, activity.clone(), place);
-    let mut caller = Caller { peer, certificate: None, trusted_proxies: shared.trusted_proxies.clone() };
-    let ended = match &shared.tls {
-        None => serve(socket, app, caller, &activity, &shared, stop).await,
+    let (tenure, settings) = Tenure::begin(shared.settings.clone(), peer.ip());
+    let mut caller = Caller { peer, certificate: None, trusted_proxies: settings.trusted_proxies.clone() };
+    let limits = &settings.limits;
+    let ended = match &settings.tls {
+        None => serve(socket, app, caller, &activity, &shared, limits, Ends { stop, tenure }).await,
         Some(tls) => {
+            let tls = TlsAcceptor::from(tls.config.clone());
             let handshake = tokio::select! {
-                handshake = timeout(shared.limits.handshake, tls.accept(socket)) => handshake,
+                handshake = timeout(limits.handshake, tls.accept(socket)) => handshake,
                 _ = stop.changed() => return,
             };
             match handshake {
@@ -64,7 +75,8 @@ pub(super) async fn handle<I, S>(
                     let session = stream.get_ref().1;
                     caller.certificate = ClientCertificate::new(session.peer_certificates());
                     activity.open(session.alpn_protocol() == Some(b"h2"));
-                    serve(stream, app, caller, &activity, &shared, stop).await
+                    let ends = Ends { stop, tenure: tenure.showing(caller.certificate.clone()) };
+                    serve(stream, app, caller, &activity, &shared, limits, ends).await
                 }
                 failed => {
                     shared.metrics.handshake_failed();
@@ -93,7 +105,8 @@ async fn serve<I, S>(
     caller: Caller,
     activity: &Arc<Activity>,
     shared: &Shared,
-    stop: watch::Receiver<()>,
+    limits: &Limits,
+    ends: Ends,
 ) -> Result<(), BoxError>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -101,15 +114,15 @@ where
 {
     let entry = Entry {
         app,
-        header_bytes: shared.limits.header_bytes,
+        header_bytes: limits.header_bytes,
         caller,
-        stop: stop.clone(),
+        ends: ends.clone(),
         activity: activity.clone(),
         metrics: shared.metrics.clone(),
     };
-    let builder = builder(&shared.limits, activity);
+    let builder = builder(limits, activity);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(io), entry);
-    drive(pin!(connection), activity, &shared.limits, stop).await
+    drive(pin!(connection), activity, limits, ends).await
 }
 
 fn builder(limits: &Limits, activity: &Arc<Activity>) -> auto::Builder<Executor> {
@@ -138,7 +151,7 @@ async fn drive<C>(
     mut connection: Pin<&mut C>,
     activity: &Activity,
     limits: &Limits,
-    mut stop: watch::Receiver<()>,
+    Ends { mut stop, mut tenure }: Ends,
 ) -> Result<(), BoxError>
 where
     C: GracefulConnection,
@@ -149,6 +162,10 @@ where
     let mut timer = pin!(sleep_until(Instant::now() + limits.header));
     let mut cut = pin!(activity.is_cut());
     let mut leaving = false;
+    let mut over = pin!(async move { tenure.over().await });
+    // Until when it may finish what is in flight, once the listener's settings do not let it go on.
+    let mut last: Option<Instant> = None;
+    let mut is_over = false;
     std::future::poll_fn(|cx| {
         // First: a client that never pauses leaves no time for it afterwards.
         if cut.as_mut().poll(cx).is_ready() {
@@ -164,7 +181,21 @@ where
                 connection.as_mut().graceful_shutdown();
                 continue;
             }
+            if !is_over && let Poll::Ready(why) = over.as_mut().poll(cx) {
+                is_over = true;
+                // Whoever is trusted otherwise than before may finish whatever it began.
+                last = (why == Over::Certificate).then(|| Instant::now() + limits.shutdown);
+                if !leaving {
+                    leaving = true;
+                    activity.leave();
+                    connection.as_mut().graceful_shutdown();
+                }
+                continue;
+            }
             let now = Instant::now();
+            if last.is_some_and(|last| last <= now) {
+                return Poll::Ready(Err("the client's certificate is not accepted any more".into()));
+            }
             let next = match activity.due(limits) {
                 Some((at, Overdue::Idle)) if at <= now && !leaving => {
                     leaving = true;
@@ -177,6 +208,7 @@ where
                 // Not the client's turn. Who changes that need not wake this task, so it looks again.
                 None => now + limits.idle,
             };
+            let next = last.map_or(next, |last| last.min(next));
             if timer.is_elapsed() || next < timer.deadline() {
                 timer.as_mut().reset(next);
             }

@@ -19,13 +19,13 @@ use http_body::Body;
 use hyper::{body::Incoming, ext::Protocol};
 use pin_project_lite::pin_project;
 use portcullis_core::credential::websocket;
-use tokio::sync::watch;
 use tower::{Service, ServiceExt, util::Oneshot};
 
 use super::{
     ClientAddr, ClientCertificate, RequestBody, Stopping, TrustedProxies,
     activity::{Activity, InFlight},
     body::ResponseBody,
+    connection::Ends,
     metrics::Metrics,
 };
 
@@ -72,7 +72,7 @@ pub(super) struct Entry<S> {
     pub(super) app: S,
     pub(super) header_bytes: usize,
     pub(super) caller: Caller,
-    pub(super) stop: watch::Receiver<()>,
+    pub(super) ends: Ends,
     pub(super) activity: Arc<Activity>,
     pub(super) metrics: Arc<Metrics>,
 }
@@ -91,7 +91,7 @@ impl<S: App> hyper::service::Service<Request<Incoming>> for Entry<S> {
         let opens_websocket = websocket::opens(request.method(), request.headers());
         let extensions = request.extensions_mut();
         if opens_websocket {
-            extensions.insert(Stopping::new(self.stop.clone(), self.activity.clone()));
+            extensions.insert(Stopping::new(self.ends.clone(), self.activity.clone()));
         }
         extensions.insert(ClientAddr::from(client));
         extensions.insert(ConnectInfo(self.caller.peer));

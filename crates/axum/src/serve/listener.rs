@@ -1,8 +1,10 @@
 use std::{fmt, future::pending, io, net::SocketAddr, sync::Arc};
 
 use portcullis_core::{BuildError, Provider};
-use tokio::{net::TcpListener, sync::oneshot};
-use tokio_rustls::TlsAcceptor;
+use tokio::{
+    net::TcpListener,
+    sync::{oneshot, watch},
+};
 
 use super::{
     App, ListenerConfig, TrustedProxies, accept,
@@ -10,6 +12,7 @@ use super::{
     config::Limits,
     connection::Shared,
     metrics::Metrics,
+    reconfigure::{ListenerHandle, Settings},
     servers::Watched,
     shutdown::Signals,
 };
@@ -31,6 +34,7 @@ pub struct Listener {
     address: SocketAddr,
     admin: Option<(TcpListener, SocketAddr)>,
     shared: Arc<Shared>,
+    handle: ListenerHandle,
     servers: Watched,
 }
 
@@ -50,19 +54,22 @@ impl Listener {
             Some(address) => Some(bind(address).await?),
             None => None,
         };
-        let shared = Arc::new(Shared {
-            tls: config.tls.clone().map(TlsAcceptor::from),
-            limits: config.limits,
-            trusted_proxies: Arc::new(config.trusted_proxies.clone()),
-            metrics: Arc::new(Metrics::default()),
-        });
-        Ok(Self { service, address, admin, shared, servers: Watched::default() })
+        let servers = Watched::default();
+        let (handle, settings) = ListenerHandle::new(config, servers.clone());
+        let shared = Arc::new(Shared { settings, metrics: Arc::new(Metrics::default()) });
+        Ok(Self { service, address, admin, shared, handle, servers })
     }
 
     /// Has the admin endpoint's metrics show the servers that these providers depend on, as they were last seen.
-    pub fn watching(mut self, providers: impl IntoIterator<Item = Arc<dyn Provider>>) -> Self {
+    pub fn watching(self, providers: impl IntoIterator<Item = Arc<dyn Provider>>) -> Self {
         self.servers.add(providers);
         self
+    }
+
+    /// What replaces its keys, certificates and limits while it serves.
+    #[must_use]
+    pub fn handle(&self) -> ListenerHandle {
+        self.handle.clone()
     }
 
     /// Where it listens; the port is the real one where 0 was asked for.
@@ -80,7 +87,7 @@ impl Listener {
     /// Whether it is HTTPS.
     #[must_use]
     pub fn is_secure(&self) -> bool {
-        self.shared.tls.is_some()
+        self.shared.settings.borrow().tls.is_some()
     }
 
     /// Serves until the process gets SIGTERM or SIGINT, and then finishes what is in flight. A second signal ends it
@@ -113,19 +120,21 @@ impl Listener {
     }
 
     async fn run(self, app: impl App, stop: impl Future<Output = ()>, hurry: impl Future<Output = ()>) {
-        let Self { service, admin, shared, servers, .. } = self;
+        // The handle stays: connections ask it for as long as there are any.
+        let Self { service, admin, shared, servers, handle: _handle, .. } = self;
         let readiness = Arc::new(Readiness::default());
         readiness.set(true);
         let (finished, finish) = oneshot::channel::<()>();
         let watched = async {
             let Some((listener, _)) = admin else { return };
             let router = admin::router(shared.metrics.clone(), servers, readiness.clone());
-            let own = Arc::new(Shared {
+            let settings = Settings {
                 tls: None,
                 limits: Limits { connections: ADMIN_CONNECTIONS, ..Limits::default() },
                 trusted_proxies: Arc::new(TrustedProxies::default()),
-                metrics: Arc::new(Metrics::default()),
-            });
+            };
+            let (_fixed, settings) = watch::channel(Arc::new(settings));
+            let own = Arc::new(Shared { settings, metrics: Arc::new(Metrics::default()) });
             // Nobody waits for a probe.
             accept::run(listener, router, own, async { drop(finish.await) }, async {}).await;
         };

@@ -54,6 +54,7 @@ mod listener;
 mod metrics;
 mod read;
 mod read_tls;
+mod reconfigure;
 mod servers;
 mod shutdown;
 mod socket;
@@ -66,8 +67,14 @@ use portcullis_core::BuildError;
 pub use portcullis_tower::ClientAddr;
 
 pub use self::{
-    body::RequestBody, certificate::ClientCertificate, client_addr::TrustedProxies, config::ListenerConfig,
-    entry::App, listener::Listener, stopping::Stopping,
+    body::RequestBody,
+    certificate::ClientCertificate,
+    client_addr::TrustedProxies,
+    config::ListenerConfig,
+    entry::App,
+    listener::Listener,
+    reconfigure::ListenerHandle,
+    stopping::{Stop, Stopping},
 };
 
 /// Serves a router until the process gets SIGTERM or SIGINT, and then finishes what is in flight.

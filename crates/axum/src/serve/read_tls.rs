@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use portcullis_core::{UnixTime, config::Section};
 use portcullis_keys::{Identity, SelfSigned, ServerTls, TrustAnchors, config};
-use rustls::{ServerConfig, crypto::aws_lc_rs::DEFAULT_CIPHER_SUITES};
+use rustls::crypto::aws_lc_rs::DEFAULT_CIPHER_SUITES;
+
+use super::reconfigure::Tls;
 
 const VERSIONS: [&str; 2] = ["TLSv1.2", "TLSv1.3"];
 
-pub(super) fn read(section: &Section<'_>, now: UnixTime) -> Option<Arc<ServerConfig>> {
+pub(super) fn read(section: &Section<'_>, now: UnixTime) -> Option<Arc<Tls>> {
     read_protocol(section);
     read_ciphers(section);
     // Both are read even if one is wrong: all problems are told at once.
@@ -22,7 +24,8 @@ pub(super) fn read(section: &Section<'_>, now: UnixTime) -> Option<Arc<ServerCon
             (anchors, false) => tls.accept_client_certificate(anchors),
         },
     };
-    tls.build().map_err(|error| section.problem_here(config::explained(&error))).ok()
+    let built = tls.build_with_check().map_err(|error| section.problem_here(config::explained(&error))).ok();
+    built.map(|(config, clients)| Arc::new(Tls { config, clients }))
 }
 
 fn read_identity(section: &Section<'_>, now: UnixTime) -> Option<Identity> {

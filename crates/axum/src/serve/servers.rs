@@ -3,31 +3,45 @@
 use std::{
     collections::BTreeMap,
     fmt::{self, Write as _},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use portcullis_core::{Provider, ServerState};
 
 use super::metrics::family;
 
-/// Providers whose servers are shown.
+/// Providers whose servers are shown. Clones are one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Watched(Vec<Arc<dyn Provider>>);
+pub(super) struct Watched(Arc<Mutex<Vec<Arc<dyn Provider>>>>);
 
 impl Watched {
-    pub(super) fn add(&mut self, providers: impl IntoIterator<Item = Arc<dyn Provider>>) {
+    pub(super) fn add(&self, providers: impl IntoIterator<Item = Arc<dyn Provider>>) {
+        let mut all = self.lock();
         for provider in providers {
-            if !self.0.iter().any(|known| Arc::ptr_eq(known, &provider)) {
-                self.0.push(provider);
+            if !all.iter().any(|known| Arc::ptr_eq(known, &provider)) {
+                all.push(provider);
             }
         }
+    }
+
+    /// Shows these instead.
+    pub(super) fn replace(&self, providers: impl IntoIterator<Item = Arc<dyn Provider>>) {
+        let next = Self::default();
+        next.add(providers);
+        let next = std::mem::take(&mut *next.lock());
+        *self.lock() = next;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<dyn Provider>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Each server once: Prometheus refuses a whole page that has a series twice. Of two providers that share a server,
     /// the worse off is shown.
     fn servers(&self) -> BTreeMap<(&'static str, String), ServerState> {
         let mut servers: BTreeMap<(&'static str, String), ServerState> = BTreeMap::new();
-        for state in self.0.iter().flat_map(|provider| provider.servers()) {
+        let providers = self.lock().clone();
+        for state in providers.iter().flat_map(|provider| provider.servers_or_panicked()) {
             let key = (state.role, state.url.clone());
             match servers.get(&key) {
                 Some(known) if is_worse(known, &state) => {}
@@ -93,7 +107,7 @@ impl fmt::Display for Escaped<'_> {
 mod tests {
     use std::time::Duration;
 
-    use portcullis_core::{BoxFuture, Context, Credential, Outcome, Scheme};
+    use portcullis_core::{BoxFuture, Context, Credential, Outcome, Reason, Scheme};
 
     use super::*;
 
@@ -114,7 +128,7 @@ mod tests {
         }
 
         fn authenticate<'a>(&'a self, _: &'a Credential<'a>, _: &'a Context<'a>) -> BoxFuture<'a, Outcome> {
-            Box::pin(async { Outcome::refused("no", "no") })
+            Box::pin(async { Outcome::refused(Reason::Other, "no") })
         }
 
         fn servers(&self) -> Vec<ServerState> {
@@ -123,7 +137,7 @@ mod tests {
     }
 
     fn rendered(providers: Vec<Vec<ServerState>>) -> String {
-        let mut watched = Watched::default();
+        let watched = Watched::default();
         watched.add(providers.into_iter().map(|states| Arc::new(Needs(states)) as Arc<dyn Provider>));
         let mut text = String::new();
         watched.render(&mut text);
@@ -168,8 +182,8 @@ mod tests {
     fn without_servers_nothing_is_shown_and_a_provider_counts_once() {
         assert_eq!(rendered(vec![Vec::new()]), "");
         let one: Arc<dyn Provider> = Arc::new(Needs(Vec::new()));
-        let mut watched = Watched::default();
+        let watched = Watched::default();
         watched.add([Arc::clone(&one), one]);
-        assert_eq!(watched.0.len(), 1);
+        assert_eq!(watched.lock().len(), 1);
     }
 }

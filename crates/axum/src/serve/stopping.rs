@@ -1,24 +1,33 @@
 use std::sync::Arc;
 
 use http::Extensions;
-use tokio::sync::watch;
 
-use super::activity::Activity;
+use super::{activity::Activity, connection::Ends};
 
-/// Tells whoever keeps a connection open that the service is told to stop. In the extensions of requests that open a
+/// Why whoever keeps a connection open has to close it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stop {
+    /// The listener is told to stop.
+    Listener,
+    /// The listener's certificates changed, and it would not take the client's any more.
+    Certificate,
+}
+
+/// Tells whoever keeps a connection open that the service is told to stop, or does not accept the client any more. In the extensions of requests that open a
 /// WebSocket.
 ///
 /// The listener waits until it is dropped, for as long as it waits for requests in flight
 /// ([`shutdown_timeout`](super::ListenerConfig::shutdown_timeout)): close the connection, then drop it.
 #[derive(Clone, Debug)]
 pub struct Stopping {
-    stop: watch::Receiver<()>,
+    ends: Ends,
     connection: Arc<Activity>,
 }
 
 impl Stopping {
-    pub(super) const fn new(stop: watch::Receiver<()>, connection: Arc<Activity>) -> Self {
-        Self { stop, connection }
+    pub(super) const fn new(ends: Ends, connection: Arc<Activity>) -> Self {
+        Self { ends, connection }
     }
 
     /// The one of the request that carries `extensions`; `None` where it opens no WebSocket, and under another listener.
@@ -27,10 +36,15 @@ impl Stopping {
         extensions.get()
     }
 
-    /// Completes when the service is told to stop. Nothing is lost when the future is dropped.
-    pub async fn stopped(&mut self) {
-        // It comes or the sender goes: both mean to stop.
-        drop(self.stop.changed().await);
+    /// Completes when the connection has to be closed, and says why. Nothing is lost when the future is dropped.
+    pub async fn stopped(&mut self) -> Stop {
+        let Ends { stop, tenure } = &mut self.ends;
+        tokio::select! {
+            biased;
+            () = tenure.certificate_over() => Stop::Certificate,
+            // It comes or the sender goes: both mean to stop.
+            _ = stop.changed() => Stop::Listener,
+        }
     }
 
     /// Has the client's connection closed at once, with all that is open on it.

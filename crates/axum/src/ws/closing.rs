@@ -17,6 +17,7 @@ use tokio::{
 };
 
 use super::{ConnectionLease, socket::Shared};
+use crate::serve::Stop;
 
 /// How long a client may take to answer a close frame, and to take what was sent to it before.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
@@ -99,7 +100,10 @@ pub(super) async fn watch(shared: Arc<Shared>, lease: ConnectionLease, left: one
     let (closed, code, reason) = tokio::select! {
         biased;
         ended = lease.ended() => from_outside(Closed::Ended(ended)),
-        () = stopped => from_outside(Closed::Stopping),
+        stop = stopped => from_outside(match stop {
+            Stop::Listener => Closed::Stopping,
+            Stop::Certificate => Closed::Ended(Ended::Withdrawn),
+        }),
         left = left => (None, left.unwrap_or(Left::Done).close_code(), ""),
     };
     let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };

@@ -12,5 +12,6 @@ mod admin;
 mod configuration;
 mod mutual;
 mod plain;
+mod reconfigure;
 mod support;
 mod tls;

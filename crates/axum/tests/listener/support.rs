@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use axum::{Router, body::Body, extract::Request};
 use http_body_util::BodyExt as _;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use portcullis_axum::serve::{Listener, ListenerConfig};
+use portcullis_axum::serve::{Listener, ListenerConfig, ListenerHandle};
 use portcullis_keys::{Certificate, Identity, PrivateKey, TrustAnchors};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use rustls::{
@@ -110,6 +110,7 @@ impl Issued {
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) admin: Option<SocketAddr>,
+    pub(crate) handle: ListenerHandle,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
@@ -118,9 +119,9 @@ impl Running {
     pub(crate) async fn start(app: Router, config: &ListenerConfig) -> Self {
         let listener = Listener::bind(config).await.unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let (address, admin) = (listener.local_addr(), listener.admin_addr());
+        let (address, admin, handle) = (listener.local_addr(), listener.admin_addr(), listener.handle());
         let task = tokio::spawn(listener.serve_with_shutdown(app, async { drop(stopped.await) }));
-        Self { address, admin, stop, task }
+        Self { address, admin, handle, stop, task }
     }
 
     /// Tells it to stop, and returns what completes when it has.

@@ -17,3 +17,4 @@ mod lifetime;
 mod sources;
 mod stopping;
 mod support;
+mod versions;

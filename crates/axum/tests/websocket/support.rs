@@ -21,7 +21,7 @@ use portcullis_axum::{
     serve::{Listener, ListenerConfig},
 };
 use portcullis_core::{
-    Auth, AuthBuilder, BoxFuture, Context, Credential, Identity, Outcome, Provider, Resource, Scheme,
+    Auth, AuthBuilder, BoxFuture, Context, Credential, Identity, Outcome, Provider, Reason, Resource, Scheme,
     Unavailable, UnixTime,
 };
 use portcullis_testing::ManualClock;
@@ -102,7 +102,7 @@ impl Tokens {
             }
             "lasting" => Outcome::known(identity.with_scopes(["feed"])),
             "poor" => Outcome::known(identity),
-            _ => Outcome::refused("unknown", "nobody knows the token"),
+            _ => Outcome::refused(Reason::Other, "nobody knows the token"),
         }
     }
 }
@@ -131,7 +131,7 @@ impl Provider for Tokens {
         self.0.asked.fetch_add(1, SeqCst);
         let outcome = match mood {
             Mood::Good => Self::answer(bearer.token()),
-            Mood::Revoked => Outcome::refused("revoked", "the token was revoked"),
+            Mood::Revoked => Outcome::refused(Reason::Inactive, "the token was revoked"),
             Mood::Away => Unavailable::new("away").into(),
         };
         Box::pin(std::future::ready(outcome))

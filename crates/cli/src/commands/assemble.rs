@@ -24,12 +24,22 @@ pub(super) fn gateway(
     auths: impl IntoIterator<Item = Auth>,
     unanswered: Unanswered,
 ) -> Result<Gateway> {
+    Ok(Gateway::new(services(config, auths, unanswered)?)?)
+}
+
+/// The services of a gateway.
+pub(super) fn services(
+    config: &Config,
+    auths: impl IntoIterator<Item = Auth>,
+    unanswered: Unanswered,
+) -> Result<Vec<Service>> {
     let mut services = Vec::new();
     let mut problems = Vec::new();
     for (service, auth) in config.services().iter().zip(auths) {
         if unanswered == Unanswered::LeftOut && service.gateway().answer.is_none() {
             continue;
         }
+        let auth = throttled(config, service.gateway(), auth);
         match assemble(service.gateway(), auth, unanswered) {
             Ok(service) => services.push(service),
             Err(problem) => problems.push(format!("service {}: {problem}", service.path())),
@@ -38,7 +48,12 @@ pub(super) fn gateway(
     if !problems.is_empty() {
         return Err(Failure::new(problems.join("\n")));
     }
-    Ok(Gateway::new(services)?)
+    Ok(services)
+}
+
+/// The gateway slows down who guesses, unless a service says otherwise.
+fn throttled(config: &Config, service: &GatewayConfig, auth: Auth) -> Auth {
+    if service.usual_throttle { auth.with_throttle(config.throttle()) } else { auth }
 }
 
 fn assemble(config: &GatewayConfig, auth: Auth, unanswered: Unanswered) -> Result<Service> {

@@ -1,7 +1,7 @@
 //! `portcullis explain`
 
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header::HOST, request::Parts};
-use portcullis::{Contact, Explanation, Looked, Rejection};
+use portcullis::{Contact, Explanation, Looked, Reason, Rejection};
 use serde_json::{Value, json};
 
 use super::{
@@ -77,7 +77,10 @@ fn tell(parts: &Parts, explained: &Explained, contact: Contact, out: &mut Output
     let (verdict, cause) = match explained {
         Explained::Decided { explanation, .. } => match &explanation.decision {
             Ok(_) => ("admitted", None),
-            Err(rejection) => ("refused", Some(rejection.kind().as_str())),
+            Err(rejection) => {
+                let cause = explanation.reason.map_or(rejection.kind().as_str(), Reason::as_str);
+                ("refused", Some(cause))
+            }
         },
         Explained::Refused { kind, .. } => ("refused", Some(*kind)),
         Explained::Preflight { .. } => ("answered by the gateway", None),
@@ -115,7 +118,7 @@ fn status_text(status: StatusCode, admitted: bool) -> String {
 }
 
 fn table(explanation: &Explanation) -> Table {
-    let mut table = Table::new(2, &["ELEMENT", "LOOKS AT", "ANY ONE OF", "OUTCOME", "WHY"]);
+    let mut table = Table::new(2, &["ELEMENT", "LOOKS AT", "ANY ONE OF", "OUTCOME", "REASON", "WHY"]);
     for (position, element) in explanation.elements.iter().enumerate() {
         let scopes = if element.scopes.is_empty() { "anyone".to_owned() } else { element.scopes.join(", ") };
         table.row([
@@ -123,7 +126,8 @@ fn table(explanation: &Explanation) -> Table {
             element.scheme.to_string(),
             scopes,
             element.looked.to_string(),
-            element.reason.clone(),
+            element.reason.map_or("", Reason::as_str).to_owned(),
+            element.text.clone(),
         ]);
     }
     table
@@ -169,13 +173,15 @@ fn decided_json(service: &str, explanation: &Explanation) -> Value {
                 "scheme": element.scheme.as_str(),
                 "scopes": if element.scopes.is_empty() { Value::Null } else { json!(element.scopes) },
                 "outcome": element.looked.as_str(),
-                "reason": element.reason,
+                "reason": element.reason.map(Reason::as_str),
+                "text": element.text,
             })
         })
         .collect();
     json!({
         "admitted": decision.is_ok(),
         "kind": decision.err().map(|rejection| rejection.kind().as_str()),
+        "reason": explanation.reason.map(Reason::as_str),
         "service": service,
         "policy": explanation.policy,
         "credential": explanation.credential,

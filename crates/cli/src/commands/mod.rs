@@ -13,7 +13,7 @@ mod token;
 
 use std::path::Path;
 
-use portcullis::{Config, section::Problem};
+use portcullis::{Config, ConfigError, section::Problem};
 
 use crate::{
     args::{Cli, Command, TokenCommand},
@@ -50,7 +50,11 @@ pub(crate) fn run(cli: Cli) -> Result {
 /// Loads a configuration that has to be right.
 fn load(path: &Path) -> Result<Config> {
     input::require_file(path)?;
-    Config::load(path).map_err(|error| Failure::new(format!("{} cannot be used\n{error}", path.display())))
+    Config::load(path).map_err(|error| unusable(path, &error))
+}
+
+fn unusable(path: &Path, error: &ConfigError) -> Failure {
+    Failure::new(format!("{} cannot be used\n{error}", path.display()))
 }
 
 /// A problem or warning of a file as one line: `file:line:column: key: what is wrong`.

@@ -2,23 +2,26 @@
 
 use std::{
     net::SocketAddr,
+    sync::Arc,
     task::{Context, Poll},
 };
 
+use arc_swap::ArcSwap;
 use axum::extract::ConnectInfo;
 use http::Request;
-use portcullis::Config;
-use portcullis_axum::serve::{ClientAddr, Listener, TrustedProxies};
+use portcullis::{Auth, BoxFuture, BuildError, Commit, Config, Follow, Live};
+use portcullis_axum::serve::{Listener, ListenerConfig, ListenerHandle, TrustedProxies};
 use tower_service::Service;
 
 use super::{
     assemble::{self, Unanswered},
-    describe, load, online,
+    describe, online, unusable,
 };
 use crate::{
     args::ServeArgs,
     failure::{Failure, Result, Verdict},
     gateway::{Gateway, Peer},
+    input,
     logging::{self, LogFormat},
     output::complain,
 };
@@ -28,42 +31,131 @@ pub(super) const LOG: &str = "info";
 
 const LOG_TARGET: &str = "portcullis::serve";
 
+const NO_SERVICES: &str = "has no services: add [services.\"/path\"] with `respond` or `upstream`";
+
 pub(super) fn run(args: &ServeArgs) -> Result {
+    input::require_file(&args.config)?;
     // Its warnings are log events.
-    let config = load(&args.config)?;
+    let live = Live::load(&args.config).map_err(|error| unusable(&args.config, &error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(args, &config))?;
+    runtime.block_on(serve(args, &live))?;
     Ok(Verdict::Yes)
 }
 
-async fn serve(args: &ServeArgs, config: &Config) -> Result<()> {
+async fn serve(args: &ServeArgs, live: &Live) -> Result<()> {
+    if live.config().services().is_empty() {
+        return Err(Failure::new(format!("{} {NO_SERVICES}", args.config.display())));
+    }
+    let mut listener = None;
+    live.follow(async |config| {
+        let (serving, bound) = Serving::start(args, config).await?;
+        listener = Some((serving.front(), bound));
+        Ok::<_, Failure>(Arc::new(serving))
+    })
+    .await?;
+    let Some((front, listener)) = listener else { return Ok(()) };
+    // They end with the runtime.
+    tokio::spawn(live.watch());
+    #[cfg(unix)]
+    tokio::spawn(live.reload_on_hangup()?);
+    Ok(listener.serve(front).await?)
+}
+
+/// What is made of each version of the configuration.
+struct Serving {
+    listen: Option<SocketAddr>,
+    gateway: Gateway,
+    listener: ListenerHandle,
+    manners: Arc<ArcSwap<Manners>>,
+}
+
+/// What the gateway has to know of the listener.
+#[derive(Debug)]
+struct Manners {
+    trusted_proxies: TrustedProxies,
+    is_secure: bool,
+}
+
+impl Serving {
+    /// Makes it of the first version, and takes the addresses.
+    async fn start(args: &ServeArgs, config: &Config) -> Result<(Self, Listener)> {
+        let auths = auths(config).await?;
+        let needed = online::of_services(&auths);
+        let providers: Vec<_> = auths.iter().flat_map(Auth::providers).collect();
+        let gateway = assemble::gateway(config, auths, Unanswered::Mistake)?;
+        let wanted = wanted(args.listen, config);
+        let listener = Listener::bind(&wanted).await?.watching(providers);
+        announce(args.log_format, &listener);
+        for service in config.services() {
+            tracing::info!(target: LOG_TARGET, "service {} {}", service.path(), describe::answer_of(service));
+        }
+        // It ends with the runtime.
+        tokio::spawn(ask(needed));
+        let trusted_proxies = wanted.trusted_proxies().clone();
+        let manners = Manners { trusted_proxies, is_secure: listener.is_secure() };
+        let serving = Self {
+            listen: args.listen,
+            gateway,
+            listener: listener.handle(),
+            manners: Arc::new(ArcSwap::from_pointee(manners)),
+        };
+        Ok((serving, listener))
+    }
+
+    fn front(&self) -> Front {
+        Front { gateway: self.gateway.clone(), manners: Arc::clone(&self.manners) }
+    }
+
+    /// Makes another version ready.
+    async fn next(&self, config: &Config) -> Result<Commit> {
+        let auths = auths(config).await?;
+        let providers: Vec<_> = auths.iter().flat_map(Auth::providers).collect();
+        let services = assemble::services(config, auths, Unanswered::Mistake)?;
+        let prepared = self.gateway.prepare(services)?;
+        let wanted = wanted(self.listen, config);
+        let (listener, manners) = (self.listener.clone(), Arc::clone(&self.manners));
+        Ok(Box::new(move || {
+            let later = listener.reconfigure(&wanted);
+            listener.watching(providers);
+            let is_secure = manners.load().is_secure;
+            manners.store(Arc::new(Manners { trusted_proxies: wanted.trusted_proxies().clone(), is_secure }));
+            prepared.commit();
+            for key in later {
+                tracing::warn!(target: LOG_TARGET, key, "the new value takes effect at the next start");
+            }
+        }))
+    }
+}
+
+impl Follow for Serving {
+    fn prepare<'a>(
+        &'a self,
+        config: &'a Arc<Config>,
+    ) -> BoxFuture<'a, std::result::Result<Commit, BuildError>> {
+        Box::pin(
+            async move { self.next(config).await.map_err(|failure| BuildError::new(failure.to_string())) },
+        )
+    }
+}
+
+/// What guards each service, ready.
+async fn auths(config: &Config) -> Result<Vec<Auth>> {
     if config.services().is_empty() {
-        return Err(Failure::new(format!(
-            "{} has no services: add [services.\"/path\"] with `respond` or `upstream`",
-            args.config.display()
-        )));
+        return Err(Failure::new(format!("the configuration {NO_SERVICES}")));
     }
     let mut auths = Vec::new();
     for service in config.services() {
         auths.push(service.build().await?);
     }
-    let needed = online::of_services(&auths);
-    let providers: Vec<_> = auths.iter().flat_map(portcullis::Auth::providers).collect();
-    let gateway = assemble::gateway(config, auths, Unanswered::Mistake)?;
-    let mut wanted = config.listener().clone();
-    if let Some(address) = args.listen {
-        wanted = wanted.with_address(address);
+    Ok(auths)
+}
+
+fn wanted(listen: Option<SocketAddr>, config: &Config) -> ListenerConfig {
+    let wanted = config.listener().clone();
+    match listen {
+        Some(address) => wanted.with_address(address),
+        None => wanted,
     }
-    let listener = Listener::bind(&wanted).await?.watching(providers);
-    announce(args.log_format, &listener);
-    for service in config.services() {
-        tracing::info!(target: LOG_TARGET, "service {} {}", service.path(), describe::answer_of(service));
-    }
-    // It ends with the runtime.
-    tokio::spawn(ask(needed));
-    let front =
-        Front { gateway, trusted_proxies: wanted.trusted_proxies().clone(), is_secure: listener.is_secure() };
-    Ok(listener.serve(front).await?)
 }
 
 /// Asks the servers of providers, so that whoever starts it need not wait for the first refusal to learn that one is down.
@@ -105,8 +197,7 @@ fn announce(format: LogFormat, listener: &Listener) {
 #[derive(Clone, Debug)]
 struct Front {
     gateway: Gateway,
-    trusted_proxies: TrustedProxies,
-    is_secure: bool,
+    manners: Arc<ArcSwap<Manners>>,
 }
 
 impl<B> Service<Request<B>> for Front
@@ -122,15 +213,14 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let extensions = request.extensions_mut();
-        if let Some(ConnectInfo(address)) = extensions.get::<ConnectInfo<SocketAddr>>() {
+        if let Some(ConnectInfo(address)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
+            // All by one version: what the listener made of the headers may be another's.
+            let manners = self.manners.load();
             let mut peer = Peer::new(address.ip());
-            peer.is_trusted_proxy = self.trusted_proxies.contains(address.ip());
-            peer.is_secure = self.is_secure;
-            if let Some(ClientAddr(client)) = extensions.get::<ClientAddr>() {
-                peer.client = *client;
-            }
-            extensions.insert(peer);
+            peer.is_trusted_proxy = manners.trusted_proxies.contains(address.ip());
+            peer.is_secure = manners.is_secure;
+            peer.client = manners.trusted_proxies.client(address.ip(), request.headers());
+            request.extensions_mut().insert(peer);
         }
         self.gateway.call(request)
     }

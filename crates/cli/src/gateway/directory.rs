@@ -9,11 +9,16 @@ use super::{
     service::Service,
     site::{Front, Site},
     spelling,
+    upstream::Way,
 };
 
 /// The services, the longest path first.
 #[derive(Debug)]
-pub(super) struct Directory(Vec<Entry>);
+pub(super) struct Directory {
+    entries: Vec<Entry>,
+    /// Later versions have higher numbers.
+    pub(super) number: u64,
+}
 
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -27,13 +32,19 @@ pub(super) struct Entry {
 
 impl Directory {
     /// Builds every service, and reports everything that is wrong at once.
-    pub(super) fn new(services: Vec<Service>, clock: &Arc<dyn Clock>) -> Result<Self, BuildError> {
+    /// The ways to upstreams that `earlier` has as well are kept, with their connections.
+    pub(super) fn following(
+        services: Vec<Service>,
+        clock: &Arc<dyn Clock>,
+        earlier: Option<&Self>,
+    ) -> Result<Self, BuildError> {
+        let earlier: Vec<_> = earlier.iter().flat_map(|earlier| earlier.ways()).collect();
         let mut entries = Vec::new();
         let mut problems = shadowed(&services);
         for service in services {
             let path = service.auth.path().trim_end_matches('/').to_owned();
             let matching = service.path_matching;
-            match Site::build(service, clock) {
+            match Site::build(service, clock, &earlier) {
                 Ok(front) => {
                     entries.push(Entry { folded: spelling::without_case(&path), path, matching, front });
                 }
@@ -45,22 +56,26 @@ impl Directory {
             return Err(BuildError::new(problems.join("\n")));
         }
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.path.len()));
-        Ok(Self(entries))
+        Ok(Self { entries, number: 0 })
+    }
+
+    fn ways(&self) -> impl Iterator<Item = &Arc<Way>> {
+        self.entries.iter().filter_map(|entry| entry.front.site().way())
     }
 
     /// The service that covers a decoded path: the one with the longest path that is a prefix of it and ends
     /// where a segment ends.
     pub(super) fn find(&self, path: &str) -> Option<&Entry> {
-        self.0.iter().find(|entry| covers(&entry.path, path))
+        self.entries.iter().find(|entry| covers(&entry.path, path))
     }
 
     /// Whether `path` meets, in another spelling, a service other than `found`.
     pub(super) fn meets_another(&self, path: &str, found: &Entry) -> bool {
-        if found.matching == PathMatching::Exact || self.0.len() < 2 {
+        if found.matching == PathMatching::Exact || self.entries.len() < 2 {
             return false;
         }
         spelling::readings(path).any(|reading| {
-            let other = self.0.iter().find(|entry| covers(&entry.folded, &reading));
+            let other = self.entries.iter().find(|entry| covers(&entry.folded, &reading));
             other.is_some_and(|other| !std::ptr::eq(other, found))
         })
     }
@@ -124,7 +139,11 @@ mod tests {
 
     fn directory(services: &[(&str, PathMatching)]) -> Result<Directory, BuildError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        Directory::new(services.iter().map(|(path, matching)| service(path, *matching)).collect(), &clock)
+        Directory::following(
+            services.iter().map(|(path, matching)| service(path, *matching)).collect(),
+            &clock,
+            None,
+        )
     }
 
     #[test]
@@ -179,7 +198,7 @@ mod tests {
             let wide = wide.resource(portcullis_core::Resource::new(resource).public()).build().unwrap();
             let wide = Service::new(wide, Answer::Respond("x".into()));
             let narrow = [service("/foo/bar/", PathMatching::Strict), service("/", PathMatching::Strict)];
-            Directory::new(narrow.into_iter().chain([wide]).collect(), &clock)
+            Directory::following(narrow.into_iter().chain([wide]).collect(), &clock, None)
         };
         for resource in ["/bar", "/bar/admin", "/bar/{id}", "/bar/{*rest}"] {
             let error = build(resource).unwrap_err().to_string();

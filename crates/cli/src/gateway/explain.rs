@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use http::{StatusCode, request::Parts};
 use portcullis_core::{Contact, Explanation};
 
-use super::{Gateway, cors::is_preflight, reply::Refused};
+use super::{Gateway, cors::is_preflight, find, reply::Refused};
 
 /// How the gateway would decide on a request.
 #[derive(Clone, Debug)]
@@ -68,7 +68,8 @@ impl Gateway {
         client: Option<IpAddr>,
         contact: Contact,
     ) -> Result<Explained, Refused> {
-        let (target, entry) = self.find(parts)?;
+        let directory = self.0.now();
+        let (target, entry) = find(&directory, parts)?;
         let site = entry.front.site();
         let service = site.path().to_owned();
         if entry.front.has_cors() && is_preflight(&parts.method, &parts.headers) {

@@ -52,6 +52,7 @@ mod site;
 mod spelling;
 mod target;
 mod upstream;
+mod versions;
 mod websocket;
 
 use std::{
@@ -72,17 +73,20 @@ pub use self::{
     peer::Peer,
     service::{Answer, PathMatching, Service},
     upstream::Upstream,
+    versions::Prepared,
 };
 use self::{
     body::{BoxError, ClientBody},
     directory::{Directory, Entry},
     reply::{Kind, Refused},
     target::Target,
+    versions::{ServedBy, Versions},
 };
 
-/// A gateway for services, itself a [`tower_service::Service`]. Cheap to clone.
+/// A gateway for services, itself a [`tower_service::Service`]. Cheap to clone. Its services can be replaced while it
+/// serves ([`Gateway::prepare`]), for all clones at once.
 #[derive(Clone, Debug)]
-pub struct Gateway(Arc<Directory>);
+pub struct Gateway(Arc<Versions>);
 
 impl Gateway {
     /// A gateway for these services.
@@ -100,20 +104,25 @@ impl Gateway {
     /// # Errors
     ///
     /// As [`Gateway::new`].
-    #[expect(clippy::needless_pass_by_value, reason = "clocks are handed over everywhere")]
     pub fn with_clock(
         services: impl IntoIterator<Item = Service>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, BuildError> {
-        Directory::new(services.into_iter().collect(), &clock).map(|all| Self(Arc::new(all)))
+        Directory::following(services.into_iter().collect(), &clock, None)
+            .map(|all| Self(Arc::new(Versions::new(all, clock))))
     }
 
     async fn serve(&self, request: Request<ClientBody>) -> Response<Body> {
         let peer = request.extensions().get::<Peer>().copied();
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let (mut parts, body) = request.into_parts();
-        let response = match self.find(&parts) {
+        // One version for all that becomes of the request.
+        let directory = self.0.now();
+        let response = match find(&directory, &parts) {
             Ok((target, entry)) => {
+                if target.websocket.is_some() {
+                    parts.extensions.insert(ServedBy::new(Arc::clone(&self.0), directory.number));
+                }
                 parts.extensions.insert(target);
                 entry.front.serve(Request::from_parts(parts, body)).await
             }
@@ -125,16 +134,16 @@ impl Gateway {
         log::answered(&method, uri.path(), peer, response.status());
         response
     }
+}
 
-    /// The first two doors.
-    fn find(&self, parts: &Parts) -> Result<(Target, &Entry), Refused> {
-        let target = target::read(parts)?;
-        let entry = self.0.find(&target.path).ok_or(Kind::NoService)?;
-        if self.0.meets_another(&target.path, entry) {
-            return Err(Kind::OtherSpelling.into());
-        }
-        Ok((target, entry))
+/// The first two doors.
+fn find<'d>(directory: &'d Directory, parts: &Parts) -> Result<(Target, &'d Entry), Refused> {
+    let target = target::read(parts)?;
+    let entry = directory.find(&target.path).ok_or(Kind::NoService)?;
+    if directory.meets_another(&target.path, entry) {
+        return Err(Kind::OtherSpelling.into());
     }
+    Ok((target, entry))
 }
 
 impl<B> tower_service::Service<Request<B>> for Gateway

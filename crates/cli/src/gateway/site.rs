@@ -27,6 +27,7 @@ use super::{
     spelling::Spellings,
     target::Target,
     upstream::{Failure, Way},
+    versions::ServedBy,
     websocket::{Asked, Opening, Ours},
 };
 
@@ -83,11 +84,15 @@ pub(super) struct Site {
 #[derive(Debug)]
 enum Ready {
     Text(String),
-    Upstream(Box<Way>),
+    Upstream(Arc<Way>),
 }
 
 impl Site {
-    pub(super) fn build(service: Service, clock: &Arc<dyn Clock>) -> Result<Front, BuildError> {
+    pub(super) fn build(
+        service: Service,
+        clock: &Arc<dyn Clock>,
+        earlier: &[&Arc<Way>],
+    ) -> Result<Front, BuildError> {
         let spellings = match service.path_matching {
             PathMatching::Strict => Spellings::of(&service.auth)?,
             PathMatching::Exact => None,
@@ -96,7 +101,12 @@ impl Site {
         let answer = match service.answer {
             Answer::Respond(text) => Ready::Text(text),
             Answer::Upstream(upstream) => {
-                Ready::Upstream(Box::new(Way::new(upstream, service.auth.protocol(), clock)))
+                let protocol = service.auth.protocol();
+                let kept = earlier.iter().find(|way| way.leads_to(&upstream, protocol));
+                Ready::Upstream(match kept {
+                    Some(way) => Arc::clone(way),
+                    None => Arc::new(Way::new(upstream, protocol, clock)),
+                })
             }
         };
         let guarded = Guarded(Arc::new(Self {
@@ -126,6 +136,13 @@ impl Site {
                 return refused.response();
             }
         };
+        // A WebSocket stays open while other services may replace these.
+        let served_by: Option<ServedBy> = parts.extensions.remove();
+        let standing = served_by.map(|served_by| {
+            let client = peer.map(|peer| peer.client.to_canonical());
+            served_by.standing(&parts.method, parts.uri.path(), &target, client)
+        });
+        let decision = decision.map(|admission| admission.standing_on(standing));
         self.answer(parts, body, &target, peer, decision).await
     }
 
@@ -147,6 +164,20 @@ impl Site {
             return Err(Kind::OtherSpelling.into());
         }
         Ok(Some(policy))
+    }
+
+    /// What guards a request, where it is one for this service.
+    pub(super) fn guard(&self, head: &RequestHead<'_>, target: &Target) -> Option<(Auth, Policy)> {
+        let policy = self.policy(head, target).ok()??.clone();
+        Some((self.auth.clone(), policy))
+    }
+
+    /// The way to its upstream, where it has one.
+    pub(super) const fn way(&self) -> Option<&Arc<Way>> {
+        match &self.answer {
+            Ready::Upstream(way) => Some(way),
+            Ready::Text(_) => None,
+        }
     }
 
     /// The service's base path.

@@ -53,8 +53,18 @@ impl Serving {
 
     /// Asks it to end as an operator does.
     pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Has it read its files anew, as an operator does.
+    pub fn hang_up(&self) {
+        self.signal("HUP");
+    }
+
+    fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        assert!(Command::new("sh").args(["-c", "kill -TERM \"$1\"", "sh", &id]).status().unwrap().success());
+        let kill = "kill -\"$1\" \"$2\"";
+        assert!(Command::new("sh").args(["-c", kill, "sh", name, &id]).status().unwrap().success());
     }
 
     /// The same, and answers with its exit code and all that it said.

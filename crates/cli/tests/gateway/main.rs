@@ -18,4 +18,5 @@ mod respond;
 mod streaming;
 mod support;
 mod tls;
+mod versions;
 mod websocket;

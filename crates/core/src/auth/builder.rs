@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Auth, Inner};
 use crate::{
     BuildError, Clock, CredentialSources, DEFAULT_MAX_CREDENTIAL_BYTES, Element, IntoProvider, Observer,
-    Policy, Protocol, RequiredScopes, Resource, SystemClock,
+    Policy, Protocol, RequiredScopes, Resource, SystemClock, Throttle,
     policy::{Resources, pattern},
 };
 
@@ -34,6 +34,7 @@ pub struct AuthBuilder {
     revalidate_interval: Option<Duration>,
     clock: Option<Arc<dyn Clock>>,
     observer: Option<Arc<dyn Observer>>,
+    throttle: Option<Throttle>,
     problems: Vec<BuildError>,
 }
 
@@ -55,6 +56,7 @@ impl AuthBuilder {
             revalidate_interval: None,
             clock: None,
             observer: None,
+            throttle: None,
             problems: Vec::new(),
         }
     }
@@ -167,6 +169,13 @@ impl AuthBuilder {
         self
     }
 
+    /// Slows down who guesses passwords. A clone shares the counts: give one to all services that the same callers reach.
+    /// Default: nobody is slowed down.
+    pub fn throttle(mut self, throttle: Throttle) -> Self {
+        self.throttle = Some(throttle);
+        self
+    }
+
     /// Builds the service.
     ///
     /// # Errors
@@ -227,6 +236,7 @@ impl AuthBuilder {
             revalidate_interval: self.revalidate_interval,
             clock,
             observer: self.observer,
+            throttle: self.throttle,
         };
         let mut compiled = Vec::new();
         for resource in self.resources {

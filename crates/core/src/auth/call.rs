@@ -44,6 +44,7 @@ pub async fn authenticate_header(
         timeout: DEFAULT_DECISION_TIMEOUT,
         clock,
         observer: None,
+        throttle: None,
     };
     let decision = match chain::decide(&policy, &subject, chain::About::default) {
         Step::Ready(decision) => decision,

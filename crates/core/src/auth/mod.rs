@@ -15,7 +15,7 @@ pub use self::{
 };
 use crate::{
     BuildError, Clock, Contact, CredentialSources, Decision, Explanation, Observer, OfferedProtocols,
-    Override, Policy, Protocol, Provider, Rejection, RejectionKind, Resource, Step, chain,
+    Override, Policy, Protocol, Provider, Rejection, RejectionKind, Resource, Step, Throttle, chain,
     policy::{Choice, Compiled, Resources, decode, pattern},
 };
 
@@ -40,6 +40,7 @@ struct Inner {
     revalidate_interval: Option<Duration>,
     clock: Arc<dyn Clock>,
     observer: Option<Arc<dyn Observer>>,
+    throttle: Option<Throttle>,
 }
 
 /// What a decision needs to know of a request.
@@ -189,6 +190,7 @@ impl Auth {
             timeout: inner.decision_timeout,
             clock: &inner.clock,
             observer: inner.observer.as_ref(),
+            throttle: inner.throttle.as_ref(),
         }
     }
 
@@ -340,6 +342,11 @@ impl Auth {
         &self.0.sources
     }
 
+    /// How long all elements together may take.
+    pub(crate) fn decision_timeout(&self) -> Duration {
+        self.0.decision_timeout
+    }
+
     /// How refusals are told.
     #[must_use]
     pub fn protocol(&self) -> Protocol {
@@ -363,6 +370,18 @@ impl Auth {
             }
         }
         providers
+    }
+
+    /// The service with a throttle in the place of its own. [`Throttle`] says what it does.
+    #[must_use]
+    pub fn with_throttle(&self, throttle: Throttle) -> Self {
+        Self(Arc::new(Inner { throttle: Some(throttle), ..Inner::clone(&self.0) }))
+    }
+
+    /// What slows down who guesses, where something does.
+    #[must_use]
+    pub fn throttle(&self) -> Option<&Throttle> {
+        self.0.throttle.as_ref()
     }
 
     /// The clock of the service.

@@ -2,7 +2,7 @@ use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, header::AUTHO
 
 use super::*;
 use crate::{
-    Admission, BoxFuture, Context, Credential, Element, Identity, Outcome, Principal, Provider,
+    Admission, BoxFuture, Context, Credential, Element, Identity, Outcome, Principal, Provider, Reason,
     RequiredScopes, Scheme, SystemClock,
 };
 
@@ -21,10 +21,10 @@ impl Provider for ByToken {
 
     fn try_authenticate(&self, credential: &Credential<'_>, _: &Context<'_>) -> Option<Outcome> {
         let Credential::Bearer(bearer) = credential else {
-            return Some(Outcome::refused("other-scheme", "not a token"));
+            return Some(Outcome::refused(Reason::OtherScheme, "not a token"));
         };
         Some(match bearer.token() {
-            "wrong" => Outcome::refused("wrong", "the token is wrong"),
+            "wrong" => Outcome::refused(Reason::Other, "the token is wrong"),
             scopes => Outcome::known(Identity::new("alice").with_scopes(scopes.split('~'))),
         })
     }

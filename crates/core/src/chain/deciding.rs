@@ -11,6 +11,8 @@ use std::{
 use http::{HeaderMap, Method, header::AUTHORIZATION};
 
 use super::{
+    contain::{self, Asking},
+    guess::Guessing,
     log::About,
     recall::{Memory, at_once},
     tell::Telling,
@@ -19,8 +21,9 @@ use super::{
 };
 use crate::{
     Admission, Authorization, BoxFuture, Clock, Context, Credential, CredentialError, CredentialErrorKind,
-    CredentialSources, Element, Observer, Policy, Principal, Rejection, RejectionKind, Scheme, Secret,
-    Unavailable, credential::websocket, lease::Again, observe::Watch, policy::Guard,
+    CredentialSources, Element, Observer, Policy, Principal, Reason, Rejection, RejectionKind, Scheme,
+    Secret, Throttle, Unavailable, credential::websocket, lease::Again, observe::Watch, policy::Guard,
+    throttle::Attempt,
 };
 
 /// How a request was let in, or why it was not.
@@ -66,6 +69,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) timeout: Duration,
     pub(crate) clock: &'a Arc<dyn Clock>,
     pub(crate) observer: Option<&'a Arc<dyn Observer>>,
+    pub(crate) throttle: Option<&'a Throttle>,
 }
 
 impl<'a> Subject<'a> {
@@ -110,7 +114,7 @@ impl Revalidate {
         principal: Option<&Principal>,
         credential: &Credential<'_>,
     ) -> Option<Arc<Again>> {
-        let element = element.filter(|element| element.provider().can_revoke())?.clone();
+        let element = element.filter(|element| contain::can_revoke(element))?.clone();
         let known = Arc::clone(principal?.shared_identity());
         let Self { interval, timeout, client } = self;
         let credential = credential.clone().into_owned();
@@ -125,7 +129,7 @@ pub(crate) fn decide<'a>(policy: &Policy, subject: &Subject<'a>, about: impl FnO
         Ok((decision, recalled)) => {
             if watch.is_some() {
                 let telling = Telling { about: about(), watch: watch.as_ref(), clock: subject.clock };
-                telling.observed(policy, &decision, recalled);
+                return Step::Ready(telling.told_at_once(policy, decision, recalled));
             }
             Step::Ready(decision)
         }
@@ -153,10 +157,15 @@ fn decide_by_reading(
         }
         Err(error) => return ready(Err(malformed(guard, error).answering(subject.method)), &[]),
     };
+    let guessing = match Guessing::begin(subject, about.client, guard, &credential) {
+        Ok(guessing) => guessing,
+        Err(rejection) => return ready(Err(rejection.answering(subject.method)), &[]),
+    };
     let mut walk = Walk::after(memory, watch.clone());
     let cx = Context::new(subject.clock).with_client(about.client);
-    match walk.advance(policy, guard, &credential, &cx) {
+    match walk.advance(policy, guard, &credential, &cx, guessing.attempt()) {
         Stand::Admitted(principal) => {
+            guessing.settle(guard, Some(walk.next), &walk.reports);
             let again = subject
                 .revalidate(about.client)
                 .and_then(|when| when.of(guard.elements.get(walk.next), Some(&principal), &credential));
@@ -164,6 +173,7 @@ fn decide_by_reading(
             ready(Ok(Admission::authenticated(principal).asking_again(again)), &walk.reports)
         }
         Stand::Exhausted => {
+            guessing.settle(guard, None, &walk.reports);
             let rejection = verdict::reject(guard, &walk.reports, credential.scheme());
             ready(Err(rejection.answering(subject.method)), &walk.reports)
         }
@@ -175,7 +185,12 @@ fn decide_by_reading(
             let method = subject.method.clone();
             let path = about.request.map(|(_, path)| Box::<str>::from(path));
             Step::Wait(Deciding(Box::pin(async move {
-                let decision = within(timeout, &clock, &policy, &mut walk, &credential, client).await;
+                let attempt = guessing.attempt();
+                let decision =
+                    within(timeout, &clock, &policy, &mut walk, &credential, client, attempt).await;
+                if let Some(guard) = policy.guard() {
+                    guessing.settle(guard, decision.is_ok().then_some(walk.next), &walk.reports);
+                }
                 let decision = decision.map(|admission| {
                     let element = policy.guard().and_then(|guard| guard.elements.get(walk.next));
                     let again =
@@ -222,14 +237,16 @@ async fn within(
     walk: &mut Walk,
     credential: &Credential<'_>,
     client: Option<IpAddr>,
+    attempt: Option<&Attempt>,
 ) -> Decision {
     let Some(guard) = policy.guard() else { return Ok(Admission::public(policy)) };
     let cx = Context::new(clock).with_client(client);
     let mut alarm = clock.sleep(timeout);
     while let Some(element) = guard.elements.get(walk.next) {
         let since = walk.now(clock);
-        let mut answer = element.provider().authenticate(credential, &cx);
-        let outcome = poll_fn(|task| match answer.as_mut().poll(task) {
+        let asked = cx.asking(element, attempt);
+        let mut answer = Asking::new(element, credential, &asked);
+        let outcome = poll_fn(|task| match answer.poll(task) {
             Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
             Poll::Pending => alarm.as_mut().poll(task).map(|()| None),
         });
@@ -240,12 +257,12 @@ async fn within(
                 }
             }
             None => {
-                let late = Unavailable::new("no answer within decisionTimeout");
+                let late = Unavailable::new("no answer within decisionTimeout").because(Reason::TimedOut);
                 walk.take(policy, element, late.into(), Took::waited(since, clock));
                 break;
             }
         }
-        match walk.advance(policy, guard, credential, &cx) {
+        match walk.advance(policy, guard, credential, &cx, attempt) {
             Stand::Admitted(principal) => return Ok(Admission::authenticated(principal)),
             Stand::Exhausted => break,
             Stand::Waiting => {}

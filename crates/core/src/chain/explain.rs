@@ -3,14 +3,19 @@ use std::{fmt, net::IpAddr};
 use http::StatusCode;
 
 use super::{
+    blame::Blame,
+    contain::Asking,
     deciding::{Subject, malformed},
-    log::OneLine,
     verdict,
     walk::{Took, Walk},
 };
 use crate::{
-    Admission, Contact, Context, Element, Outcome, Policy, Principal, Rejection, Scheme, policy::Guard,
+    Admission, Contact, Context, Element, Outcome, Policy, Principal, Reason, Rejection, Scheme, Shown,
+    policy::Guard,
 };
+
+/// The longest sentence about an element, in characters.
+const TEXT_SHOWN: usize = 2000;
 
 /// A decision and how it came about. Nothing was remembered for it.
 #[derive(Clone, Debug)]
@@ -20,6 +25,8 @@ pub struct Explanation {
     pub policy: String,
     /// The decision.
     pub decision: super::Decision,
+    /// Why the request would not be let in; `None` where it would. See [`Decided::reason`](crate::Decided::reason).
+    pub reason: Option<Reason>,
     /// What was read of the credential: its scheme, or what is wrong with it.
     pub credential: String,
     /// What each element said, in order. Empty where the policy is public.
@@ -38,8 +45,10 @@ pub struct ElementReport {
     pub scopes: Vec<String>,
     /// Whether it looked at the credential, and what came of it.
     pub looked: Looked,
-    /// Why, in a sentence. Without secrets and on one line.
-    pub reason: String,
+    /// Why it does not let the caller in, where it was asked.
+    pub reason: Option<Reason>,
+    /// Why, in a sentence. Without secrets, on one line, and not without end.
+    pub text: String,
 }
 
 /// What came of an element.
@@ -63,13 +72,14 @@ pub enum Looked {
 }
 
 impl ElementReport {
-    fn new(element: &Element, looked: Looked, reason: impl fmt::Display) -> Self {
+    fn new(element: &Element, looked: Looked, reason: Option<Reason>, text: impl fmt::Display) -> Self {
         Self {
             name: element.name().to_owned(),
             scheme: element.scheme(),
             scopes: element.scopes().iter().map(str::to_owned).collect(),
             looked,
-            reason: OneLine(reason).to_string(),
+            reason,
+            text: Shown(text, TEXT_SHOWN).to_string(),
         }
     }
 }
@@ -97,7 +107,8 @@ impl fmt::Display for Looked {
 
 impl Explanation {
     pub(crate) fn of(policy: String, decision: super::Decision, credential: impl Into<String>) -> Self {
-        Self { policy, decision, credential: credential.into(), elements: Vec::new() }
+        let reason = Blame::of(&decision, &[]).map(|blame| blame.reason);
+        Self { policy, decision, reason, credential: credential.into(), elements: Vec::new() }
     }
 
     /// The status of the answer; 200 stands for whatever the handler answers.
@@ -140,53 +151,50 @@ pub(crate) async fn explain(
     let mut admitted: Option<Principal> = None;
     let mut elements = Vec::new();
     for (position, element) in guard.elements.iter().enumerate() {
-        let (looked, reason) = if admitted.is_some() {
-            (Looked::NotReached, "an earlier element let the request in".to_owned())
+        let (looked, reason, text) = if admitted.is_some() {
+            (Looked::NotReached, None, "an earlier element let the request in".to_owned())
         } else if element.scheme() != credential.scheme() {
-            (Looked::OtherScheme, format!("it looks at {} credentials", element.scheme()))
+            (Looked::OtherScheme, None, format!("it looks at {} credentials", element.scheme()))
         } else {
             walk.next = position;
-            let outcome = element.provider().authenticate(&credential, &cx).await;
-            let told = told(guard, position, &outcome);
+            let outcome = Asking::new(element, &credential, &cx).answer().await;
+            let told = told(element, &outcome);
             admitted = walk.take(policy, element, outcome, Took::untold());
             told
         };
-        elements.push(ElementReport::new(element, looked, reason));
+        elements.push(ElementReport::new(element, looked, reason, text));
     }
     let decision = match admitted {
         Some(principal) => Ok(Admission::authenticated(principal)),
         None => Err(verdict::reject(guard, &walk.reports, credential.scheme())),
     };
-    Explanation { policy: label, decision, credential: credential.scheme().to_string(), elements }
+    let reason = Blame::of(&decision, &walk.reports).map(|blame| blame.reason);
+    Explanation { policy: label, decision, reason, credential: credential.scheme().to_string(), elements }
 }
 
 /// Says of each element that it had nothing to look at.
 fn unasked(guard: &Guard, mut explanation: Explanation) -> Explanation {
     let report = |element| {
-        ElementReport::new(element, Looked::NothingToLookAt, "there is no credential that can be read")
+        ElementReport::new(element, Looked::NothingToLookAt, None, "there is no credential that can be read")
     };
     explanation.elements = guard.elements.iter().map(report).collect();
     explanation
 }
 
-fn told(guard: &Guard, position: usize, outcome: &Outcome) -> (Looked, String) {
+fn told(element: &Element, outcome: &Outcome) -> (Looked, Option<Reason>, String) {
     match outcome {
-        Outcome::Refused(refusal) => (Looked::Refused, refusal.to_string()),
-        Outcome::Unavailable(unavailable) => (Looked::Unavailable, format!("{unavailable:?}")),
+        Outcome::Refused(refusal) => (Looked::Refused, Some(refusal.reason()), refusal.text().to_owned()),
+        Outcome::Unavailable(unavailable) => {
+            (Looked::Unavailable, Some(unavailable.reason()), format!("{unavailable:?}"))
+        }
         Outcome::Known(identity) => {
-            let Some(element) = guard.elements.get(position) else {
-                return (Looked::NotReached, String::new());
-            };
             let subject = identity.subject().unwrap_or("a caller without a subject");
             let held: Vec<&str> = identity.scopes().iter().collect();
             if element.scopes().satisfied_by(identity.scopes()) {
-                (Looked::Admitted, format!("{subject} holds {held:?}"))
-            } else {
-                (
-                    Looked::NotAuthorized,
-                    format!("{subject} holds {held:?} and needs any one of {:?}", element.scopes()),
-                )
+                return (Looked::Admitted, None, format!("{subject} holds {held:?}"));
             }
+            let text = format!("{subject} holds {held:?} and needs any one of {:?}", element.scopes());
+            (Looked::NotAuthorized, Some(Reason::InsufficientScope), text)
         }
     }
 }

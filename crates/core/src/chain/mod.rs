@@ -7,8 +7,11 @@
 //! | no | yes | 403 |
 //! | no | no | 401 |
 
+mod blame;
+pub(crate) mod contain;
 mod deciding;
 mod explain;
+mod guess;
 mod log;
 mod recall;
 mod tell;

@@ -6,7 +6,10 @@ mod tests;
 use http::{HeaderValue, header::AUTHORIZATION};
 use tracing::{level_filters::LevelFilter, subscriber::NoSubscriber};
 
-use super::deciding::{Decision, Subject};
+use super::{
+    contain,
+    deciding::{Decision, Subject},
+};
 use crate::{
     Admission, Authorization, Context, Outcome, Policy, Principal, Recall, Scheme, credential::header,
     policy::Guard,
@@ -71,7 +74,11 @@ fn recall(
     let Some((at, element)) = elements.find(|(_, element)| element.scheme() == scheme) else {
         return Err(Memory::Unasked);
     };
-    let identity = match element.provider().recall(text, &Context::new(subject.clock)) {
+    // Before a throttle has permitted it, no password is held against anything.
+    if scheme == Scheme::Basic && subject.throttle.is_some() {
+        return Err(Memory::Unasked);
+    }
+    let identity = match contain::recall(element, text, &Context::new(subject.clock)) {
         Recall::Unasked => return Err(Memory::Unasked),
         Recall::Nothing => return Err(Memory::Nothing),
         Recall::Answer(Outcome::Known(identity)) if element.scopes().satisfied_by(identity.scopes()) => {

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::{
+    blame::Blame,
+    contain,
     deciding::Decision,
     log::{self, About},
     walk::Report,
 };
-use crate::{Clock, Decided, Policy, observe::Watch};
+use crate::{Admission, Clock, Decided, Policy, Principal, observe::Watch};
 
 /// What it takes to tell a decision.
 #[derive(Clone, Copy)]
@@ -20,18 +22,37 @@ pub(super) struct Telling<'a> {
 impl Telling<'_> {
     /// Tells a decision, and hands it on.
     pub(super) fn told(self, policy: &Policy, decision: Decision, reports: &[Report]) -> Decision {
-        if let Err(rejection) = &decision {
-            log::rejected(policy, rejection, reports, self.about);
+        let blame = Blame::of(&decision, reports);
+        if let (Err(rejection), Some(blame)) = (&decision, blame) {
+            log::rejected(policy, rejection, blame, reports, self.about);
         }
-        self.observed(policy, &decision, false);
+        self.observed(policy, &decision, blame, false);
         decision
     }
 
-    /// Tells the observer alone.
-    pub(super) fn observed(self, policy: &Policy, decision: &Decision, recalled: bool) {
+    /// The same for a decision that no log tells: whoever shows nothing where nobody listens, a caller who is let in, perhaps
+    /// from memory.
+    pub(super) fn told_at_once(self, policy: &Policy, decision: Decision, recalled: bool) -> Decision {
+        self.observed(policy, &decision, Blame::of(&decision, &[]), recalled);
+        decision
+    }
+
+    fn observed(self, policy: &Policy, decision: &Decision, blame: Option<Blame>, recalled: bool) {
         let Some(watch) = self.watch else { return };
         let About { request, client } = self.about;
         let took = watch.took(self.clock);
-        watch.observer.decided(&Decided { policy, decision, request, client, took, recalled });
+        let principal = decision.as_ref().ok().and_then(Admission::principal);
+        let element = principal.map(Principal::position).or(blame.and_then(|blame| blame.element));
+        let decided = Decided {
+            policy,
+            decision,
+            reason: blame.map(|blame| blame.reason),
+            element: element.and_then(|at| policy.elements().get(at)),
+            request,
+            client,
+            took,
+            recalled,
+        };
+        contain::observer(&*watch.observer, |observer| observer.decided(&decided));
     }
 }

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header::AUTHORIZATION};
 
 use crate::{
     Auth, BoxFuture, Contact, Context, Credential, Element, Identity, IntoProvider, Looked, Outcome,
-    Provider, RejectionKind, RequestHead, RequiredScopes, Scheme, Step, Unavailable,
+    Provider, Reason, RejectionKind, RequestHead, RequiredScopes, Scheme, Step, Unavailable,
 };
 
 /// What an element does with the credential.
@@ -38,7 +38,7 @@ impl Planned {
         self.asked.fetch_add(1, Ordering::SeqCst);
         match self.plan {
             Plan::LooksAway => panic!("an element of another scheme was asked"),
-            Plan::Refuses => Outcome::refused("wrong", "the token is wrong"),
+            Plan::Refuses => Outcome::refused(Reason::Other, "the token is wrong"),
             Plan::KnowsWithoutScope => Outcome::known(Identity::new("alice").with_scopes(["other"])),
             Plan::Admits => Outcome::known(Identity::new("alice").with_scopes(["hello"])),
             Plan::Unavailable => Unavailable::new("the server is away").into(),
@@ -336,6 +336,6 @@ async fn explaining_asks_no_server_unless_told_to() {
     let request = RequestHead::new(&Method::GET, "/", &headers);
     let offline = auth.explain(&request, Contact::Forbidden).await;
     assert_eq!(offline.elements[0].looked, Looked::Unavailable);
-    assert_eq!(offline.elements[0].reason, "not asked\\u{a}now", "a reason stays on its line");
+    assert_eq!(offline.elements[0].text, "not asked\\u{a}now", "a reason stays on its line");
     assert_eq!(auth.explain(&request, Contact::Allowed).await.elements[0].looked, Looked::Admitted);
 }

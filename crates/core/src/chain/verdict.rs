@@ -1,5 +1,5 @@
 use super::walk::{Report, Said};
-use crate::{Rejection, RejectionKind, Scheme, policy::Guard};
+use crate::{Reason, Rejection, RejectionKind, Scheme, Unavailable, policy::Guard};
 
 /// The answer where no element let the request in: unavailable before forbidden before unauthorized.
 pub(super) fn reject(guard: &Guard, reports: &[Report], sent: Scheme) -> Rejection {
@@ -8,8 +8,13 @@ pub(super) fn reject(guard: &Guard, reports: &[Report], sent: Scheme) -> Rejecti
         Said::Refused(_) | Said::NotAuthorized => None,
     });
     if unavailable.clone().next().is_some() {
+        let throttled = |unavailable: &Unavailable| unavailable.reason() == Reason::TooManyAttempts;
+        if unavailable.clone().all(throttled) {
+            let wait = unavailable.filter_map(Unavailable::retry_after).max();
+            return Rejection::too_many_attempts(guard.challenges.protocol(), wait.unwrap_or_default());
+        }
         // Any of them may let the request in, so the earliest is worth trying.
-        let retry_after = unavailable.filter_map(crate::Unavailable::retry_after).min();
+        let retry_after = unavailable.filter_map(Unavailable::retry_after).min();
         return Rejection::unavailable(&guard.challenges, retry_after);
     }
     let authenticated = reports.iter().filter(|report| matches!(report.said, Said::NotAuthorized));

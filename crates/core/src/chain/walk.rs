@@ -1,9 +1,9 @@
 use std::{mem, sync::Arc, time::Duration};
 
-use super::recall::Memory;
+use super::{contain, recall::Memory};
 use crate::{
     Answer, Asked, Clock, Context, Credential, Element, Outcome, Policy, Principal, Refusal, Unavailable,
-    observe::Watch, policy::Guard,
+    observe::Watch, policy::Guard, throttle::Attempt,
 };
 
 /// What one element said, where it did not let the request in.
@@ -80,14 +80,16 @@ impl Walk {
         guard: &Guard,
         credential: &Credential<'_>,
         cx: &Context<'_>,
+        attempt: Option<&Attempt>,
     ) -> Stand {
         let scheme = credential.scheme();
         while let Some(element) = guard.elements.get(self.next) {
             if element.scheme() == scheme {
                 let since = self.now(cx.clock());
+                let cx = cx.asking(element, attempt);
                 let outcome = match mem::take(&mut self.memory) {
-                    Memory::Unasked => element.provider().try_authenticate(credential, cx),
-                    Memory::Nothing => element.provider().try_authenticate(credential, &cx.afresh()),
+                    Memory::Unasked => contain::try_authenticate(element, credential, &cx),
+                    Memory::Nothing => contain::try_authenticate(element, credential, &cx.afresh()),
                     Memory::Answer(outcome) => Some(outcome),
                 };
                 match outcome {
@@ -136,6 +138,7 @@ impl Walk {
 
     fn tell(&self, element: &Element, answer: Answer<'_>, took: Took) {
         let (Some(watch), Took(Some((took, waited)))) = (&self.watch, took) else { return };
-        watch.observer.asked(&Asked { element, position: self.next, answer, took, waited });
+        let asked = Asked { element, position: self.next, answer, took, waited };
+        contain::observer(&*watch.observer, |observer| observer.asked(&asked));
     }
 }

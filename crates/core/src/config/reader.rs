@@ -23,6 +23,10 @@ pub trait Source: fmt::Debug {
     ///
     /// When it cannot be read.
     fn file(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// A file that is named by [`Section::file`] is about to be opened by whoever reads the section. For those who want to
+    /// know what a configuration depends on; by default nobody does.
+    fn opens(&self, _path: &Path) {}
 }
 
 impl<S: Source + ?Sized> Source for Box<S> {
@@ -32,6 +36,10 @@ impl<S: Source + ?Sized> Source for Box<S> {
 
     fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
         (**self).file(path)
+    }
+
+    fn opens(&self, path: &Path) {
+        (**self).opens(path);
     }
 }
 
@@ -169,6 +177,13 @@ impl Reader {
     #[must_use]
     pub fn resolve(&self, path: &str) -> PathBuf {
         self.base.join(path)
+    }
+
+    /// The same for a file that is opened now.
+    pub(super) fn opens(&self, path: &str) -> PathBuf {
+        let path = self.resolve(path);
+        self.source.opens(&path);
+        path
     }
 
     pub(super) fn secret_from_variable(&self, name: &str) -> Result<Secret, String> {

@@ -60,7 +60,7 @@ impl Basic {
         let colon = pair.find(':').ok_or(Kind::NoColon)?;
         match colon {
             0 => Err(Kind::EmptyUsername),
-            last if last + 1 == pair.len() => Err(Kind::EmptyPassword),
+            last if last.saturating_add(1) == pair.len() => Err(Kind::EmptyPassword),
             _ => Ok(Self { pair, colon }),
         }
     }
@@ -78,7 +78,7 @@ impl Basic {
     /// Never pass it to a log or an error.
     #[must_use]
     pub fn password(&self) -> &str {
-        self.pair.get(self.colon + 1..).unwrap_or_default()
+        self.pair.get(self.colon.saturating_add(1)..).unwrap_or_default()
     }
 
     /// `user:password` as it was sent, for keyed digests of the whole credential.

@@ -7,6 +7,8 @@
 //! Scripts in browsers cannot write that line when they open a WebSocket. A service may therefore name further places for
 //! bearer tokens, see [`CredentialSources`].
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects, clippy::string_slice))]
+
 mod basic;
 mod cookie;
 mod error;

@@ -13,10 +13,10 @@ pub(super) fn normalised(text: &str) -> Option<String> {
     let (scheme, authority) = text.split_once("://")?;
     let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-    let after_address = authority.rfind(']').map_or(0, |end| end + 1);
+    let after_address = authority.rfind(']').map_or(0, |end| end.saturating_add(1));
     let (host, port) = match authority.get(after_address..)?.find(':') {
         Some(at) => {
-            let (host, port) = authority.split_at_checked(after_address + at)?;
+            let (host, port) = authority.split_at_checked(after_address.saturating_add(at))?;
             (host, Some(port.get(1..)?))
         }
         None => (authority, None),
@@ -24,10 +24,10 @@ pub(super) fn normalised(text: &str) -> Option<String> {
     let host = host_of(host)?;
     let scheme = scheme.to_ascii_lowercase();
     // A page's origin is never that of its WebSocket.
-    if !is_scheme || matches!(&scheme[..], "ws" | "wss") {
+    if !is_scheme || matches!(scheme.as_str(), "ws" | "wss") {
         return None;
     }
-    let default_port = match &scheme[..] {
+    let default_port = match scheme.as_str() {
         "http" => Some(80),
         "https" => Some(443),
         _ => None,

@@ -60,6 +60,8 @@ pub enum RejectionKind {
     Refused,
     /// The caller is known and holds none of the scopes asked for. 403.
     InsufficientScope,
+    /// There were too many failures before it, from this address or for this user, see [`Throttle`](crate::Throttle). 429.
+    TooManyAttempts,
     /// An element that might have said yes cannot be asked. 503.
     Unavailable,
     /// The path holds an encoded slash, or, where no router reads all of it, an empty or dot segment, and so reads in two
@@ -85,6 +87,7 @@ impl RejectionKind {
                 StatusCode::UNAUTHORIZED
             }
             Self::InsufficientScope => StatusCode::FORBIDDEN,
+            Self::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::AmbiguousPath => StatusCode::BAD_REQUEST,
             Self::NotMounted | Self::LayerMissing | Self::PublicRoute => StatusCode::INTERNAL_SERVER_ERROR,
@@ -92,7 +95,7 @@ impl RejectionKind {
     }
 
     /// The one table from cause to gRPC's status codes, for services that say [`Protocol::Grpc`]: 16
-    /// `UNAUTHENTICATED`, 7 `PERMISSION_DENIED`, 14 `UNAVAILABLE`; where the path is wrong 3 `INVALID_ARGUMENT`, and where
+    /// `UNAUTHENTICATED`, 7 `PERMISSION_DENIED`, 8 `RESOURCE_EXHAUSTED`, 14 `UNAVAILABLE`; where the path is wrong 3 `INVALID_ARGUMENT`, and where
     /// the wiring is 13 `INTERNAL`.
     #[must_use]
     pub const fn grpc_status(self) -> u16 {
@@ -106,6 +109,7 @@ impl RejectionKind {
                 (16, "not authenticated")
             }
             Self::InsufficientScope => (7, "not permitted"),
+            Self::TooManyAttempts => (8, "too many failed attempts"),
             Self::Unavailable => (14, "callers cannot be authenticated now"),
             Self::AmbiguousPath => (3, "the path can be read in two ways"),
             Self::NotMounted | Self::LayerMissing | Self::PublicRoute => {
@@ -121,6 +125,7 @@ impl RejectionKind {
         "not-looked-at",
         "refused",
         "insufficient-scope",
+        "too-many-attempts",
         "unavailable",
         "ambiguous-path",
         "not-mounted",
@@ -137,6 +142,7 @@ impl RejectionKind {
             Self::NotLookedAt => "not-looked-at",
             Self::Refused => "refused",
             Self::InsufficientScope => "insufficient-scope",
+            Self::TooManyAttempts => "too-many-attempts",
             Self::Unavailable => "unavailable",
             Self::AmbiguousPath => "ambiguous-path",
             Self::NotMounted => "not-mounted",
@@ -155,6 +161,10 @@ impl RejectionKind {
             }
             Self::Refused => "see `elements` for each element's reason",
             Self::InsufficientScope => "grant the caller one of the scopes, or change `scopes`",
+            Self::TooManyAttempts => {
+                "the caller has to wait as long as Retry-After says; where many callers share the address, name the proxy \
+                 in `trustedProxies`, or set `throttle.perAddress`"
+            }
             Self::Unavailable => "see `elements` for what cannot be reached",
             Self::AmbiguousPath => {
                 "the caller has to send the path without an encoded slash, an empty segment or a dot segment"
@@ -213,6 +223,11 @@ impl Rejection {
         Self::new(RejectionKind::Unavailable, challenges.protocol(), &[], Some(span))
     }
 
+    /// No challenge: other credentials would not be looked at either.
+    pub(crate) fn too_many_attempts(protocol: Protocol, wait: Duration) -> Self {
+        Self::new(RejectionKind::TooManyAttempts, protocol, &[], Some(wait))
+    }
+
     pub(crate) fn without_challenge(kind: RejectionKind, protocol: Protocol) -> Self {
         Self::new(kind, protocol, &[], None)
     }
@@ -223,7 +238,7 @@ impl Rejection {
         self.0.kind
     }
 
-    /// 401, 403, 503, or, where the path or the wiring is wrong, 400 or 500. What it means, in gRPC services too; the
+    /// 401, 403, 429, 503, or, where the path or the wiring is wrong, 400 or 500. What it means, in gRPC services too; the
     /// response there has another one, see [`Rejection::response_status`].
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -263,7 +278,7 @@ impl Rejection {
         &self.0.challenges
     }
 
-    /// The span after which asking again makes sense; with 503 only.
+    /// The span after which asking again makes sense; with 503 and 429 only.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
@@ -321,12 +336,13 @@ impl Error for Rejection {}
 mod tests {
     use super::*;
 
-    const KINDS: [RejectionKind; 10] = [
+    const KINDS: [RejectionKind; 11] = [
         RejectionKind::NoCredential,
         RejectionKind::Malformed(CredentialErrorKind::Empty),
         RejectionKind::NotLookedAt,
         RejectionKind::Refused,
         RejectionKind::InsufficientScope,
+        RejectionKind::TooManyAttempts,
         RejectionKind::Unavailable,
         RejectionKind::AmbiguousPath,
         RejectionKind::NotMounted,
@@ -374,6 +390,7 @@ mod tests {
             (401, "16"),
             (401, "16"),
             (403, "7"),
+            (429, "8"),
             (503, "14"),
             (400, "3"),
             (500, "13"),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use portcullis_core::{
-    BoxFuture, Clock, Context, Credential, Identity, Outcome, Provider, Scheme, Unavailable, UnixTime,
+    BoxFuture, Clock, Context, Credential, Identity, Outcome, Provider, Reason, Scheme, Unavailable, UnixTime,
 };
 use tokio::time::Instant;
 
@@ -90,7 +90,7 @@ impl Scripted {
                 let until = Duration::from_secs(START + INTERVAL) + self.start.elapsed();
                 Some(Outcome::known(alice().with_expiry(UnixTime::from_duration(until))))
             }
-            Answer::Refused => Some(Outcome::refused("inactive", "the token is no longer active")),
+            Answer::Refused => Some(Outcome::refused(Reason::Inactive, "the token is no longer active")),
             Answer::Away => Some(Unavailable::new("away").into()),
             Answer::None => None,
         }

@@ -14,7 +14,7 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 pub use self::anchors::TrustAnchors;
 pub use self::client::ClientTls;
 pub use self::self_signed::SelfSigned;
-pub use self::server::ServerTls;
+pub use self::server::{ClientCheck, ServerTls};
 use crate::error::{KeyError, KeyErrorKind};
 
 /// Always given to rustls by hand: its process-wide default belongs to the application, which may have none.

@@ -4,13 +4,15 @@ use std::{fmt, path::Path, sync::Arc};
 
 use portcullis_core::{
     BuildError, Clock, IntoProvider, SystemClock,
-    config::{Reader, Section, Source, Value},
+    config::{Reader, Section, Source, Table, Value},
 };
 
 #[cfg(feature = "client")]
 use super::clients;
 use super::{
-    Config, ConfigError, ServiceConfig, parse,
+    Config, ConfigError, ReloadConfig, ServiceConfig,
+    keeping::Keeping,
+    parse,
     providers::{Factories, Providers, Users},
     service, table,
 };
@@ -20,8 +22,9 @@ use super::{
 #[must_use]
 pub struct ConfigBuilder {
     factories: Factories,
-    pub(super) clock: Option<Arc<dyn Clock>>,
-    pub(super) source: Option<Box<dyn Source>>,
+    pub(crate) clock: Option<Arc<dyn Clock>>,
+    pub(crate) source: Option<Box<dyn Source>>,
+    pub(crate) keeping: Keeping,
     #[cfg(feature = "client")]
     hooks: clients::Hooks,
 }
@@ -93,7 +96,9 @@ impl ConfigBuilder {
     /// With everything that is wrong.
     pub fn load(self, path: impl AsRef<Path>) -> Result<Config, ConfigError> {
         let path = path.as_ref();
-        let text = table::read_text(path)?;
+        let text = table::read_text(path);
+        self.keeping.note_text(path, text.as_deref().ok());
+        let text = text?;
         let base = path.parent().unwrap_or(Path::new(""));
         self.read(&text, base, Some(path))
     }
@@ -114,7 +119,8 @@ impl ConfigBuilder {
             return Err(ConfigError::new(file, syntax));
         }
         let clock: Arc<dyn Clock> = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
-        let reader = reader(self.source, base, &clock);
+        let keeping = self.keeping;
+        let reader = reader(Some(Box::new(keeping.watch(self.source))), base, &clock).plug(keeping.clone());
         #[cfg(feature = "client")]
         let reader = self.hooks.plug(reader);
         let root = reader.section(&table, "");
@@ -122,7 +128,9 @@ impl ConfigBuilder {
             "scopes",
             "`scopes` is a key of an element of `auth`, of a resource, or of a user",
         );
-        let mut providers = Providers::new(&self.factories, read_users(&root));
+        let (users, user_count) = read_users(&root);
+        let reload = ReloadConfig::read(root.section("reload").as_ref());
+        let mut providers = Providers::new(&self.factories, users);
         if let Some(named) = root.section("providers") {
             providers.read_named(&named);
         }
@@ -138,8 +146,7 @@ impl ConfigBuilder {
             );
         }
         #[cfg(feature = "axum")]
-        let listener =
-            portcullis_axum::serve::ListenerConfig::read_at(root.section("listener").as_ref(), clock.now());
+        let listener = read_listener(root.section("listener").as_ref(), &keeping, &clock);
         #[cfg(not(feature = "axum"))]
         if root.node("listener").is_some() {
             root.problem(
@@ -157,6 +164,7 @@ impl ConfigBuilder {
         if !problems.is_empty() {
             return Err(ConfigError::new(file, problems));
         }
+        keeping.forget_earlier();
         let name = file.map(|file| format!("{}:", file.display())).unwrap_or_default();
         for warning in &warnings {
             tracing::warn!(target: "portcullis", "{name}{warning}");
@@ -172,6 +180,9 @@ impl ConfigBuilder {
             elements,
             named,
             asked,
+            keeping,
+            reload,
+            users: user_count,
         })
     }
 }
@@ -194,7 +205,8 @@ pub(super) fn reader(source: Option<Box<dyn Source>>, base: &Path, clock: &Arc<d
 }
 
 /// The users of the seeds' two tables, as one store.
-fn read_users(root: &Section<'_>) -> Users {
+fn read_users(root: &Section<'_>) -> (Users, usize) {
+    let mark = Keeping::of(root.reader()).map_or(0, Keeping::mark);
     let ballerina = root.section("ballerina");
     let inner = ballerina.as_ref().and_then(|section| section.section("auth"));
     let own = root.section("auth");
@@ -203,16 +215,45 @@ fn read_users(root: &Section<'_>) -> Users {
         sections.extend(table.sections("users").unwrap_or_default());
     }
     if sections.is_empty() {
-        return if root.failed() { Users::Wrong } else { Users::Absent };
+        return (if root.failed() { Users::Wrong } else { Users::Absent }, 0);
     }
-    store(root, sections)
+    let count = sections.len();
+    let tables: Vec<&Table> = [&own, &inner].into_iter().flatten().map(Section::table).collect();
+    let users = match (store(root, sections), Keeping::of(root.reader())) {
+        (Users::Store(store), Some(keeping)) => Users::Store(keeping.keep("users", &tables, mark, store)),
+        (users, _) => users,
+    };
+    (users, count)
+}
+
+/// The listener, with the TLS of the configuration before where nothing of it changed.
+#[cfg(feature = "axum")]
+fn read_listener(
+    section: Option<&Section<'_>>,
+    keeping: &Keeping,
+    clock: &Arc<dyn Clock>,
+) -> Option<portcullis_axum::serve::ListenerConfig> {
+    let mark = keeping.mark();
+    let listener = portcullis_axum::serve::ListenerConfig::read_at(section, clock.now())?;
+    let Some(section) = section else { return Some(listener) };
+    match section.table().get("secureSocket").map(portcullis_core::config::Node::value) {
+        Some(Value::Table(table)) => {
+            let kept = keeping.keep("listener", &[table], mark, listener.clone());
+            Some(listener.keeping_tls_of(&kept))
+        }
+        _ => Some(listener),
+    }
 }
 
 #[cfg(feature = "file")]
 fn store(root: &Section<'_>, users: Vec<Section<'_>>) -> Users {
     use portcullis_core::IntoProvider;
 
-    let store = portcullis_file::FileUserStore::new(portcullis_file::read_users(users));
+    let mut store = portcullis_file::FileUserStore::new(portcullis_file::read_users(users));
+    if let Some(keeping) = Keeping::of(root.reader()) {
+        // The bound on what is hashed at one time is one for all versions: those of before may still be hashing.
+        store = store.hashing(&keeping.keep_always("hashing", portcullis_file::Hashing::new()));
+    }
     if root.failed() {
         return Users::Wrong;
     }

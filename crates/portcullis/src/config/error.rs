@@ -9,13 +9,14 @@ use portcullis_core::config::Problem;
 /// Everything that is wrong with a configuration, each mistake with its place and its remedy.
 ///
 /// `Display` and `Debug` print one mistake a line as `file:line:column: path: what is wrong`.
+#[derive(Clone)]
 pub struct ConfigError {
     file: Option<PathBuf>,
     problems: Vec<Problem>,
 }
 
 impl ConfigError {
-    pub(super) fn new(file: Option<&Path>, mut problems: Vec<Problem>) -> Self {
+    pub(crate) fn new(file: Option<&Path>, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(Problem::at);
         Self { file: file.map(Path::to_path_buf), problems }
     }

@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use portcullis_core::{UnixTime, config::Section};
+use portcullis_core::{
+    UnixTime,
+    config::{Node, Section, Value},
+};
+
+use super::keeping::Keeping;
 
 /// What the gateway does with a request that was let in.
 #[derive(Clone, Debug)]
@@ -16,6 +21,9 @@ pub struct GatewayConfig {
     pub forward_credential: Option<bool>,
     /// Which origins' scripts may read the answers.
     pub cors: Option<CorsConfig>,
+    /// Whether who guesses is slowed down by [`Config::throttle`](crate::Config::throttle): the service says nothing of
+    /// `throttle`.
+    pub usual_throttle: bool,
 }
 
 /// Where the gateway's answer comes from.
@@ -76,7 +84,8 @@ impl GatewayConfig {
             _ => PathMatching::Strict,
         };
         let cors = section.section("cors").map(|cors| read_cors(&cors));
-        Self { answer: read_answer(section, now), path_matching, forward_credential, cors }
+        let usual_throttle = !section.has("throttle");
+        Self { answer: read_answer(section, now), path_matching, forward_credential, cors, usual_throttle }
     }
 }
 
@@ -130,8 +139,19 @@ fn upstream_url(section: &Section<'_>) -> Option<http::Uri> {
 
 fn read_tls(section: &Section<'_>, now: UnixTime) -> Option<Arc<rustls::ClientConfig>> {
     const KEY: &str = "upstreamSecureSocket";
+    let keeping = Keeping::of(section.reader());
+    let mark = keeping.map_or(0, Keeping::mark);
     let tls = portcullis_keys::config::read_client_tls(section, KEY, now.since_epoch())?.build();
-    tls.map_err(|error| section.problem(KEY, portcullis_keys::config::explained(&error))).map(Arc::new).ok()
+    let tls = tls.map_err(|error| section.problem(KEY, portcullis_keys::config::explained(&error)));
+    let tls = Arc::new(tls.ok()?);
+    let table = match section.table().get(KEY).map(Node::value) {
+        Some(Value::Table(table)) => Some(table),
+        _ => None,
+    };
+    Some(match keeping {
+        Some(keeping) => keeping.keep(KEY, table.as_slice(), mark, tls),
+        None => tls,
+    })
 }
 
 fn read_cors(section: &Section<'_>) -> CorsConfig {

@@ -33,12 +33,15 @@ mod clients;
 mod credential;
 mod error;
 mod gateway;
+pub(crate) mod keeping;
 mod parse;
 mod providers;
+mod reload;
 mod service;
 mod table;
 #[cfg(test)]
 mod tests;
+mod throttle;
 
 use std::{
     path::{Path, PathBuf},
@@ -46,13 +49,14 @@ use std::{
 };
 
 use portcullis_core::{
-    Element, Provider,
+    Element, Provider, Throttle,
     config::{Problem, Warning},
 };
 
 #[cfg(feature = "client")]
 pub use self::clients::ConfiguredClient;
 use self::providers::{Named, Placed};
+pub use self::reload::ReloadConfig;
 pub use self::{
     builder::ConfigBuilder,
     error::ConfigError,
@@ -73,6 +77,10 @@ pub struct Config {
     elements: Placed,
     named: Named,
     asked: Vec<String>,
+    /// What it was made of.
+    pub(crate) keeping: keeping::Keeping,
+    pub(crate) reload: ReloadConfig,
+    pub(crate) users: usize,
 }
 
 impl Config {
@@ -187,10 +195,40 @@ impl Config {
         &self.asked
     }
 
+    /// What slows down who guesses, by its usual limits, for a service that says nothing of `throttle`. What is counted is
+    /// counted together with all services that have one; a configuration that replaces this one goes on counting.
+    #[must_use]
+    pub fn throttle(&self) -> Throttle {
+        self.keeping.throttle()
+    }
+
     /// The listener.
     #[cfg(feature = "axum")]
     pub const fn listener(&self) -> &portcullis_axum::serve::ListenerConfig {
         &self.listener
+    }
+
+    /// The files that it was read from: itself, and every file that it names, each once. A [`Live`](crate::Live)
+    /// configuration looks at these for changes.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        let contents = self.keeping.contents();
+        let path = |noted: &keeping::Noted| match noted {
+            keeping::Noted::Text(path) | keeping::Noted::Opened(path) | keeping::Noted::Secret(path) => {
+                Some(path.clone())
+            }
+            keeping::Noted::Variable(_) => None,
+        };
+        let mut files: Vec<PathBuf> = contents.keys().filter_map(path).collect();
+        files.sort_unstable();
+        files.dedup();
+        files
+    }
+
+    /// When its files are looked at for changes.
+    #[must_use]
+    pub const fn reload(&self) -> ReloadConfig {
+        self.reload
     }
 
     /// What works and should be known, such as clear-text passwords. Logged once when it is read.

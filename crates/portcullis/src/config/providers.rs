@@ -4,6 +4,8 @@ use std::{cell::RefCell, collections::BTreeMap, fmt, sync::Arc};
 
 use portcullis_core::{BuildError, Element, IntoProvider, Provider, config::Section};
 
+use super::keeping::Keeping;
+
 /// Makes a provider from its section.
 type Factory = dyn Fn(&Section<'_>) -> Result<Arc<dyn Provider>, BuildError> + Send + Sync;
 
@@ -170,6 +172,21 @@ impl<'f> Providers<'f> {
     /// Reads the record that a table holds under `key`.
     pub(super) fn read_record(&self, section: &Section<'_>, key: &str) -> Option<Read> {
         let record = section.section(key)?;
+        let keeping = Keeping::of(section.reader());
+        let mark = keeping.map_or(0, Keeping::mark);
+        let mut read = self.read_anew(section, &record, key)?;
+        // The users have a definition of their own.
+        if let Some(keeping) = keeping.filter(|_| key != "fileUserStoreConfig") {
+            read.provider = keeping.keep_provider(key, record.table(), mark, &read.provider);
+        }
+        Some(read)
+    }
+
+    #[cfg_attr(
+        not(feature = "file"),
+        expect(unused_variables, reason = "only what is wrong with users is told at the element")
+    )]
+    fn read_anew(&self, section: &Section<'_>, record: &Section<'_>, key: &str) -> Option<Read> {
         match key {
             #[cfg(feature = "file")]
             "fileUserStoreConfig" => match &self.users {
@@ -182,32 +199,32 @@ impl<'f> Providers<'f> {
             },
             #[cfg(feature = "ldap")]
             "ldapUserStoreConfig" => {
-                let config = portcullis_ldap::LdapConfig::read(&record)?;
+                let config = portcullis_ldap::LdapConfig::read(record)?;
                 let provider =
                     portcullis_ldap::LdapUserStore::new(config).and_then(IntoProvider::into_provider);
-                self.built(&record, provider).map(Read::plain)
+                self.built(record, provider).map(Read::plain)
             }
             #[cfg(feature = "jwt")]
             "jwtValidatorConfig" => {
-                let config = portcullis_jwt::JwtValidatorConfig::read(&record)?;
+                let config = portcullis_jwt::JwtValidatorConfig::read(record)?;
                 let unscoped = config.needs_scopes().then_some(UNSCOPED_TOKENS);
-                let own = asks_for_scopes_of_its_own(&record, &["signatureConfig", "jwksConfig"]);
+                let own = asks_for_scopes_of_its_own(record, &["signatureConfig", "jwksConfig"]);
                 let provider =
                     portcullis_jwt::JwtValidator::new(config).and_then(IntoProvider::into_provider);
-                let provider = self.built(&record, provider)?;
+                let provider = self.built(record, provider)?;
                 Some(Read { provider, needs_scopes: unscoped.or(own) })
             }
             #[cfg(feature = "introspection")]
             "oauth2IntrospectionConfig" => {
-                let config = portcullis_oauth2::IntrospectionConfig::read(&record)?;
-                let needs_scopes = asks_for_scopes_of_its_own(&record, &[]);
+                let config = portcullis_oauth2::IntrospectionConfig::read(record)?;
+                let needs_scopes = asks_for_scopes_of_its_own(record, &[]);
                 let provider =
                     portcullis_oauth2::OAuth2Introspection::new(config).and_then(IntoProvider::into_provider);
-                Some(Read { provider: self.built(&record, provider)?, needs_scopes })
+                Some(Read { provider: self.built(record, provider)?, needs_scopes })
             }
             key => {
                 let factory = self.factories.0.get(key)?;
-                self.built(&record, factory(&record)).map(Read::plain)
+                self.built(record, factory(record)).map(Read::plain)
             }
         }
     }

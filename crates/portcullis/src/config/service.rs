@@ -4,14 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use http::Method;
 use portcullis_core::{
-    Auth, AuthBuilder, BuildError, Clock, Element, Override, Protocol, RequiredScopes, Resource,
+    Auth, AuthBuilder, BuildError, Clock, Element, Override, Protocol, Provider, RequiredScopes, Resource,
     config::{Section, Value},
 };
 
 use super::{
     credential,
     gateway::GatewayConfig,
+    keeping::Keeping,
     providers::{Providers, Read},
+    throttle::{self, Wanted},
 };
 
 /// A service of the configuration.
@@ -21,6 +23,8 @@ pub struct ServiceConfig {
     place: String,
     pub(super) auth: Auth,
     pub(super) gateway: GatewayConfig,
+    /// What was kept of the configuration before.
+    keeping: Option<Keeping>,
 }
 
 impl ServiceConfig {
@@ -54,8 +58,12 @@ impl ServiceConfig {
     ///
     /// When a server that has to be there is not.
     pub async fn build(&self) -> Result<Auth, BuildError> {
-        for provider in self.auth.providers() {
-            provider.prepare().await?;
+        // What was kept is ready, whatever became of its servers meanwhile.
+        let is_kept = |provider: &Arc<dyn Provider>| {
+            self.keeping.as_ref().is_some_and(|keeping| keeping.has_kept(provider))
+        };
+        for provider in self.auth.providers().into_iter().filter(|provider| !is_kept(provider)) {
+            provider.prepare_or_panicked().await?;
         }
         Ok(self.auth.clone())
     }
@@ -147,7 +155,12 @@ pub(super) fn read(
         credential::warn_unmet(section, auth);
     }
     path?;
-    Some(ServiceConfig { place: section.path().to_owned(), auth: auth?, gateway })
+    Some(ServiceConfig {
+        place: section.path().to_owned(),
+        auth: auth?,
+        gateway,
+        keeping: Keeping::of(section.reader()).cloned(),
+    })
 }
 
 /// Whether a service can be built of this alone. Notes why not at `key`, or, where that is not `there`, at the service.
@@ -188,9 +201,10 @@ fn read_manners(section: &Section<'_>, mut builder: AuthBuilder) -> AuthBuilder 
             builder = builder.revalidate_interval(interval);
         }
     }
-    // What this version knows and does not have yet.
-    if section.node("throttle").is_some() {
-        section.problem("throttle", "not available in this version");
+    if let Some(keeping) = Keeping::of(section.reader())
+        && let Wanted::Yes(throttle) = throttle::read(section, &keeping.throttle())
+    {
+        builder = builder.throttle(throttle);
     }
     builder
 }

@@ -1,5 +1,5 @@
 use portcullis_core::{
-    BoxFuture, BuildError, Context, Credential, Identity, Outcome, Provider, Scheme, config::Section,
+    BoxFuture, BuildError, Context, Credential, Identity, Outcome, Provider, Reason, Scheme, config::Section,
 };
 
 use super::*;
@@ -11,6 +11,7 @@ mod manners;
 #[cfg(all(feature = "client", feature = "jwt"))]
 mod misplaced;
 mod mistakes;
+mod throttles;
 
 /// Knows the bearer token it is configured with.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ impl Provider for Fixed {
             Credential::Bearer(bearer) if bearer.token() == self.token.expose() => {
                 Outcome::known(Identity::new("fixed").with_scopes(self.scopes.clone()))
             }
-            _ => Outcome::refused("wrong", "another token"),
+            _ => Outcome::refused(Reason::Other, "another token"),
         })
     }
 
@@ -51,7 +52,7 @@ impl Provider for Fixed {
         cx: &'a Context<'a>,
     ) -> BoxFuture<'a, Outcome> {
         let outcome = self.try_authenticate(credential, cx);
-        Box::pin(async move { outcome.unwrap_or_else(|| Outcome::refused("wrong", "unreachable")) })
+        Box::pin(async move { outcome.unwrap_or_else(|| Outcome::refused(Reason::Other, "unreachable")) })
     }
 }
 

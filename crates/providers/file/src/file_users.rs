@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 use arc_swap::ArcSwap;
 use portcullis_core::{
     Basic, BoxFuture, BuildError, Context, Credential, Identity, Outcome, Provider, Recall, Scheme,
-    Unavailable,
+    Unavailable, Vouch,
 };
 
 use crate::{
@@ -172,6 +172,12 @@ impl Provider for FileUsers {
         }
         let digest = self.0.verifier.prf().credential(basic.pair());
         self.0.at_once(&snapshot, basic, &digest, cx)
+    }
+
+    fn vouch(&self, identity: &Identity) -> Option<Vouch> {
+        let snapshot = self.0.snapshot.load();
+        let user = snapshot.user(identity.subject()?)?;
+        Some(Vouch::new(Arc::clone(&user.identity), user.mark))
     }
 
     fn authenticate<'a>(

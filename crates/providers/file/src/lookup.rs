@@ -4,8 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use portcullis_core::{
-    Basic, BoxFuture, BuildError, Context, Credential, Identity, IntoProvider, Outcome, Provider, Refusal,
-    Scheme, Secret, Unavailable,
+    Basic, BoxFuture, BuildError, Context, Credential, Identity, IntoProvider, Outcome, Provider, Reason,
+    Refusal, Scheme, Secret, Unavailable,
 };
 use serde_json::{Map, Value};
 
@@ -233,7 +233,7 @@ impl Found {
                     }
                     Err(error) => {
                         refusal = Refusal::new(
-                            "unusable-hash",
+                            Reason::UnusableHash,
                             format!("the user cannot log in: the stored password hash {error}"),
                         );
                     }

@@ -11,7 +11,7 @@ use portcullis_core::{BuildError, Identity};
 use crate::{
     hash::{Parameters, PasswordHash},
     user::{Password, User, password_problem, scopes_problem, username_problem},
-    verify::{Digest, Prf, Stored},
+    verify::{self, Digest, Prf, Stored},
 };
 
 pub(crate) struct Snapshot {
@@ -27,6 +27,8 @@ pub(crate) struct Snapshot {
 pub(crate) struct Record {
     pub(crate) identity: Arc<Identity>,
     pub(crate) password: Known,
+    /// The same in every store of the process that has the user with the same password.
+    pub(crate) mark: [u8; 32],
 }
 
 /// Two are equal where the same password is right for both, because it is the same hash of one user.
@@ -66,6 +68,7 @@ impl Snapshot {
                     continue;
                 }
             };
+            let mark = verify::mark(&user)?;
             if let Known::Hashed(stored) = &password {
                 let parameters = stored.hash.parameters();
                 if !equalised.contains(&parameters) {
@@ -77,7 +80,7 @@ impl Snapshot {
                 Entry::Vacant(vacant) => {
                     let identity = Arc::new(Identity::new(user.username.as_str()).with_scopes(user.scopes));
                     callers.insert(password.digest(), Arc::clone(&identity));
-                    vacant.insert(Record { identity, password });
+                    vacant.insert(Record { identity, password, mark });
                 }
             }
         }

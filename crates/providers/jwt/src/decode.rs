@@ -57,11 +57,11 @@ mod tests {
     #[test]
     fn what_is_no_token_is_an_error() {
         for (token, code) in [
-            ("", "malformed"),
-            ("a.b", "malformed"),
+            ("", "malformed-token"),
+            ("a.b", "malformed-token"),
             ("....", "encrypted"),
-            ("e30.W10.", "malformed"),
-            ("e30.e30=.", "malformed"),
+            ("e30.W10.", "malformed-token"),
+            ("e30.e30=.", "malformed-token"),
         ] {
             assert_eq!(decode_unverified(token).unwrap_err().code(), code, "{token}");
         }

@@ -1,5 +1,7 @@
 //! Distinguished names (RFC 4514), as far as the user store has to understand them.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects, clippy::string_slice))]
+
 /// A name taken apart, so that two ways to write one name are equal where that can be told without the directory's
 /// schema: escapes, spaces around separators and the case of ASCII letters do not count.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -120,8 +122,8 @@ fn value_of(text: &[u8]) -> Option<(Vec<u8>, Option<u8>, &[u8])> {
 
 const fn hex(digit: u8) -> u8 {
     match digit {
-        b'0'..=b'9' => digit - b'0',
-        _ => (digit | 0x20) - b'a' + 10,
+        b'0'..=b'9' => digit.wrapping_sub(b'0'),
+        _ => (digit | 0x20).wrapping_sub(b'a').wrapping_add(10),
     }
 }
 

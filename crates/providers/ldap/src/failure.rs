@@ -3,7 +3,7 @@
 
 use std::{fmt, time::Duration};
 
-use portcullis_core::{Unavailable, json};
+use portcullis_core::{Reason, Unavailable, json};
 
 use crate::wire::{Malformed, Verdict};
 
@@ -131,7 +131,8 @@ impl From<&Failure> for Unavailable {
     fn from(failure: &Failure) -> Self {
         let unavailable = Self::new(format!("the directory cannot be asked: {failure}"));
         match failure {
-            Failure::Busy => unavailable.with_retry_after(RETRY_AFTER),
+            Failure::Busy => unavailable.because(Reason::Overloaded).with_retry_after(RETRY_AFTER),
+            Failure::TimedOut(_) => unavailable.because(Reason::TimedOut),
             _ => unavailable,
         }
     }

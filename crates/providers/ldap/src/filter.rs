@@ -1,5 +1,7 @@
 //! Search filters (RFC 4515): read when the configuration is, filled in when somebody logs in.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects, clippy::string_slice))]
+
 use std::fmt;
 
 use ldap3::{
@@ -64,7 +66,7 @@ pub(crate) fn parse(text: &str) -> Result<Tag, String> {
     let mut depth: usize = 0;
     for byte in text.bytes() {
         match byte {
-            b'(' => depth += 1,
+            b'(' => depth = depth.saturating_add(1),
             b')' => depth = depth.saturating_sub(1),
             _ => {}
         }

@@ -35,7 +35,7 @@
 //! | `wrong-password` | 49, without a reason or with 52e |
 //! | `account-locked`, `account-disabled`, `account-expired`, `password-expired`, `must-change-password`, `login-not-permitted` | 49, with the reason that Active Directory gives: 775, 533, 701, 532, 773, 530 or 531 |
 //! | `bind-refused` | 19, 34, 48, 50, 53 |
-//! | `not-basic` | not a Basic credential at all |
+//! | `other-scheme` | not a Basic credential at all |
 //!
 //! On the wire all of these are one 401.
 //!

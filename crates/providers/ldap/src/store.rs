@@ -7,8 +7,8 @@ use std::{
 
 use futures_util::FutureExt as _;
 use portcullis_core::{
-    Basic, BoxFuture, BuildError, Clock, Context, Credential, Outcome, Probe, Provider, Recall, Refusal,
-    Scheme, ServerState, SystemClock, Unavailable,
+    Basic, BoxFuture, BuildError, Clock, Context, Credential, Guess, Outcome, Probe, Provider, Recall,
+    Refusal, Scheme, ServerState, SystemClock, Unavailable,
 };
 use portcullis_keys::{ClientTls, KeyError, TrustAnchors, config::explained};
 
@@ -113,9 +113,10 @@ async fn login(
     credential: Digest,
     clock: Arc<dyn Clock>,
     memories: Memories,
+    guess: Guess,
 ) -> Outcome {
     let asked = clock.monotonic();
-    let outcome = store.directory.login(&basic, &clock, memories).await;
+    let outcome = store.directory.login(&basic, &clock, memories, &guess).await;
     if let Some(credentials) = store.credentials.as_ref().filter(|_| memories.may_remember) {
         match &outcome {
             Outcome::Known(identity) => credentials.put(credential, Arc::clone(identity), asked),
@@ -177,7 +178,7 @@ impl Provider for LdapUserStore {
             }
             let memories = Memories { may_recall: cx.may_recall(), may_remember: cx.may_remember() };
             let clock = Arc::clone(self.0.clock(cx));
-            let begin = || login(Arc::clone(&self.0), basic.clone(), digest, clock, memories);
+            let begin = || login(Arc::clone(&self.0), basic.clone(), digest, clock, memories, cx.guess());
             // An answer to what was asked before is none where it has to be asked afresh.
             if memories.may_recall && memories.may_remember {
                 self.0.flights.join(digest, || begin().boxed()).await

@@ -2,12 +2,13 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use http::{Request, Response};
 use pin_project_lite::pin_project;
-use portcullis_core::{Auth, Deciding, Decision, OfferedProtocols};
+use portcullis_core::{Auth, Deciding, Decision, OfferedProtocols, Standing};
 use tower_service::Service;
 
 use super::{OnRejection, guard::admit, response::refuse};
@@ -46,6 +47,7 @@ pub(super) struct Waiting<S, ReqBody, H> {
     pub(super) hook: H,
     pub(super) auth: Auth,
     pub(super) offered: Option<Box<OfferedProtocols>>,
+    pub(super) standing: Option<Arc<dyn Standing>>,
 }
 
 impl<S, ReqBody, ResBody, H> ResponseFuture<S, ReqBody, ResBody, H>
@@ -110,7 +112,7 @@ where
     {
         match decision {
             Ok(admission) => {
-                admit(admission, &self.auth, &mut self.request);
+                admit(admission.standing_on(self.standing), &self.auth, &mut self.request);
                 State::Admitted { response: self.inner.call(self.request), offered: self.offered }
             }
             Err(rejection) => State::Refused { response: Some(refuse(rejection, &self.hook)) },

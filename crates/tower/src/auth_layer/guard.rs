@@ -1,12 +1,14 @@
 //! The decision of the layer: synchronous, and without a body or a runtime in sight.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use http::{
     HeaderMap, HeaderName, Request,
     header::{AUTHORIZATION, COOKIE, SEC_WEBSOCKET_PROTOCOL},
 };
-use portcullis_core::{Admission, Auth, CredentialSources, OfferedProtocols, RequestHead, Step};
+use portcullis_core::{
+    Admission, Auth, CredentialSources, LiveAuth, Now, OfferedProtocols, RequestHead, Standing, Step,
+};
 
 use super::mount::Mount;
 use crate::{RequestSource, RequestView};
@@ -14,38 +16,54 @@ use crate::{RequestSource, RequestView};
 /// All that the layer and its services share.
 #[derive(Clone)]
 pub(super) struct Guard<R, H> {
-    pub(super) auth: Auth,
+    pub(super) auth: LiveAuth,
     pub(super) source: R,
     pub(super) mount: Mount,
     pub(super) hook: H,
 }
 
 impl<R: RequestSource, H> Guard<R, H> {
-    pub(super) fn decide<B>(&self, request: &Request<B>) -> Step {
+    /// Decides by the version that was taken for the request.
+    pub(super) fn decide<B>(&self, auth: &Now<'_>, request: &Request<B>) -> Step {
         let (method, headers) = (request.method(), request.headers());
         let view = || self.source.view(method, request.uri(), request.extensions());
         // To find out where the request goes takes longer than to let a caller in who is remembered.
-        if !self.source.settles_policies() && self.auth.resources().next().is_none() {
-            return self.auth.decide_with(method, headers, || {
+        if !self.source.settles_policies() && auth.resources().next().is_none() {
+            return auth.decide_with(method, headers, || {
                 let RequestView { path, client, .. } = view();
                 let path = self.mount.strip_path(path).unwrap_or(path);
                 RequestHead::new(method, path, headers).with_client(client)
             });
         }
-        let RequestView { path, route, client, policy } = view();
+        let RequestView { path, route, client, policy, position } = view();
         let head = |path| RequestHead::new(method, path, headers).with_client(client);
-        if let Some(policy) = policy {
-            return self.auth.decide_by(policy, &head(path));
+        let settled = || position.and_then(|position| auth.settled(position, method));
+        if let Some(policy) = policy.or_else(settled) {
+            return auth.decide_by(policy, &head(path));
         }
         let (path, route) = match self.mount.strip_path(path) {
             Some(path) => (path, route.and_then(|route| self.mount.strip_route(route))),
             // Where the path decides something, guessing could only be wrong.
-            None if self.auth.resources().next().is_some() => {
-                return Step::Ready(Err(self.auth.refuse_not_mounted(&head(path))));
+            None if auth.resources().next().is_some() => {
+                return Step::Ready(Err(auth.refuse_not_mounted(&head(path))));
             }
             None => (path, None),
         };
-        self.auth.decide(&head(path).with_route(route))
+        auth.decide(&head(path).with_route(route))
+    }
+
+    /// On what the request's admission stands, where the service follows a configuration.
+    pub(super) fn standing<B>(&self, auth: &Now<'_>, request: &Request<B>) -> Option<Arc<dyn Standing>> {
+        if !self.auth.is_following() {
+            return None;
+        }
+        let view = self.source.view(request.method(), request.uri(), request.extensions());
+        let (path, route) = match self.mount.strip_path(view.path) {
+            Some(path) => (path, view.route.and_then(|route| self.mount.strip_route(route))),
+            None => (view.path, None),
+        };
+        let head = RequestHead::new(request.method(), path, request.headers());
+        self.auth.standing(auth, &head.with_route(route).with_client(view.client), view.position)
     }
 }
 

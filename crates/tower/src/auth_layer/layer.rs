@@ -1,6 +1,6 @@
 use std::fmt;
 
-use portcullis_core::{Auth, BuildError, Resource};
+use portcullis_core::{Auth, BuildError, LiveAuth, Resource};
 use tower_layer::Layer;
 
 use super::{AuthService, EmptyBody, guard::Guard, mount::Mount};
@@ -22,15 +22,16 @@ pub struct AuthLayerWith<R, H = EmptyBody> {
 }
 
 impl<R: Default> AuthLayerWith<R> {
-    /// A layer that lets in whom `auth` lets in.
-    pub fn new(auth: Auth) -> Self {
+    /// A layer that lets in whom `auth` lets in: an [`Auth`], or a [`LiveAuth`] that follows a configuration.
+    pub fn new(auth: impl Into<LiveAuth>) -> Self {
         Self::with_source(auth, R::default())
     }
 }
 
 impl<R> AuthLayerWith<R> {
     /// The same, where `source` tells where a request goes.
-    pub fn with_source(auth: Auth, source: R) -> Self {
+    pub fn with_source(auth: impl Into<LiveAuth>, source: R) -> Self {
+        let auth = auth.into();
         Self { guard: Guard { auth, source, mount: Mount::default(), hook: EmptyBody } }
     }
 }
@@ -72,10 +73,28 @@ impl<R, H> AuthLayerWith<R, H> {
         AuthLayerWith { guard: Guard { auth, source: map(source), mount, hook } }
     }
 
-    /// The service that the layer guards.
+    /// The service that the layer guards, in the version that is in use now.
     #[must_use]
-    pub const fn auth(&self) -> &Auth {
+    pub fn auth(&self) -> Auth {
+        self.guard.auth.now().clone()
+    }
+
+    /// The service that the layer guards, in whichever version is in use.
+    pub const fn live_auth(&self) -> &LiveAuth {
         &self.guard.auth
+    }
+
+    /// The same layer around what is derived from its service.
+    ///
+    /// # Errors
+    ///
+    /// Those of `derive`.
+    pub fn map_auth(
+        mut self,
+        derive: impl FnOnce(&LiveAuth) -> Result<LiveAuth, BuildError>,
+    ) -> Result<Self, BuildError> {
+        self.guard.auth = derive(&self.guard.auth)?;
+        Ok(self)
     }
 }
 

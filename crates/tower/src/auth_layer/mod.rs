@@ -86,7 +86,7 @@
 //! #         Some(match credential {
 //! #             Credential::Bearer(bearer) if bearer.token() == self.0 =>
 //! #                 Outcome::known(Identity::new(self.1).with_scopes(["hello"])),
-//! #             _ => Outcome::refused("unknown", "not the token"),
+//! #             _ => Outcome::refused(portcullis_core::Reason::Other, "not the token"),
 //! #         })
 //! #     }
 //! #     fn authenticate<'a>(&'a self, _: &'a Credential<'a>, _: &'a Context<'a>) -> BoxFuture<'a, Outcome> {

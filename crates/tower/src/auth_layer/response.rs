@@ -31,6 +31,8 @@ use portcullis_core::{Protocol, Rejection};
 /// A gRPC service ([`Protocol::Grpc`]) has no use for a hook: what it answers is in the headers, all of which are the
 /// rejection's own, and clients take a body for a message. A hook that serves both kinds leaves the body empty where
 /// [`Rejection::protocol`] says so.
+///
+/// A hook that panics does to its request what a handler that panics does; nobody is let in by it.
 pub trait OnRejection<B> {
     /// The body of the refusal whose head is prepared in `head`.
     fn body(&self, rejection: &Rejection, head: &mut Parts) -> B;

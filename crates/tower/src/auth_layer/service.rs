@@ -4,7 +4,7 @@ use std::{
 };
 
 use http::{Request, Response};
-use portcullis_core::Step;
+use portcullis_core::{Auth, Step};
 use tower_service::Service;
 
 use super::{
@@ -59,13 +59,15 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let auth = &self.guard.auth;
+        // One version for all that becomes of the request.
+        let auth = &self.guard.auth.now();
         mark_sensitive(request.headers_mut(), auth.credential_sources());
-        let step = self.guard.decide(&request);
+        let step = self.guard.decide(auth, &request);
+        let standing = self.guard.standing(auth, &request);
         let offered = conceal(auth, &mut request);
         match step {
             Step::Ready(Ok(admission)) => {
-                admit(admission, auth, &mut request);
+                admit(admission.standing_on(standing), auth, &mut request);
                 ResponseFuture::admitted(self.inner.call(request), offered)
             }
             Step::Ready(Err(rejection)) => ResponseFuture::refused(refuse(rejection, &self.guard.hook)),
@@ -74,8 +76,16 @@ where
                 // https://docs.rs/tower-service/0.3/tower_service/trait.Service.html#be-careful-when-cloning-inner-services
                 let clone = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, clone);
-                let (auth, hook) = (auth.clone(), self.guard.hook.clone());
-                ResponseFuture::waiting(Waiting { deciding, request, inner: ready, hook, auth, offered })
+                let (auth, hook) = (Auth::clone(auth), self.guard.hook.clone());
+                ResponseFuture::waiting(Waiting {
+                    deciding,
+                    request,
+                    inner: ready,
+                    hook,
+                    auth,
+                    offered,
+                    standing,
+                })
             }
         }
     }

@@ -8,7 +8,8 @@ use std::{
 
 use http::{Request, header::AUTHORIZATION};
 use portcullis_core::{
-    Auth, AuthBuilder, BoxFuture, Context, Credential, Identity, Outcome, Provider, Scheme, Unavailable,
+    Auth, AuthBuilder, BoxFuture, Context, Credential, Identity, Outcome, Provider, Reason, Scheme,
+    Unavailable,
 };
 use tokio::sync::Semaphore;
 
@@ -35,7 +36,7 @@ impl ByToken {
     fn answer(token: &str) -> Outcome {
         match token.split_once('.') {
             None if token == "away" => Unavailable::new("away").into(),
-            None => Outcome::refused("wrong", "the token is wrong"),
+            None => Outcome::refused(Reason::Other, "the token is wrong"),
             Some((subject, scopes)) => {
                 let claims = serde_json::json!({ "sub": subject, "tenant": 7 });
                 Outcome::known(

@@ -25,6 +25,8 @@ use crate::serve::{
     accept::{Accept, run},
     connection::Shared,
     metrics::Metrics,
+    reconfigure::ListenerHandle,
+    servers::Watched,
 };
 
 pub(super) type Incomer = io::Result<(DuplexStream, SocketAddr)>;
@@ -48,22 +50,21 @@ pub(super) struct Server {
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
     pub(super) metrics: Arc<Metrics>,
+    /// Lives as long as the connections.
+    _handle: ListenerHandle,
 }
 
 impl Server {
+    #[expect(clippy::needless_pass_by_value, reason = "each test has one of its own")]
     pub(super) fn start(app: Router, config: ListenerConfig) -> Self {
         let (door, incomers) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let metrics = Arc::new(Metrics::default());
-        let shared = Arc::new(Shared {
-            tls: config.tls.clone().map(Into::into),
-            limits: config.limits,
-            trusted_proxies: Arc::new(config.trusted_proxies),
-            metrics: metrics.clone(),
-        });
+        let (handle, settings) = ListenerHandle::new(&config, Watched::default());
+        let shared = Arc::new(Shared { settings, metrics: metrics.clone() });
         let stop_signal = async move { drop(stopped.await) };
         let task = tokio::spawn(run(Channel(incomers), app, shared, stop_signal, std::future::pending()));
-        Self { door, stop: Some(stop), task, metrics }
+        Self { door, stop: Some(stop), task, metrics, _handle: handle }
     }
 
     pub(super) fn fail(&self, error: io::Error) {

@@ -43,7 +43,7 @@ impl Depends {
 
     fn servers(&self) -> Vec<ServerState> {
         match self {
-            Self::Provider(provider) => provider.servers(),
+            Self::Provider(provider) => provider.servers_or_panicked(),
             Self::Client(_) => Vec::new(),
         }
     }
@@ -51,7 +51,7 @@ impl Depends {
     fn probe(self) -> BoxFuture<'static, Vec<Probe>> {
         Box::pin(async move {
             match self {
-                Self::Provider(provider) => provider.probe().await,
+                Self::Provider(provider) => provider.probe_or_panicked().await,
                 Self::Client(client) => client.probe().await,
             }
         })

@@ -1,6 +1,6 @@
 use std::future::pending;
 
-use portcullis::{BoxFuture, Context, Credential, Outcome, Resource, Scheme};
+use portcullis::{BoxFuture, Context, Credential, Outcome, Reason, Resource, Scheme};
 use portcullis_core::ServerState;
 
 use super::*;
@@ -27,7 +27,7 @@ impl Provider for Stub {
     }
 
     fn authenticate<'a>(&'a self, _: &'a Credential<'a>, _: &'a Context<'a>) -> BoxFuture<'a, Outcome> {
-        Box::pin(std::future::ready(Outcome::refused("unknown", "nobody is known here")))
+        Box::pin(std::future::ready(Outcome::refused(Reason::UnknownUser, "nobody is known here")))
     }
 
     fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {

@@ -13,11 +13,11 @@ use crate::{
 pub(in crate::commands) fn run(args: &DecodeArgs, out: &mut Output) -> Result {
     let token = match Token::read(&args.token)? {
         Token::Text(token) => token,
-        Token::Unusable(reason) => return refused(args, out, reason, "malformed"),
+        Token::Unusable(reason) => return refused(args, out, reason, "malformed-token"),
     };
     let token = match decode_unverified(token.expose()) {
         Ok(token) => token,
-        Err(refusal) => return refused(args, out, refusal.reason(), refusal.code()),
+        Err(refusal) => return refused(args, out, refusal.text(), refusal.code()),
     };
     if !args.json {
         complain("note: nothing is verified: anybody can write such a token");

@@ -94,7 +94,7 @@ impl Way {
         let cx = Context::new(&self.clock).explaining(contact);
         match self.provider.authenticate(&credential, &cx).await {
             Outcome::Known(identity) => self.authorize(&identity),
-            Outcome::Refused(refusal) => refused(refusal.code(), refusal.reason()),
+            Outcome::Refused(refusal) => refused(refusal.code(), refusal.text()),
             Outcome::Unavailable(unavailable) => refused("unavailable", &format!("{unavailable:?}")),
         }
     }

@@ -83,6 +83,7 @@ fn is_loopback(host: &str) -> bool {
 #[derive(Debug)]
 pub(super) struct Way {
     upstream: Upstream,
+    protocol: Protocol,
     client: Client,
     speaks: Speaks,
     /// For WebSockets.
@@ -101,7 +102,22 @@ impl Way {
         };
         let client = Client::new(tls, speaks, clock);
         let upgrades = Client::new(tls, Speaks::Upgrades, clock);
-        Self { upstream, client, speaks, upgrades, clock: Arc::clone(clock) }
+        Self { upstream, protocol, client, speaks, upgrades, clock: Arc::clone(clock) }
+    }
+
+    /// Whether this is the way to that server, spoken to in the same manner.
+    pub(super) fn leads_to(&self, upstream: &Upstream, protocol: Protocol) -> bool {
+        let own = &self.upstream;
+        let same_tls = match (&own.tls, &upstream.tls) {
+            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
+            (None, None) => true,
+            _ => false,
+        };
+        same_tls
+            && self.protocol == protocol
+            && own.scheme == upstream.scheme
+            && own.authority == upstream.authority
+            && own.base == upstream.base
     }
 
     pub(super) fn clock(&self) -> Arc<dyn Clock> {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | the caller's credential expires or is revoked | Close 1008, behind the frame that is on its way |
 //! | it cannot be checked any longer | Close 1013 |
+//! | a new configuration would not let the caller in, or not take the client's certificate | Close 1008 |
 //! | the gateway stops | Close 1001 |
 //! | that frame, or the Close frame, takes longer than 1 s | its receiver is cut off |
 //! | the answer to the Close frame takes longer than 2 s in all | both are cut off |
@@ -26,8 +27,8 @@ use std::{future::pending, sync::Arc};
 
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use portcullis_axum::serve::Stopping;
-use portcullis_core::{Clock, Lease};
+use portcullis_axum::serve::{Stop, Stopping};
+use portcullis_core::{Clock, Ended, Lease};
 
 use self::tunnel::Farewell;
 pub(super) use self::{
@@ -84,6 +85,9 @@ async fn until(lease: Lease, stopping: Option<&mut Stopping>) -> Farewell {
     };
     tokio::select! {
         ended = lease.ended() => Farewell { code: ended.close_code(), reason: ended.reason() },
-        () = stopped => STOPPING,
+        stop = stopped => match stop {
+            Stop::Certificate => Farewell { code: Ended::Withdrawn.close_code(), reason: Ended::Withdrawn.reason() },
+            _ => STOPPING,
+        },
     }
 }

@@ -1,7 +1,7 @@
 //! Users and tokens that are right or wrong without further ado.
 
 use portcullis_core::{
-    Auth, AuthBuilder, BoxFuture, Context, Credential, Identity, Outcome, Provider, Scheme,
+    Auth, AuthBuilder, BoxFuture, Context, Credential, Identity, Outcome, Provider, Reason, Scheme,
 };
 
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Provider for Known {
         let found = self.list.iter().find(|(known, _)| *known == name);
         Some(match found {
             Some((_, identity)) => Outcome::known(identity.clone()),
-            None => Outcome::refused("unknown", "nobody knows this credential"),
+            None => Outcome::refused(Reason::Other, "nobody knows this credential"),
         })
     }
 

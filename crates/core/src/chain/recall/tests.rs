@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
 
 use crate::{
     Auth, AuthBuilder, BoxFuture, Context, Credential, CredentialErrorKind, CredentialSources, Decision,
-    Identity, Outcome, Provider, Recall, RejectionKind, RequestHead, Resource, Scheme, Step,
+    Identity, Outcome, Provider, Reason, Recall, RejectionKind, RequestHead, Resource, Scheme, Step,
 };
 
 /// Remembers one text, and refuses whatever it is asked for otherwise.
@@ -29,11 +29,11 @@ impl Provider for Remembers {
     }
 
     fn try_authenticate(&self, _: &Credential<'_>, _: &Context<'_>) -> Option<Outcome> {
-        Some(Outcome::refused("wrong", "it is not remembered"))
+        Some(Outcome::refused(Reason::Other, "it is not remembered"))
     }
 
     fn authenticate<'a>(&'a self, _: &'a Credential<'a>, _: &'a Context<'a>) -> BoxFuture<'a, Outcome> {
-        Box::pin(async { Outcome::refused("wrong", "it is not remembered") })
+        Box::pin(async { Outcome::refused(Reason::Other, "it is not remembered") })
     }
 }
 

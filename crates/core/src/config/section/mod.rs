@@ -47,6 +47,12 @@ impl<'r> Section<'r> {
         self.reader
     }
 
+    /// The table as it stands. Does not count as asking for any of its keys.
+    #[must_use]
+    pub const fn table(&self) -> &'r Table {
+        self.table
+    }
+
     /// The keys of the table, known or not.
     pub fn keys(&self) -> impl Iterator<Item = &'r str> {
         self.table.keys()

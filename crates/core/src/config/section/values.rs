@@ -182,7 +182,7 @@ impl Section<'_> {
             self.problem(key, "must not be empty");
             return None;
         }
-        Some(self.reader.resolve(&text))
+        Some(self.reader.opens(&text))
     }
 
     /// A path that has to be there.

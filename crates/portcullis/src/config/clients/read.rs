@@ -9,13 +9,26 @@ use portcullis_tower::{ClientAuth, ClientAuthBuilder};
 
 use super::{ConfiguredClient, Hooks, auth};
 use crate::client::Transport;
+use crate::config::keeping::Keeping;
 
 /// Reads `[clients]`, in the order of the file.
 pub(in crate::config) fn read_all(root: &Section<'_>, hooks: &Hooks) -> Vec<ConfiguredClient> {
     let clients = root.section("clients");
     hooks.check(root, clients.as_ref());
     let Some(clients) = clients else { return Vec::new() };
-    clients.entries().into_iter().filter_map(|(name, section)| read(&section, name)).collect()
+    let entries = clients.entries().into_iter();
+    entries
+        .filter_map(|(name, section)| {
+            let keeping = Keeping::of(section.reader());
+            let mark = keeping.map_or(0, Keeping::mark);
+            let client = read(&section, name)?;
+            // Its token with it.
+            Some(match keeping {
+                Some(keeping) => keeping.keep(&format!("client {name}"), &[section.table()], mark, client),
+                None => client,
+            })
+        })
+        .collect()
 }
 
 fn read(section: &Section<'_>, name: &str) -> Option<ConfiguredClient> {

@@ -168,15 +168,19 @@ fn a_file_that_fails_open_in_ballerina_is_a_mistake() {
 }
 
 #[test]
-fn what_this_version_lacks_is_said_and_not_ignored() {
-    let found = mistakes(
-        r#"
-[services."/foo"]
-throttle = {}
-public = true
-"#,
-    );
-    assert_eq!(found, ["3:1: services.\"/foo\".throttle: not available in this version"]);
+fn a_throttle_has_bounds() {
+    for (value, expected) in [
+        ("{ perAddress = 0 }", ".perAddress: "),
+        ("{ perUser = 1000001 }", ".perUser: "),
+        ("{ maxDelay = \"999ms\" }", ".maxDelay: from a second to an hour"),
+        ("{ maxDelay = \"61m\" }", ".maxDelay: from a second to an hour"),
+        ("{ perUsr = 3 }", ".perUsr: "),
+        ("3", ": a table of `perAddress`, `perUser` and `maxDelay`"),
+    ] {
+        let found = mistakes(&format!("[services.\"/foo\"]\npublic = true\nthrottle = {value}"));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains(&format!("services.\"/foo\".throttle{expected}")), "{value}: {found:?}");
+    }
 }
 
 #[test]

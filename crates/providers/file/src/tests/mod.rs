@@ -5,6 +5,7 @@ mod cost;
 mod gate;
 mod memory;
 mod stored;
+mod throttled;
 mod users;
 
 use std::{net::IpAddr, sync::Arc};

@@ -51,8 +51,8 @@ async fn bearer_tokens_are_none_of_its_business() {
     let (_, clock) = clock();
     let cx = Context::new(&clock);
     let token = Credential::Bearer(Bearer::new("abc").unwrap());
-    assert_eq!(at_once(&users, &token, &cx).as_deref(), Some("refused not-basic"));
-    assert_eq!(told(&users.authenticate(&token, &cx).await), "refused not-basic");
+    assert_eq!(at_once(&users, &token, &cx).as_deref(), Some("refused other-scheme"));
+    assert_eq!(told(&users.authenticate(&token, &cx).await), "refused other-scheme");
 }
 
 #[tokio::test]

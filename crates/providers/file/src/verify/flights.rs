@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -9,9 +10,12 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared, WeakShared},
 };
-use portcullis_core::Unavailable;
+use portcullis_core::{Reason, Unavailable};
 
 use super::{attempt::Finding, prf::Digest};
+
+/// So many wait for one answer at most. Whoever comes on top asks anew, and stands in the queue for it, which is bounded.
+const MOST_SHARING: usize = 1024;
 
 type Answer = Result<Finding, Unavailable>;
 /// A credential, and the hash that it is held against.
@@ -37,7 +41,8 @@ impl Flights {
         start: impl FnOnce() -> BoxFuture<'static, Answer>,
     ) -> Shared<BoxFuture<'static, Answer>> {
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = table.flights.get(&question).and_then(|(_, flight)| flight.upgrade()) {
+        let flight = table.flights.get(&question).and_then(|(_, flight)| flight.upgrade());
+        if let Some(flight) = flight.filter(|flight| flight.strong_count() <= Some(MOST_SHARING)) {
             return flight;
         }
         table.started += 1;
@@ -46,7 +51,10 @@ impl Flights {
         let answer = start();
         let flight = async move {
             let _landing = landing;
-            answer.await
+            // A panic would be each waiting caller's, and some of them would never be woken.
+            AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
+                Err(Unavailable::new("the verification of a password broke off").because(Reason::Panicked))
+            })
         }
         .boxed()
         .shared();
@@ -75,5 +83,39 @@ impl Drop for Landing {
         if table.flights.get(&self.question).is_some_and(|(number, _)| *number == self.number) {
             table.flights.remove(&self.question);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::prf::Prf, *};
+
+    #[tokio::test]
+    async fn a_verification_that_panics_is_unavailable_for_all_who_wait_for_it() {
+        let (flights, prf) = (Flights::default(), Prf::random().unwrap());
+        let question = (prf.credential("alice:a"), None);
+        let join = || flights.join(question, || async { panic!("in a verification") }.boxed());
+        let (first, second) = (join(), join());
+        for answer in [first.await, second.await] {
+            assert_eq!(answer.unwrap_err().reason(), Reason::Panicked);
+        }
+        assert!(flights.is_idle());
+    }
+
+    #[tokio::test]
+    async fn who_comes_when_too_many_wait_for_an_answer_asks_anew() {
+        let (flights, prf) = (Flights::default(), Prf::random().unwrap());
+        let question = (prf.credential("alice:a"), None);
+        let asked = std::cell::Cell::new(0);
+        let join = || {
+            flights.join(question, || {
+                asked.set(asked.get() + 1);
+                std::future::pending().boxed()
+            })
+        };
+        let _waiting: Vec<_> = (0..MOST_SHARING).map(|_| join()).collect();
+        assert_eq!(asked.get(), 1);
+        let _next: Vec<_> = (0..MOST_SHARING).map(|_| join()).collect();
+        assert_eq!(asked.get(), 2);
     }
 }

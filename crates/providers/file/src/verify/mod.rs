@@ -27,7 +27,7 @@ use self::{attempt::Attempt, fair::Lane, flights::Flights, memory::Memory};
 pub(crate) use self::{
     attempt::Finding,
     memory::MAX_AGE,
-    prf::{Digest, Prf},
+    prf::{Digest, Prf, mark},
 };
 use crate::hash::{Parameters, PasswordHash};
 

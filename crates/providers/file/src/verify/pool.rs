@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use portcullis_core::Unavailable;
+use portcullis_core::{Reason, Unavailable};
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
@@ -77,10 +77,13 @@ struct Job {
 }
 
 impl Hashing {
-    /// As many computations at a time as the machine has processors and 1 GiB has room for, and 64 waiting for each.
+    /// As many computations at a time as the machine has processors, but for one that is left to everything else, and 1 GiB has
+    /// room for; at least one. 64 may wait for each.
     #[must_use]
     pub fn new() -> Self {
-        let concurrency = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        // Whoever floods with passwords keeps these busy, and nothing else.
+        let concurrency = processors.saturating_sub(1).max(1);
         let limits =
             Limits { concurrency, waiting: WAITING_EACH.saturating_mul(concurrency), memory: DEFAULT_MEMORY };
         Self::with(limits, Arc::new(Cpu))
@@ -147,7 +150,7 @@ impl Hashing {
             let _place = shared.enter(lane, job)?;
             match answered.await {
                 Ok(Ok(finding)) => Ok(finding),
-                Ok(Err(Failed(reason))) => Err(Unavailable::new(reason).with_retry_after(RETRY_AFTER)),
+                Ok(Err(failed)) => Err(failed.into()),
                 Err(_) => Err(Unavailable::new("the computation of a password hash broke off")),
             }
         }
@@ -172,6 +175,13 @@ impl fmt::Debug for Hashing {
 }
 
 const FULL: Failed = Failed("too many passwords are waiting to be verified");
+
+impl From<Failed> for Unavailable {
+    fn from(failed: Failed) -> Self {
+        let reason = if failed == FULL { Reason::Overloaded } else { Reason::Unavailable };
+        Self::new(failed.0).because(reason).with_retry_after(RETRY_AFTER)
+    }
+}
 
 /// A place in the queue, given up when dropped.
 struct Place {
@@ -212,7 +222,7 @@ impl Shared {
                 }
                 Ok(Some(Place { shared: Arc::clone(self), lane, ticket }))
             }
-            Pushed::Full => Err(Unavailable::new(FULL.0).with_retry_after(RETRY_AFTER)),
+            Pushed::Full => Err(FULL.into()),
         }
     }
 

@@ -1,10 +1,12 @@
 //! Keyed BLAKE3, under keys that live and die with the store.
 
-use std::fmt;
+use std::{fmt, sync::OnceLock};
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use portcullis_core::BuildError;
 use zeroize::Zeroizing;
+
+use crate::user::{Password, User};
 
 /// A keyed pseudo-random function. What it returns says nothing about what it was given, to whoever lacks the keys:
 /// digests can rest in memory, and be compared and looked up, where passwords must not. Whoever has the keys too can
@@ -60,6 +62,27 @@ impl Prf {
         hasher.update(username.as_bytes()).update(b":").update(hash.as_bytes());
         Digest(hasher.finalize())
     }
+}
+
+/// What tells whether two stores of this process have a user with the same password, without telling the password. Its
+/// key lives as long as the process: it is compared between the stores of two configurations.
+pub(crate) fn mark(user: &User) -> Result<[u8; 32], BuildError> {
+    static KEY: OnceLock<Zeroizing<[u8; 32]>> = OnceLock::new();
+    let key = match KEY.get() {
+        Some(key) => key,
+        None => {
+            let random = random_key()?;
+            KEY.get_or_init(|| random)
+        }
+    };
+    let (kind, text) = match &user.password {
+        Password::Clear(password) => (b"c", password.expose()),
+        Password::Hash(hash) => (b"h", hash.expose()),
+    };
+    let mut hasher = blake3::Hasher::new_keyed(key);
+    hasher.update(kind).update(&(user.username.len() as u64).to_le_bytes());
+    hasher.update(user.username.as_bytes()).update(text.as_bytes());
+    Ok(hasher.finalize().into())
 }
 
 fn random_key() -> Result<Zeroizing<[u8; 32]>, BuildError> {

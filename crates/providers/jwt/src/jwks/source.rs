@@ -11,7 +11,7 @@ use std::{
 };
 
 use arc_swap::{ArcSwapOption, Guard};
-use portcullis_core::{BoxFuture, Clock, Unavailable};
+use portcullis_core::{BoxFuture, Clock, Reason, Unavailable};
 use tokio::{runtime::Handle, sync::watch};
 
 use super::{
@@ -324,6 +324,7 @@ impl Shared {
         let url = self.fetch.url();
         Settled::Unavailable(
             Unavailable::new(format!("too many requests wait for the keys of {url}"))
+                .because(Reason::Overloaded)
                 .with_retry_after(PATIENCE),
         )
     }
@@ -333,6 +334,7 @@ impl Shared {
         let seconds = PATIENCE.as_secs();
         Settled::Unavailable(
             Unavailable::new(format!("the keys of {url} did not come within {seconds} s"))
+                .because(Reason::TimedOut)
                 .with_retry_after(PATIENCE),
         )
     }

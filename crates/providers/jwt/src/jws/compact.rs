@@ -30,8 +30,8 @@ impl<'t> Compact<'t> {
             _ => return refuse(code::MALFORMED, "the token has more than three segments"),
         }
         let [first, second] = dots.places;
-        let (signed, signature) = (token.get(..second), token.get(second + 1..));
-        let (header, payload) = (token.get(..first), token.get(first + 1..second));
+        let (signed, signature) = (token.get(..second), token.get(second.saturating_add(1)..));
+        let (header, payload) = (token.get(..first), token.get(first.saturating_add(1)..second));
         let (Some(encoded_header), Some(payload), Some(signed), Some(signature)) =
             (header, payload, signed, signature)
         else {
@@ -78,19 +78,19 @@ impl Dots {
         let (blocks, rest) = token.as_chunks::<BLOCK>();
         for (number, block) in blocks.iter().enumerate() {
             if block.iter().fold(0, |any, byte| any | u8::from(*byte == b'.')) != 0 {
-                dots.look_closer(number * BLOCK, block);
+                dots.look_closer(number.saturating_mul(BLOCK), block);
             }
         }
-        dots.look_closer(blocks.len() * BLOCK, rest);
+        dots.look_closer(blocks.len().saturating_mul(BLOCK), rest);
         dots
     }
 
     fn look_closer(&mut self, start: usize, block: &[u8]) {
         for (place, _) in block.iter().enumerate().filter(|(_, byte)| **byte == b'.') {
             if let Some(dot) = self.places.get_mut(self.count) {
-                *dot = start + place;
+                *dot = start.saturating_add(place);
             }
-            self.count += 1;
+            self.count = self.count.saturating_add(1);
         }
     }
 }
@@ -137,24 +137,24 @@ mod tests {
     #[test]
     fn any_other_number_of_segments_is_refused() {
         for token in ["", "YQ", "YQ.Yg", "YQ.Yg.Yw.", "YQ.Yg.Yw.ZA", ".....", "YQ.Yg.Yw.ZA.ZQ.Zg"] {
-            assert_eq!(code_of(token), "malformed", "{token}");
+            assert_eq!(code_of(token), "malformed-token", "{token}");
         }
         assert_eq!(code_of("YQ.Yg.Yw.ZA.ZQ"), "encrypted");
         assert_eq!(code_of("...."), "encrypted");
-        assert_eq!(code_of(&".".repeat(1_000_000)), "malformed");
+        assert_eq!(code_of(&".".repeat(1_000_000)), "malformed-token");
     }
 
     #[test]
     fn every_segment_is_base64url_in_its_one_spelling() {
         for token in ["YQ.Yg.Yw==", "YQ.Yg.Yx", "YQ.Yg.Yw\n", "YQ.Yg.+w"] {
-            assert_eq!(code_of(token), "malformed", "{token}");
+            assert_eq!(code_of(token), "malformed-token", "{token}");
         }
         for token in ["YQ==.Yg.Yw", "YR.Yg.Yw", "Y Q.Yg.Yw", " YQ.Yg.Yw"] {
-            assert_eq!(split(token).unwrap().header().unwrap_err().code(), "malformed", "{token}");
+            assert_eq!(split(token).unwrap().header().unwrap_err().code(), "malformed-token", "{token}");
         }
         for token in ["YQ.Yh.Yw", "YQ.Yg=.Yw", "YQ. Yg.Yw", "YQ.Y.Yw", "YQ.Yg\u{0430}.Yw"] {
             let compact = split(token).unwrap();
-            assert_eq!(compact.payload().unwrap_err().code(), "malformed", "{token}");
+            assert_eq!(compact.payload().unwrap_err().code(), "malformed-token", "{token}");
         }
     }
 }

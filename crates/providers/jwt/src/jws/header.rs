@@ -146,13 +146,13 @@ mod tests {
             for value in ["1", "null", "[\"JWT\"]", "{}", "true"] {
                 assert_eq!(
                     code_of(&format!("{{\"alg\":\"RS256\",\"{name}\":{value}}}")),
-                    "malformed",
+                    "malformed-token",
                     "{name} {value}"
                 );
             }
         }
-        assert_eq!(code_of("[]"), "malformed");
-        assert_eq!(code_of("\"RS256\""), "malformed");
+        assert_eq!(code_of("[]"), "malformed-token");
+        assert_eq!(code_of("\"RS256\""), "malformed-token");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! The order is that of cost and trust: the form, the header, the key that may verify such a token, the signature, and
 //! only then is the payload looked at.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects, clippy::string_slice))]
+
 pub(crate) mod base64url;
 mod compact;
 mod header;

@@ -89,7 +89,7 @@ fn the_exceptions_are_refused_for_the_reason_that_stands_beside_them() {
     for number in [347, 351] {
         assert_eq!(outcome(number), "key: is on the curve \"P-521\", and P-256 and P-384 are supported");
     }
-    assert_eq!([outcome(372), outcome(373)], ["malformed", "bad-signature"]);
+    assert_eq!([outcome(372), outcome(373)], ["malformed-token", "bad-signature"]);
 }
 
 #[test]

@@ -23,8 +23,7 @@ pub(crate) struct ReadKeys {
 /// In a set, keys that cannot verify signatures are left out, as RFC 7517 §5 advises; alone, such a key is an error.
 /// The private half of a key is not looked at.
 pub(crate) fn read(text: &[u8]) -> Unusable<ReadKeys> {
-    let members =
-        json::object(text, "it").map_err(|refusal| format!("is not a JWK: {}", refusal.reason()))?;
+    let members = json::object(text, "it").map_err(|refusal| format!("is not a JWK: {}", refusal.text()))?;
     let Some(keys) = members.get("keys") else {
         let key = read_key(&members)?;
         return Ok(ReadKeys { keys: KeySet::one(key), warnings: Vec::new() });

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use portcullis_core::{
-    Refusal, UnixTime,
+    Reason, Refusal, UnixTime,
     claims::{self, WrongType},
     json::{Json, Members},
 };
@@ -54,7 +54,8 @@ pub(super) fn most_bytes(payload: &[u8]) -> usize {
 /// How many bytes of a kind there are. Added up in bytes, which the compiler makes vector instructions of, for as many as
 /// cannot overflow.
 fn count(payload: &[u8], kind: impl Fn(u8) -> bool) -> usize {
-    let in_block = |block: &[u8]| usize::from(block.iter().map(|byte| u8::from(kind(*byte))).fold(0, u8::wrapping_add));
+    let in_block =
+        |block: &[u8]| usize::from(block.iter().map(|byte| u8::from(kind(*byte))).fold(0, u8::wrapping_add));
     payload.chunks(usize::from(u8::MAX)).map(in_block).sum()
 }
 
@@ -203,7 +204,7 @@ impl<'c> Registered<'c> {
 }
 
 /// Whether a claim, or a header parameter, is present and has this value.
-pub(super) fn is(name: &str, found: Option<&str>, expected: &str, code: &'static str) -> Refused<()> {
+pub(super) fn is(name: &str, found: Option<&str>, expected: &str, code: Reason) -> Refused<()> {
     match found {
         Some(found) if found == expected => Ok(()),
         Some(found) => refuse(code, format!("`{name}` is {}, expected \"{expected}\"", shown(found))),

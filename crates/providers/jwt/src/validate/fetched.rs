@@ -147,6 +147,9 @@ impl JwtValidator {
             if !cx.may_contact() {
                 return not_asked(source);
             }
+            if let Err(unavailable) = cx.permit_call() {
+                return unavailable.into();
+            }
             if let Err(settled) = source.newer(&mut wish, open.looked_at, open.share()).await {
                 return open.end(settled);
             }

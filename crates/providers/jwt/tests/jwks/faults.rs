@@ -17,7 +17,7 @@ async fn a_service_starts_without_its_issuer_and_is_right_once_that_is_there() {
     validator.prepare().await.unwrap();
     let told = bench.ask(&validator, &bench.token().sign()).await;
     assert!(told.starts_with("unavailable: the keys cannot be fetched: http://127.0.0.1:"), "{told}");
-    assert_eq!(bench.ask(&validator, "abc").await, "malformed", "what is no token is none");
+    assert_eq!(bench.ask(&validator, "abc").await, "malformed-token", "what is no token is none");
     bench.issuer.come_back().await;
     assert_eq!(bench.ask(&validator, &bench.token().sign()).await, "known");
 }

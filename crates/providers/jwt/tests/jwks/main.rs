@@ -12,6 +12,7 @@ mod configuration;
 mod discovery;
 mod faults;
 mod keys;
+mod throttled;
 
 use std::sync::Arc;
 

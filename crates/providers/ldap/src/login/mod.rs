@@ -6,7 +6,7 @@ mod session;
 
 use std::{sync::Arc, time::Duration};
 
-use portcullis_core::{Basic, Clock, Identity, Outcome, Refusal, Unavailable};
+use portcullis_core::{Basic, Clock, Guess, Identity, Outcome, Refusal, Unavailable};
 
 use self::{groups::groups_of, session::Session};
 use crate::{
@@ -48,10 +48,16 @@ enum Search {
 
 impl Directory {
     /// Whether the credential is right, and whose it is.
-    pub(crate) async fn login(&self, basic: &Basic, clock: &Arc<dyn Clock>, memories: Memories) -> Outcome {
+    pub(crate) async fn login(
+        &self,
+        basic: &Basic,
+        clock: &Arc<dyn Clock>,
+        memories: Memories,
+        guess: &Guess,
+    ) -> Outcome {
         let number = self.health.begin();
         let mut session = Session::new(self, Deadline::after(clock, self.settings.patience()));
-        match self.answer(&mut session, basic, clock, memories).await {
+        match self.answer(&mut session, basic, clock, memories, guess).await {
             Ok(outcome) => {
                 session.end();
                 self.health.answered(number, &self.settings.domain);
@@ -72,6 +78,7 @@ impl Directory {
         basic: &Basic,
         clock: &Arc<dyn Clock>,
         memories: Memories,
+        guess: &Guess,
     ) -> Result<Outcome, Failure> {
         let user = match self.find(session, basic.username()).await? {
             Search::One(user) => user,
@@ -81,10 +88,17 @@ impl Directory {
                 return Ok(refusal.into());
             }
         };
+        // Guesses at an entry are counted together, whatever name it was found by.
+        let held = match guess.at(&user.entry.dn) {
+            Ok(held) => held,
+            Err(unavailable) => return Ok(unavailable.into()),
+        };
         let verdict = session.bind(&user.entry.dn, basic.password()).await?;
         if let Some(refusal) = refusal::of_bind(&verdict)? {
+            held.wrong();
             return Ok(refusal.into());
         }
+        held.right();
         let Some(name) = self.name_of(&user, basic.username()) else {
             return Err(Failure::Unusable(format!(
                 "the entry of a user has no {}: name an attribute that all users have, and that the service may read, in \

@@ -94,7 +94,7 @@ async fn who_finds_no_connection_in_time_is_told_to_come_again() {
         panic!("no place")
     };
     assert_eq!(unavailable.retry_after(), Some(Duration::from_secs(1)));
-    assert!(unavailable.reason().contains("raise `maxConnections`"), "{unavailable}");
+    assert!(unavailable.text().contains("raise `maxConnections`"), "{unavailable}");
     // That says nothing about the directory.
     assert!(bench.store.servers()[0].usable);
     assert!(!first.is_finished());

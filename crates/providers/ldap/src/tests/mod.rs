@@ -9,6 +9,7 @@ mod names;
 mod probing;
 mod results;
 mod server;
+mod throttled;
 mod tls;
 mod wire;
 

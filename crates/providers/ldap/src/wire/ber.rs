@@ -83,7 +83,7 @@ pub(crate) fn message_length(bytes: &[u8]) -> Result<Option<usize>, Malformed> {
     if content > MAX_MESSAGE {
         return Err(Malformed("a message is longer than 4 MiB"));
     }
-    Ok(Some(header + content))
+    Ok(Some(header.saturating_add(content)))
 }
 
 struct Header {

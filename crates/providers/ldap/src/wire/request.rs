@@ -39,17 +39,18 @@ pub(crate) struct Search<'a> {
 }
 
 fn message(id: u32, tag: u8, operation: &[u8]) -> Zeroizing<Vec<u8>> {
-    let mut inner = Zeroizing::new(Vec::with_capacity(operation.len() + 16));
+    let mut inner = Zeroizing::new(Vec::with_capacity(operation.len().saturating_add(16)));
     write_number(INTEGER, id, &mut inner);
     write(tag, operation, &mut inner);
-    let mut whole = Zeroizing::new(Vec::with_capacity(inner.len() + 8));
+    let mut whole = Zeroizing::new(Vec::with_capacity(inner.len().saturating_add(8)));
     write(SEQUENCE, &inner, &mut whole);
     whole
 }
 
 /// A simple bind (RFC 4511 §4.2). What holds the password is overwritten when dropped.
 pub(crate) fn bind(id: u32, name: &str, password: &str) -> Zeroizing<Vec<u8>> {
-    let mut operation = Zeroizing::new(Vec::with_capacity(name.len() + password.len() + 16));
+    let mut operation =
+        Zeroizing::new(Vec::with_capacity(name.len().saturating_add(password.len()).saturating_add(16)));
     write_number(INTEGER, 3, &mut operation);
     write(OCTET_STRING, name.as_bytes(), &mut operation);
     write(SIMPLE, password.as_bytes(), &mut operation);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::{FutureExt, future::Shared};
-use portcullis_core::{Outcome, Unavailable};
+use portcullis_core::{Outcome, Reason, Unavailable};
 use tokio::{runtime::Handle, sync::oneshot};
 
 use crate::prf::Digest;
@@ -165,7 +165,7 @@ impl Table {
 }
 
 fn full(reason: &'static str) -> Unavailable {
-    Unavailable::new(reason).with_retry_after(RETRY_AFTER)
+    Unavailable::new(reason).because(Reason::Overloaded).with_retry_after(RETRY_AFTER)
 }
 
 enum Boarded {

@@ -138,6 +138,9 @@ impl OAuth2Introspection {
         if !cx.may_contact() {
             return Unavailable::new("the server would have to be asked about the token").into();
         }
+        if let Err(unavailable) = cx.permit_call() {
+            return unavailable.into();
+        }
         let boarding = match (cx.may_recall(), cx.may_remember()) {
             (true, true) => Boarding::Join,
             (false, true) => Boarding::Afresh,

@@ -9,8 +9,8 @@ use std::{
 };
 
 use portcullis_core::{
-    Auth, AuthBuilder, BoxFuture, Context, Credential, Identity, Outcome, Provider, Scheme, Unavailable,
-    UnixTime,
+    Auth, AuthBuilder, BoxFuture, Context, Credential, Identity, Outcome, Provider, Reason, Scheme,
+    Unavailable, UnixTime,
 };
 use portcullis_testing::ManualClock;
 
@@ -77,7 +77,7 @@ impl Provider for Tokens {
             ),
             (Mood::Good, "lasting") => Outcome::known(Identity::new("lasting").with_scopes(["feed"])),
             (Mood::Good, "poor") => Outcome::known(Identity::new("poor")),
-            _ => Outcome::refused("unknown", "nobody knows the token"),
+            _ => Outcome::refused(Reason::Other, "nobody knows the token"),
         })
     }
 

@@ -28,7 +28,7 @@ async fn a_server_that_never_answered_is_an_outage_and_no_wrong_token() {
     bench.manual.advance(Duration::from_secs(4));
     assert_eq!(bench.at_once(&pair.token()), Some(Told::Unavailable(6)));
     // What no key makes good is refused all the same.
-    assert_eq!(bench.at_once("abc"), Some(Told::Refused("malformed")));
+    assert_eq!(bench.at_once("abc"), Some(Told::Refused("malformed-token")));
     bench.script.says(set(&[&pair]));
     bench.manual.advance(Duration::from_secs(6));
     assert_eq!(bench.ask(&pair.token()).await, Told::Known, "it is back");
@@ -297,7 +297,7 @@ async fn an_explanation_asks_only_where_it_may_and_leaves_nothing_behind() {
     let credential = Credential::Bearer(Bearer::new(&credential_token).unwrap());
     let cx = Context::new(&bench.clock).explaining(Contact::Forbidden);
     let answer = why(bench.validator.try_authenticate(&credential, &cx).unwrap());
-    assert_eq!(answer.reason(), "https://issuer.example/jwks would have to be asked for its keys");
+    assert_eq!(answer.text(), "https://issuer.example/jwks would have to be asked for its keys");
     // It does not renew a set either.
     bench.manual.advance(AGE);
     let token = long_lived(&known);

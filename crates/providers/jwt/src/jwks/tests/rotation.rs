@@ -109,16 +109,16 @@ async fn what_could_not_be_accepted_anyway_fetches_nothing() {
     let whole = stranger.token_with(&good());
     let (signed, _) = whole.rsplit_once('.').unwrap();
     for (token, code) in [
-        ("abc".to_owned(), "malformed"),
+        ("abc".to_owned(), "malformed-token"),
         ("....".to_owned(), "encrypted"),
-        (format!("{whole}."), "malformed"),
-        (format!("{signed}.+w"), "malformed"),
-        (stranger.signs.text(r#"{"alg":"ES256","kid":"stranger"}"#, "[]"), "malformed"),
+        (format!("{whole}."), "malformed-token"),
+        (format!("{signed}.+w"), "malformed-token"),
+        (stranger.signs.text(r#"{"alg":"ES256","kid":"stranger"}"#, "[]"), "malformed-token"),
         (stranger.signs.text(r#"{"alg":"ES256","kid":"stranger"}"#, r#"{"a":1,"a":1}"#), "duplicate-member"),
         (head(&json!({"alg": "RS256", "kid": "stranger"})), "unsupported-algorithm"),
         (head(&json!({"alg": "HS256", "kid": "stranger"})), "unsupported-algorithm"),
         (head(&json!({"alg": "none", "kid": "stranger"})), "unsupported-algorithm"),
-        (head(&json!({"alg": "ES256", "kid": 1})), "malformed"),
+        (head(&json!({"alg": "ES256", "kid": 1})), "malformed-token"),
         (head(&json!({"alg": "ES256", "kid": "stranger", "crit": ["x"]})), "critical-header"),
         (head(&json!({"alg": "ES256", "kid": "stranger", "typ": "dpop+jwt"})), "wrong-type"),
         (head(&json!({"alg": "ES256", "kid": "other"})), "wrong-key-id"),

@@ -32,5 +32,5 @@ fn code(config: JwtValidatorConfig, claims: &Value) -> &'static str {
 }
 
 fn reason(config: JwtValidatorConfig, claims: &Value) -> String {
-    outcome(config, claims).unwrap_err().reason().to_owned()
+    outcome(config, claims).unwrap_err().text().to_owned()
 }

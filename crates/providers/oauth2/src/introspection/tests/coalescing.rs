@@ -162,7 +162,7 @@ async fn nobody_joins_an_explanation_and_it_joins_nobody() {
 #[tokio::test]
 async fn who_finds_no_place_is_told_to_come_again_in_a_second() {
     let retry_after = |outcome: Outcome| match outcome {
-        Outcome::Unavailable(unavailable) => (unavailable.reason().to_owned(), unavailable.retry_after()),
+        Outcome::Unavailable(unavailable) => (unavailable.text().to_owned(), unavailable.retry_after()),
         other => panic!("{other:?}"),
     };
     let second = Some(std::time::Duration::from_secs(1));

@@ -6,6 +6,7 @@ mod configuration;
 mod memory;
 mod outages;
 mod secrets;
+mod throttled;
 
 use std::sync::Arc;
 

@@ -1,0 +1,96 @@
+//! What the throttle is told of a decision.
+
+use std::{net::IpAddr, sync::Arc};
+
+use super::{
+    deciding::Subject,
+    walk::{Report, Said},
+};
+use crate::{
+    Context, Credential, Element, Rejection, Scheme,
+    policy::Guard,
+    throttle::{Attempt, Attempted, Ended, Verdict},
+};
+
+/// The attempt that a decision is, where the service has a throttle.
+pub(super) struct Guessing(Option<Attempt>);
+
+impl Guessing {
+    /// Begins before any element is asked.
+    pub(super) fn begin(
+        subject: &Subject<'_>,
+        client: Option<IpAddr>,
+        guard: &Guard,
+        credential: &Credential<'_>,
+    ) -> Result<Self, Rejection> {
+        let Some(throttle) = subject.throttle else { return Ok(Self(None)) };
+        let Credential::Basic(basic) = credential else {
+            return Ok(Self(Some(Attempt::bearer(throttle, subject.clock, client))));
+        };
+        let mut stores = Vec::new();
+        for element in guard.elements.iter().filter(|element| element.scheme() == Scheme::Basic) {
+            let store = store(element);
+            if !stores.contains(&store) {
+                stores.push(store);
+            }
+        }
+        if stores.is_empty() {
+            return Ok(Self(None));
+        }
+        match Attempt::basic(throttle, subject.clock, client, basic, &stores) {
+            Ok(attempt) => Ok(Self(Some(attempt))),
+            Err(wait) => Err(Rejection::too_many_attempts(guard.challenges.protocol(), wait)),
+        }
+    }
+
+    pub(super) const fn attempt(&self) -> Option<&Attempt> {
+        self.0.as_ref()
+    }
+
+    /// Ends it by what the elements said; `admitted` is the position of the one that let the caller in.
+    pub(super) fn settle(self, guard: &Guard, admitted: Option<usize>, reports: &[Report]) {
+        let Some(attempt) = self.0 else { return };
+        let knows = |report: &Report| matches!(report.said, Said::NotAuthorized);
+        let cannot_tell = |report: &Report| matches!(report.said, Said::Unavailable(_));
+        let ended = if admitted.is_some() || reports.iter().any(knows) {
+            Ended::Known
+        } else if reports.iter().any(cannot_tell) {
+            Ended::Unavailable
+        } else if reports.is_empty() {
+            // No element looks at it.
+            Ended::Known
+        } else {
+            Ended::Refused
+        };
+        attempt.settle(ended, |asked| {
+            let is_asked = |at: usize| guard.elements.get(at).map(store) == Some(asked);
+            let mut verdict = Verdict::Untold;
+            if admitted.is_some_and(is_asked) {
+                return Verdict::Right;
+            }
+            for report in reports.iter().filter(|report| is_asked(report.element)) {
+                match report.said {
+                    Said::NotAuthorized => return Verdict::Right,
+                    Said::Refused(_) => verdict = Verdict::Wrong,
+                    Said::Unavailable(_) => {}
+                }
+            }
+            verdict
+        });
+    }
+}
+
+/// Users are those of a provider.
+fn store(element: &Element) -> usize {
+    Arc::as_ptr(element.provider()).cast::<()>().addr()
+}
+
+impl<'a> Context<'a> {
+    /// The same for the question to one element.
+    pub(super) fn asking(self, element: &Element, attempt: Option<&'a Attempt>) -> Self {
+        match attempt {
+            None => self,
+            Some(attempt) => self.attempted(Attempted { attempt, store: store(element) }),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! On what an admission stands: what judges it again when the configuration changes.
+
+use std::{fmt, net::IpAddr, sync::Arc};
+
+use http::{HeaderMap, Method};
+
+use super::{Cell, Verdict, reconsider};
+use crate::{Auth, BoxFuture, Policy, Principal, RequestHead};
+
+/// What judges an admission again when another version of the configuration is in use.
+///
+/// Layers attach it to the admissions of services that follow a configuration ([`LiveAuth`](crate::LiveAuth)); a
+/// [`Lease`](crate::Lease) asks it while the connection is open. Implement it where requests are told apart in another
+/// way, as a gateway of many services does.
+pub trait Standing: fmt::Debug + Send + Sync + 'static {
+    /// The version that let the request in.
+    fn admitted_by(&self) -> u64;
+
+    /// The version that is in use. Later ones have higher numbers.
+    fn version(&self) -> u64;
+
+    /// Completes once another version than `seen` is in use.
+    fn replaced(&self, seen: u64) -> BoxFuture<'static, ()>;
+
+    /// What guards such a request in the version that is in use: its service and its policy. `None` where nothing
+    /// serves it any more.
+    fn guard(&self) -> Option<(Auth, Policy)>;
+
+    /// The caller's address, where it is known.
+    fn client(&self) -> Option<IpAddr>;
+}
+
+/// An admission that is held to every version.
+#[derive(Clone)]
+pub(crate) struct Held {
+    pub(crate) standing: Arc<dyn Standing>,
+    /// `None` where the request was let in without one.
+    pub(crate) principal: Option<Principal>,
+}
+
+impl Held {
+    /// Completes with what the first version makes of it that does not let it go on as it did, or after which it goes on
+    /// with another life. `seen` is the last version that was looked at.
+    pub(crate) async fn judged(&self, seen: &mut u64) -> Verdict {
+        loop {
+            let version = self.standing.version();
+            if version == *seen {
+                self.standing.replaced(version).await;
+                continue;
+            }
+            let verdict = reconsider::judge(self).await;
+            // One that came meanwhile is looked at next.
+            *seen = version;
+            if !matches!(verdict, Verdict::Stays) {
+                return verdict;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held").field("principal", &self.principal).finish_non_exhaustive()
+    }
+}
+
+/// A request to a service that follows a configuration.
+struct OfRequest {
+    cell: Arc<Cell>,
+    admitted_by: u64,
+    method: Method,
+    path: Box<str>,
+    route: Option<Box<str>>,
+    client: Option<IpAddr>,
+    position: Option<usize>,
+}
+
+pub(super) fn of_request(
+    cell: Arc<Cell>,
+    admitted_by: u64,
+    request: &RequestHead<'_>,
+    position: Option<usize>,
+) -> Arc<dyn Standing> {
+    Arc::new(OfRequest {
+        cell,
+        admitted_by,
+        method: request.method.clone(),
+        path: request.path.into(),
+        route: request.route.map(Box::from),
+        client: request.client,
+        position,
+    })
+}
+
+impl Standing for OfRequest {
+    fn admitted_by(&self) -> u64 {
+        self.admitted_by
+    }
+
+    fn version(&self) -> u64 {
+        self.cell.now.load().version
+    }
+
+    fn replaced(&self, seen: u64) -> BoxFuture<'static, ()> {
+        let mut versions = self.cell.family.versions.subscribe();
+        Box::pin(async move {
+            // The sender lives as long as whoever asks: it is never gone.
+            if versions.wait_for(|version| *version != seen).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        })
+    }
+
+    fn guard(&self) -> Option<(Auth, Policy)> {
+        let snapshot = self.cell.now.load();
+        let auth = &snapshot.derived.auth;
+        let settled = self.position.and_then(|position| snapshot.settled(position, &self.method));
+        let policy = match settled {
+            Some(policy) => policy,
+            None => {
+                // Which policy covers a request no header has a say in.
+                let headers = HeaderMap::new();
+                let head = RequestHead::new(&self.method, &self.path, &headers);
+                auth.policy_for(&head.with_route(self.route.as_deref())).ok()?
+            }
+        };
+        Some((auth.clone(), policy.clone()))
+    }
+
+    fn client(&self) -> Option<IpAddr> {
+        self.client
+    }
+}
+
+impl fmt::Debug for OfRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Standing").field("admitted_by", &self.admitted_by).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,289 @@
+//! One attempt, from before it is looked at until it is known what it was.
+
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use super::{
+    Throttle,
+    counter::Failure,
+    delayed,
+    name::folded,
+    state::{AddressSeat, Bid, Seat, Settled},
+};
+use crate::{Basic, Clock, Unavailable};
+
+/// A credential that is being looked at. One that is dropped was abandoned by its caller: that counts for the address, which
+/// has caused the work.
+pub(crate) struct Attempt {
+    throttle: Throttle,
+    address: Option<u64>,
+    credential: u64,
+    /// Of a password: the stores that are asked, and the places.
+    seats: Vec<(usize, Seat)>,
+    address_seat: Option<AddressSeat>,
+    /// Of a token: whether a server was asked about it.
+    called: AtomicBool,
+}
+
+/// What a store said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It knows the caller.
+    Right,
+    /// It refuses the credential.
+    Wrong,
+    /// It was not asked, or cannot tell.
+    Untold,
+}
+
+/// What a whole chain said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Some store knows the caller.
+    Known,
+    /// All refuse the credential: 401.
+    Refused,
+    /// Some cannot tell: 503.
+    Unavailable,
+}
+
+impl Attempt {
+    /// An attempt with a password at `stores`.
+    ///
+    /// # Errors
+    ///
+    /// With the span to wait, where it may not be made now.
+    pub(crate) fn basic(
+        throttle: &Throttle,
+        clock: &Arc<dyn Clock>,
+        client: Option<IpAddr>,
+        basic: &Basic,
+        stores: &[usize],
+    ) -> Result<Self, Duration> {
+        let now = throttle.now(clock);
+        let name = folded(basic.username());
+        let address = throttle.address(client);
+        let credential = throttle.key(basic.pair());
+        let bid = throttle.bid(address, credential, now);
+        let account = |store: &usize| throttle.account(throttle.key(("name", store, &*name)), address);
+        let accounts: Vec<_> = stores.iter().map(account).collect();
+        let mut state = throttle.lock();
+        // Both are asked, so that the longer wait is told.
+        let address_seat = state.enter_address(&accounts, &bid);
+        let seats = state.enter(&accounts, &bid);
+        let (address_seat, seats) = match (address_seat, seats) {
+            (Ok(address_seat), Ok(seats)) => (address_seat, seats),
+            (Ok(address_seat), Err(wait)) => {
+                if let Some(seat) = address_seat {
+                    state.settle_address(&seat, false, &bid);
+                }
+                return Err(wait);
+            }
+            (Err(wait), Ok(seats)) => {
+                for seat in &seats {
+                    state.settle(seat, Settled::Untold, &bid);
+                }
+                return Err(wait);
+            }
+            (Err(one), Err(other)) => return Err(one.max(other)),
+        };
+        drop(state);
+        Ok(Self {
+            throttle: throttle.clone(),
+            address,
+            credential,
+            seats: stores.iter().copied().zip(seats).collect(),
+            address_seat,
+            called: AtomicBool::new(false),
+        })
+    }
+
+    /// An attempt with a token. It is counted only where it makes somebody ask a server.
+    pub(crate) fn bearer(throttle: &Throttle, clock: &Arc<dyn Clock>, client: Option<IpAddr>) -> Self {
+        throttle.counts.clock.get_or_init(|| Arc::clone(clock));
+        let address = throttle.address(client);
+        Self {
+            throttle: throttle.clone(),
+            address,
+            credential: 0,
+            seats: Vec::new(),
+            address_seat: None,
+            called: AtomicBool::new(false),
+        }
+    }
+
+    /// Ends the attempt by what each store said.
+    pub(crate) fn settle(mut self, ended: Ended, said: impl Fn(usize) -> Verdict) {
+        let bid = self.bid();
+        let throttle = self.throttle.clone();
+        let mut state = throttle.lock();
+        for (store, seat) in self.seats.drain(..) {
+            let settled = match (said(store), ended) {
+                (Verdict::Right, _) => Settled::Right,
+                (Verdict::Wrong, Ended::Refused) => Settled::Wrong(Failure::Plain),
+                // Who can put one store out of action must not guess at the others for free.
+                (Verdict::Wrong, Ended::Unavailable) => Settled::Wrong(Failure::InOutage),
+                (Verdict::Wrong, Ended::Known) | (Verdict::Untold, _) => Settled::Untold,
+            };
+            state.settle(&seat, settled, &bid);
+        }
+        let refused = ended == Ended::Refused;
+        if let Some(seat) = self.address_seat.take() {
+            state.settle_address(&seat, refused, &bid);
+        }
+        if refused && *self.called.get_mut() {
+            state.count_address(&bid);
+        }
+    }
+
+    fn bid(&self) -> Bid {
+        self.throttle.bid(self.address, self.credential, self.throttle.later())
+    }
+
+    /// Says that a server is about to be asked.
+    fn permit_call(&self) -> Result<(), Unavailable> {
+        let delay = self.throttle.lock().address_delay(&self.bid());
+        if let Some(wait) = delay {
+            return Err(delayed(wait));
+        }
+        self.called.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl Throttle {
+    const fn bid(&self, address: Option<u64>, credential: u64, now: Duration) -> Bid {
+        let (user_limit, address_limit) = (self.user_limit(), self.address_limit());
+        Bid { address, credential, user_limit, address_limit, now }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if self.seats.is_empty() && self.address_seat.is_none() {
+            return;
+        }
+        let bid = self.bid();
+        let mut state = self.throttle.lock();
+        for (_, seat) in self.seats.drain(..) {
+            state.settle(&seat, Settled::Untold, &bid);
+        }
+        if let Some(seat) = self.address_seat.take() {
+            state.settle_address(&seat, true, &bid);
+        }
+    }
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt").finish_non_exhaustive()
+    }
+}
+
+/// The attempt that a provider is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attempted<'a> {
+    pub(crate) attempt: &'a Attempt,
+    /// Which provider is asked.
+    pub(crate) store: usize,
+}
+
+impl Attempted<'_> {
+    pub(crate) fn permit_call(self) -> Result<(), Unavailable> {
+        self.attempt.permit_call()
+    }
+
+    pub(crate) fn guess(self) -> Guess {
+        let Attempt { throttle, address, credential, .. } = self.attempt;
+        Guess(Some(Guesser {
+            throttle: throttle.clone(),
+            address: *address,
+            credential: *credential,
+            store: self.store,
+        }))
+    }
+}
+
+/// A password that is about to be held against an account, for providers that learn only later whose account it is.
+///
+/// Made by [`Context::guess`](crate::Context::guess). Where the service has no throttle it permits everything.
+#[derive(Clone, Debug)]
+pub struct Guess(Option<Guesser>);
+
+#[derive(Clone, Debug)]
+struct Guesser {
+    throttle: Throttle,
+    address: Option<u64>,
+    credential: u64,
+    store: usize,
+}
+
+impl Guess {
+    pub(crate) const fn untold() -> Self {
+        Self(None)
+    }
+
+    /// Asks whether the password may be held against `account`: what the store itself calls it, such as a
+    /// distinguished name. However the caller spells the user's name, guesses at one account are counted together.
+    ///
+    /// Tell what came of it with [`Held::right`] and [`Held::wrong`].
+    ///
+    /// # Errors
+    ///
+    /// With the provider's answer, where there were too many failures: the caller is then answered with 429.
+    pub fn at(&self, account: &str) -> Result<Held, Unavailable> {
+        let Some(Guesser { throttle, address, credential, store }) = &self.0 else { return Ok(Held(None)) };
+        let bid = throttle.bid(*address, *credential, throttle.later());
+        let account = throttle.account(throttle.key(("account", store, &*folded(account))), *address);
+        let mut state = throttle.lock();
+        match state.enter(&[account], &bid) {
+            Ok(mut seats) => {
+                let seat = seats.pop();
+                drop(state);
+                Ok(Held(seat.map(|seat| (throttle.clone(), seat, bid))))
+            }
+            Err(wait) => {
+                // To find the account has cost something.
+                state.count_address(&bid);
+                Err(delayed(wait))
+            }
+        }
+    }
+}
+
+/// A password that is being held against an account. Dropped without a word, nobody can tell what it was.
+#[derive(Debug)]
+#[must_use = "say what came of it"]
+pub struct Held(Option<(Throttle, Seat, Bid)>);
+
+impl Held {
+    /// It is the account's.
+    pub fn right(mut self) {
+        self.settle(Settled::Right);
+    }
+
+    /// It is not.
+    pub fn wrong(mut self) {
+        self.settle(Settled::Wrong(Failure::Plain));
+    }
+
+    fn settle(&mut self, settled: Settled) {
+        if let Some((throttle, seat, bid)) = self.0.take() {
+            let bid = Bid { now: throttle.later(), ..bid };
+            throttle.lock().settle(&seat, settled, &bid);
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.settle(Settled::Untold);
+    }
+}

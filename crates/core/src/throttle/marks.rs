@@ -1,0 +1,67 @@
+use std::time::Duration;
+
+use super::table::Occupant;
+
+/// So long is remembered that a user succeeded from an address.
+const MARK_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// So many addresses of one user are remembered. Who has a password can make no others forgotten but his own.
+const MOST: usize = 16;
+
+/// From where a user has succeeded, and when: the latest last.
+#[derive(Debug, Default)]
+pub(super) struct Marks(Vec<(u64, Duration)>);
+
+impl Marks {
+    pub(super) fn holds(&self, address: u64, now: Duration) -> bool {
+        self.0.iter().any(|(known, at)| *known == address && now.saturating_sub(*at) < MARK_LIFE)
+    }
+
+    pub(super) fn set(&mut self, address: u64, now: Duration) {
+        match self.0.last_mut() {
+            Some((known, at)) if *known == address => *at = now,
+            _ => {
+                self.0.retain(|(known, at)| *known != address && now.saturating_sub(*at) < MARK_LIFE);
+                if self.0.len() >= MOST {
+                    self.0.remove(0);
+                }
+                self.0.push((address, now));
+            }
+        }
+    }
+}
+
+impl Occupant for Marks {
+    type Rank = Duration;
+
+    fn is_spent(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn rank(&mut self, _: Duration) -> Option<Duration> {
+        Some(self.0.last().map_or(Duration::ZERO, |(_, at)| *at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_sixteen_addresses_are_known_for_thirty_days() {
+        let at = Duration::from_secs;
+        let mut marks = Marks::default();
+        for address in 0..17 {
+            marks.set(address, at(address));
+        }
+        marks.set(1, at(17));
+        marks.set(1, at(18));
+        assert!(!marks.holds(0, at(18)));
+        assert!((1..17).all(|address| marks.holds(address, at(18))));
+        marks.set(17, at(19));
+        assert!(!marks.holds(2, at(19)) && marks.holds(1, at(19)) && marks.holds(3, at(19)));
+        let life = MARK_LIFE.as_secs();
+        assert!(marks.holds(1, at(17 + life)) && !marks.holds(1, at(18 + life)));
+        assert_eq!(marks.rank(at(0)), Some(at(19)));
+    }
+}

@@ -1,0 +1,252 @@
+//! All counts, under one lock.
+
+use std::{fmt, time::Duration};
+
+use super::{
+    counter::{BUSY, Counter, Failure, Limit},
+    marks::Marks,
+    table::Table,
+};
+
+/// Bounds of each kind: what is counted of one takes no place from another.
+const ADDRESSES: usize = 32 * 1024;
+const USERS: usize = 32 * 1024;
+const USERS_AT_ADDRESSES: usize = 64 * 1024;
+const USERS_WITH_MARKS: usize = 16 * 1024;
+
+/// An account, by the keys of its counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Account {
+    pub(super) user: u64,
+    /// The user at the address; `None` where there is no address.
+    pub(super) pair: Option<u64>,
+}
+
+/// The place that an attempt at an account has in its counts.
+#[derive(Debug)]
+pub(super) struct Seat {
+    account: Account,
+    in_user: u64,
+    in_pair: u64,
+}
+
+/// The place that an attempt has in the count of its address.
+#[derive(Debug)]
+pub(super) struct AddressSeat {
+    address: u64,
+    number: u64,
+}
+
+/// What came of an attempt at an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Settled {
+    Right,
+    Wrong(Failure),
+    /// Nobody can tell.
+    Untold,
+}
+
+pub(super) struct State {
+    pairs: Table<Counter>,
+    users: Table<Counter>,
+    addresses: Table<Counter>,
+    marks: Table<Marks>,
+    begun: u64,
+}
+
+/// Who would attempt what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bid {
+    pub(super) address: Option<u64>,
+    pub(super) credential: u64,
+    pub(super) user_limit: Limit,
+    pub(super) address_limit: Limit,
+    pub(super) now: Duration,
+}
+
+impl State {
+    pub(super) fn new() -> Self {
+        Self::with([ADDRESSES, USERS, USERS_AT_ADDRESSES, USERS_WITH_MARKS])
+    }
+
+    pub(super) fn with([addresses, users, pairs, marks]: [usize; 4]) -> Self {
+        Self {
+            pairs: Table::new(pairs),
+            users: Table::new(users),
+            addresses: Table::new(addresses),
+            marks: Table::new(marks),
+            begun: 0,
+        }
+    }
+
+    pub(super) fn counted(&self) -> [usize; 3] {
+        [self.addresses.len(), self.users.len(), self.pairs.len()]
+    }
+
+    /// Lets an attempt begin at all of the accounts.
+    ///
+    /// # Errors
+    ///
+    /// With the span to wait, where it may not begin now.
+    pub(super) fn enter(&mut self, accounts: &[Account], bid: &Bid) -> Result<Vec<Seat>, Duration> {
+        let marked = self.is_marked(accounts, bid);
+        let mut wait = None;
+        for account in accounts {
+            if let Some(pair) = account.pair.and_then(|pair| self.pairs.get(pair)) {
+                wait = wait.max(stop(pair, bid.user_limit, bid, true));
+            }
+            if let Some(user) = self.users.get(account.user).filter(|_| !marked) {
+                wait = wait.max(stop(user, bid.user_limit, bid, true));
+            }
+        }
+        if let Some(wait) = wait {
+            return Err(wait);
+        }
+        let mut seats = Vec::with_capacity(accounts.len());
+        for account in accounts {
+            match self.seat(*account, bid) {
+                Some(seat) => seats.push(seat),
+                None => {
+                    for seat in &seats {
+                        self.settle(seat, Settled::Untold, bid);
+                    }
+                    return Err(BUSY);
+                }
+            }
+        }
+        Ok(seats)
+    }
+
+    fn seat(&mut self, account: Account, bid: &Bid) -> Option<Seat> {
+        self.begun = self.begun.wrapping_add(1);
+        let number = self.begun;
+        let in_user = self.users.take(account.user, bid.now)?.enter(bid.credential, number);
+        let in_pair = match account.pair {
+            None => number,
+            Some(pair) => match self.pairs.take(pair, bid.now) {
+                Some(pair) => pair.enter(bid.credential, number),
+                None => {
+                    leave(&mut self.users, account.user, in_user);
+                    return None;
+                }
+            },
+        };
+        Some(Seat { account, in_user, in_pair })
+    }
+
+    /// Lets an attempt of the address begin. Who has come to one of the accounts from there before need not wait for others.
+    ///
+    /// # Errors
+    ///
+    /// With the span to wait, where it may not begin now.
+    pub(super) fn enter_address(
+        &mut self,
+        accounts: &[Account],
+        bid: &Bid,
+    ) -> Result<Option<AddressSeat>, Duration> {
+        let Some(address) = bid.address else { return Ok(None) };
+        let marked = self.is_marked(accounts, bid);
+        if let Some(counter) = self.addresses.get(address)
+            && let Some(wait) = stop(counter, bid.address_limit, bid, !marked)
+        {
+            return Err(wait);
+        }
+        self.begun = self.begun.wrapping_add(1);
+        let number = self.begun;
+        let counter = self.addresses.take(address, bid.now).ok_or(BUSY)?;
+        Ok(Some(AddressSeat { address, number: counter.enter(bid.credential, number) }))
+    }
+
+    /// How long the address has to wait.
+    pub(super) fn address_delay(&mut self, bid: &Bid) -> Option<Duration> {
+        self.addresses.get(bid.address?)?.delay(bid.address_limit, bid.now)
+    }
+
+    /// Counts a failure of the address.
+    pub(super) fn count_address(&mut self, bid: &Bid) {
+        let Some(address) = bid.address else { return };
+        if let Some(counter) = self.addresses.take(address, bid.now) {
+            counter.count(Failure::Plain, bid.address_limit, bid.now);
+        }
+    }
+
+    /// Ends an attempt of the address; one that `failed` counts.
+    pub(super) fn settle_address(&mut self, seat: &AddressSeat, failed: bool, bid: &Bid) {
+        if !failed {
+            return leave(&mut self.addresses, seat.address, seat.number);
+        }
+        if let Some(counter) = self.addresses.get(seat.address)
+            && counter.end(seat.number)
+        {
+            counter.count(Failure::Plain, bid.address_limit, bid.now);
+        }
+    }
+
+    /// Ends an attempt at an account.
+    pub(super) fn settle(&mut self, seat: &Seat, settled: Settled, bid: &Bid) {
+        let Account { user, pair } = seat.account;
+        match settled {
+            Settled::Untold => {
+                leave(&mut self.users, user, seat.in_user);
+                if let Some(pair) = pair {
+                    leave(&mut self.pairs, pair, seat.in_pair);
+                }
+            }
+            Settled::Wrong(failure) => {
+                let count = |table: &mut Table<Counter>, key, number| {
+                    if let Some(counter) = table.get(key)
+                        && counter.end(number)
+                    {
+                        counter.count(failure, bid.user_limit, bid.now);
+                    }
+                };
+                count(&mut self.users, user, seat.in_user);
+                if let Some(pair) = pair {
+                    count(&mut self.pairs, pair, seat.in_pair);
+                }
+            }
+            Settled::Right => {
+                if let Some(counter) = self.users.get(user) {
+                    counter.end(seat.in_user);
+                }
+                self.users.tidy(user);
+                let (Some(pair), Some(address)) = (pair, bid.address) else { return };
+                if let Some(counter) = self.pairs.get(pair) {
+                    counter.end(seat.in_pair);
+                    counter.reset();
+                }
+                self.pairs.tidy(pair);
+                if let Some(marks) = self.marks.take(user, bid.now) {
+                    marks.set(address, bid.now);
+                }
+            }
+        }
+    }
+
+    /// Whether one of the accounts' users has succeeded from the address.
+    fn is_marked(&mut self, accounts: &[Account], bid: &Bid) -> bool {
+        let Some(address) = bid.address else { return false };
+        accounts
+            .iter()
+            .any(|account| self.marks.get(account.user).is_some_and(|marks| marks.holds(address, bid.now)))
+    }
+}
+
+/// How long a counter has an attempt wait, if it does.
+fn stop(counter: &mut Counter, limit: Limit, bid: &Bid, needs_room: bool) -> Option<Duration> {
+    let delay = counter.delay(limit, bid.now);
+    delay.or_else(|| (needs_room && !counter.has_room(bid.credential, limit)).then_some(BUSY))
+}
+
+fn leave(table: &mut Table<Counter>, key: u64, number: u64) {
+    if let Some(counter) = table.get(key) {
+        counter.leave(number);
+    }
+    table.tidy(key);
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("counted", &self.counted()).finish_non_exhaustive()
+    }
+}

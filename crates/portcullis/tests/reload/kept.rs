@@ -1,0 +1,95 @@
+//! What a version keeps of the one before.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering::Relaxed},
+};
+
+use portcullis::{
+    BoxFuture, BuildError, Config, Context, Credential, Live, Outcome, Provider, Scheme, section::Section,
+};
+
+use super::{Folder, clock};
+
+#[derive(Debug)]
+struct Counted;
+
+impl Provider for Counted {
+    fn kind(&self) -> &'static str {
+        "counted"
+    }
+
+    fn scheme(&self) -> Scheme {
+        Scheme::Bearer
+    }
+
+    fn try_authenticate(&self, _: &Credential<'_>, _: &Context<'_>) -> Option<Outcome> {
+        None
+    }
+
+    fn authenticate<'a>(&'a self, _: &'a Credential<'a>, _: &'a Context<'a>) -> BoxFuture<'a, Outcome> {
+        unreachable!("nobody asks")
+    }
+
+    fn prepare(&self) -> BoxFuture<'_, Result<(), BuildError>> {
+        PREPARED.fetch_add(1, Relaxed);
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+static PREPARED: AtomicU32 = AtomicU32::new(0);
+
+fn read(section: &Section<'_>) -> Result<Counted, BuildError> {
+    let (_, _) = (section.secret("key"), section.string("note"));
+    Ok(Counted)
+}
+
+fn text(record: &str, rest: &str) -> String {
+    format!(
+        "[services.\"/foo\"]\n{rest}\nauth = [{{ scopes = \"a\", countedConfig = {{ key = {{ file = \"key\" }}, {record} }} }}]\n"
+    )
+}
+
+#[tokio::test]
+async fn a_provider_is_kept_while_its_record_and_all_files_of_it_are_the_same() {
+    let folder = Folder::new(&text("note = \"a\"", ""));
+    folder.write("key", "s3cr3t");
+    let builder = || Config::builder().clock(clock()).provider("countedConfig", read);
+    let live = Live::load_with(folder.path("Config.toml"), builder).unwrap();
+    let foo = live.service("/foo").unwrap().build().await.unwrap();
+    let provider = || foo.now().providers().remove(0);
+    let mut now = provider();
+    let change = |name: &str, text: &str| folder.write(name, text);
+    for (name, content, is_kept) in [
+        ("Config.toml", text("note = \"a\"", "realm = \"other\""), true),
+        ("Config.toml", format!("# moved down\n\n{}", text("note = \"a\"", "")), true),
+        ("Config.toml", text("note = \"b\"", ""), false),
+        ("key", "an0ther".to_owned(), false),
+        ("Config.toml", text("note = \"b\"", "realm = \"third\""), true),
+    ] {
+        change(name, &content);
+        let reloaded = live.reload().await.unwrap();
+        assert!(reloaded.changed);
+        let then = std::mem::replace(&mut now, provider());
+        assert_eq!(Arc::ptr_eq(&then, &now), is_kept, "{content}");
+        assert_eq!(reloaded.kept, usize::from(is_kept), "{content}");
+    }
+    // At the start, and for each that is new: what is kept is ready, whatever became of its servers.
+    assert_eq!(PREPARED.load(Relaxed), 3);
+}
+
+#[tokio::test]
+async fn users_are_kept_where_nothing_of_them_changed() {
+    let one = super::users(&[super::ALICE]);
+    let folder = Folder::new(&one);
+    let live = folder.live();
+    let foo = live.service("/foo").unwrap().build().await.unwrap();
+    let provider = || foo.now().providers().remove(0);
+    let first = provider();
+    folder.write("Config.toml", &one.replace("/open", "/opened"));
+    live.reload().await.unwrap();
+    assert!(Arc::ptr_eq(&first, &provider()));
+    folder.write("Config.toml", &super::users(&[super::ALICE, super::BOB]));
+    live.reload().await.unwrap();
+    assert!(!Arc::ptr_eq(&first, &provider()));
+}

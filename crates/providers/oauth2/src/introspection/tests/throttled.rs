@@ -1,0 +1,61 @@
+//! Tokens that the server would have to be asked about, where there were too many that it does not know.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header::AUTHORIZATION};
+use portcullis_core::{Auth, RequestHead, RequiredScopes, Throttle};
+
+use super::{Bench, TOKEN};
+
+async fn status(auth: &Auth, from: [u8; 4], token: &str) -> u16 {
+    let value = HeaderValue::try_from(format!("Bearer {token}")).unwrap();
+    let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
+    let head = RequestHead::new(&Method::GET, "/", &headers).with_client(Some(from.into()));
+    auth.decided(&head).await.map_or_else(|rejection| rejection.status().as_u16(), |_| 200)
+}
+
+fn throttled(bench: &Bench) -> Auth {
+    Auth::builder()
+        .element(bench.provider.clone(), RequiredScopes::anyone())
+        .throttle(Throttle::new().per_address(3))
+        .clock(Arc::clone(&bench.clock))
+        .build()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_delayed_address_asks_about_no_new_token_and_goes_on_with_those_that_are_remembered() {
+    let bench = Bench::remembering().await;
+    let auth = throttled(&bench);
+    let (here, elsewhere) = ([192, 0, 2, 1], [192, 0, 2, 2]);
+    assert_eq!(status(&auth, here, TOKEN).await, 200);
+    for token in ["unknown-1", "unknown-2", "unknown-3"] {
+        assert_eq!(status(&auth, here, token).await, 401);
+    }
+    let calls = bench.server.call_count();
+    assert_eq!(calls, 4);
+    for _ in 0..100 {
+        assert_eq!(status(&auth, here, "unknown-4").await, 429);
+        assert_eq!(status(&auth, here, TOKEN).await, 200);
+        assert_eq!(status(&auth, here, "unknown-1").await, 401, "remembered as unknown: nobody is asked");
+    }
+    assert_eq!(bench.server.call_count(), calls);
+    assert_eq!(status(&auth, elsewhere, "unknown-4").await, 401);
+    bench.manual.advance(Duration::from_secs(1));
+    assert_eq!(status(&auth, here, "unknown-5").await, 401);
+    assert_eq!(status(&auth, here, "unknown-6").await, 429);
+}
+
+#[tokio::test]
+async fn good_tokens_and_outages_count_for_nobody() {
+    let bench = Bench::new().await;
+    let auth = throttled(&bench);
+    for _ in 0..20 {
+        assert_eq!(status(&auth, [192, 0, 2, 1], TOKEN).await, 200);
+    }
+    bench.server.fail_with(StatusCode::BAD_GATEWAY);
+    for _ in 0..20 {
+        assert_eq!(status(&auth, [192, 0, 2, 1], "unknown").await, 503);
+    }
+    assert_eq!(auth.throttle().unwrap().counted(), [0, 0, 0]);
+}

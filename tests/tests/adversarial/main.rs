@@ -1,0 +1,17 @@
+//! What breaks products like this one, line by line: hostile tokens, key sets, answers, passwords, directories, requests, files and
+//! servers, each driven at the real thing, over HTTP where the wire matters. Line 5 is the test `line_05_…`.
+//!
+//! Every test writes down what it put in and what came out ([`Line`]), and holds that against `verdicts/NN.md`, which
+//! are the chapters of `docs/adversarial.md`. `PORTCULLIS_BLESS=1` writes them anew: read the difference before it is committed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+mod complete;
+mod line;
+
+use line::Line;
