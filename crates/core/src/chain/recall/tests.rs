@@ -161,7 +161,7 @@ fn a_refusal_that_is_logged_waits_for_the_path() {
 fn answers_that_are_made_beforehand_are_the_same() {
     let auth = service("hello").build().unwrap();
     let guard = auth.policy().guard().unwrap();
-    for prepared in [&guard.no_credential, &guard.refused_bearer] {
+    for prepared in [&guard.no_credential, guard.refused(Scheme::Bearer), guard.refused(Scheme::Basic)] {
         let (mut copied, mut made) =
             (HeaderMap::new(), HeaderMap::from_iter([(http::header::VARY, HeaderValue::from_static("*"))]));
         prepared.write_headers(&mut copied);
@@ -270,7 +270,7 @@ fn an_element_that_has_to_be_waited_for_is_asked_once() {
 #[test]
 fn an_answer_from_memory_that_lets_nobody_in_is_that_of_its_element() {
     let remembered = |outcome| Scripted::new(Recall::Answer(outcome));
-    let refusing = remembered(Outcome::refused("revoked", "it was revoked"));
+    let refusing = remembered(Outcome::refused(Reason::Other, "it was revoked"));
     assert_eq!(kind(scripted(&[(&refusing, "hello")], "Bearer token")), RejectionKind::Refused);
     assert_eq!(refusing.asked(), ["recall"]);
     let away = remembered(crate::Unavailable::new("the server is away").into());
