@@ -34,8 +34,8 @@ async fn a_verified_credential_costs_nothing_until_fifteen_minutes_are_over() {
 }
 
 /// Whose text of a header it is, where that is known without reading it.
-fn recalled(users: &FileUsers, text: &str, cx: &Context<'_>) -> String {
-    match users.recall(text.as_bytes(), cx) {
+fn recalled(users: &FileUsers, text: impl AsRef<[u8]>, cx: &Context<'_>) -> String {
+    match users.recall(text.as_ref(), cx) {
         Recall::Unasked => "unasked".to_owned(),
         Recall::Nothing => "nothing".to_owned(),
         Recall::Answer(outcome) => told(&outcome),
@@ -49,16 +49,31 @@ async fn a_verified_credential_is_recalled_by_its_text_until_fifteen_minutes_are
     let (manual, clock) = clock();
     let cx = Context::new(&clock);
     let alice = "YWxpY2U6cmlnaHQ";
-    assert_eq!(recalled(&users, alice, &cx), "nothing");
+    for text in [alice, "YWxpY2U6cmlnaHQ=", ""] {
+        assert_eq!(recalled(&users, text, &cx), "nothing", "{text}");
+    }
     assert_eq!(ask(&users, &basic("alice", "right"), &cx).await, "known alice");
     for text in [alice, "YWxpY2U6cmlnaHQ="] {
         assert_eq!(recalled(&users, text, &cx), "known alice", "{text}");
     }
-    for text in [" YWxpY2U6cmlnaHQ", "YWxpY2U6cmlnaHR=", "YWxpY2U6d3Jvbmc=", "alice:right", ""] {
-        assert_eq!(recalled(&users, text, &cx), "nothing", "{text}");
+    for text in [
+        &b" YWxpY2U6cmlnaHQ"[..],
+        b" YWxpY2U6cmlnaHQ=",
+        b"YWxpY2U6cmlnaHQ= ",
+        b"YWxpY2U6cmlnaHQ=,",
+        b"YWxpY2U6cmlnaHQ\xff",
+        b"YWxpY2U6cmlnaHR=",
+        b"YWxpY2U6d3Jvbmc=",
+        b"alice:right",
+        b"",
+    ] {
+        assert_eq!(recalled(&users, text, &cx), "nothing", "{}", text.escape_ascii());
     }
     assert_eq!(recalled(&users, "YWxpY2U6cmlnaHQ==", &cx), "unasked", "it cannot be read either");
-    assert_eq!(recalled(&users, alice, &cx.explaining(Contact::Allowed)), "nothing");
+    for cx in [cx.explaining(Contact::Allowed), cx.afresh()] {
+        assert_eq!(recalled(&users, alice, &cx), "nothing");
+        assert_eq!(recalled(&users, "Ym9iOnJpZ2h0", &cx), "nothing", "nor is what stands in clear text");
+    }
     manual.advance(Duration::from_secs(15 * 60));
     assert_eq!(recalled(&users, alice, &cx), "nothing");
     // A password in clear text need not be verified first.
@@ -83,9 +98,12 @@ async fn what_is_recalled_is_what_the_user_is_now() {
     };
     assert_eq!(identity.subject(), Some("alice"));
     assert_eq!(identity.scopes().iter().collect::<Vec<_>>(), ["now"]);
-    for replaced in
-        [vec![mallory()], vec![mallory(), alice("new")], vec![User::with_password("alice", "new")]]
-    {
+    for replaced in [
+        vec![mallory()],
+        vec![mallory(), alice("new")],
+        vec![User::new("alice", pbkdf2("right", 2))],
+        vec![User::with_password("alice", "new")],
+    ] {
         users.replace(replaced).unwrap();
         assert_eq!(recalled(&users, text, &cx), "nothing");
     }
