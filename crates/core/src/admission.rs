@@ -187,8 +187,15 @@ impl Admission {
     /// The same, judged by every later version of the configuration: connections that are opened with it end when one
     /// would not let them in, see [`Admission::lease`]. `None` changes nothing. For layers.
     #[must_use]
-    pub fn standing_on(mut self, standing: Option<Arc<dyn Standing>>) -> Self {
-        let Some(standing) = standing else { return self };
+    #[inline]
+    pub fn standing_on(self, standing: Option<Arc<dyn Standing>>) -> Self {
+        match standing {
+            None => self,
+            Some(standing) => self.held_to(standing),
+        }
+    }
+
+    fn held_to(mut self, standing: Arc<dyn Standing>) -> Self {
         match self.how {
             How::Authenticated(principal) => {
                 self.how = How::Authenticated(principal.standing_on(standing));

@@ -31,6 +31,12 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// The scheme of the credentials that it looks at.
     fn scheme(&self) -> Scheme;
 
+    /// Whether it looks at [`Context::client`], which takes time to find out. Where it says that it does not, it may not be
+    /// told. Asked once.
+    fn looks_at_client(&self) -> bool {
+        true
+    }
+
     /// What it remembers of a credential that nobody has read yet. A credential that is well-formed and let nobody in is
     /// read then, and goes to [`Provider::try_authenticate`] unless there is an answer.
     ///
@@ -221,7 +227,8 @@ impl<'a> Context<'a> {
         self.clock
     }
 
-    /// The caller's address, where it is known: the socket's peer, or what trusted proxies said.
+    /// The caller's address, where it is known: the socket's peer, or what trusted proxies said. For providers that look at
+    /// it ([`Provider::looks_at_client`]).
     #[must_use]
     pub const fn client(&self) -> Option<IpAddr> {
         self.client

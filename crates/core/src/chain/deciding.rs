@@ -1,4 +1,5 @@
 use std::{
+    cell::LazyCell,
     fmt,
     future::{Future, poll_fn},
     net::IpAddr,
@@ -93,9 +94,9 @@ impl<'a> Subject<'a> {
     }
 
     /// When the element is asked again whether the credential still is good, where a connection stays open.
-    fn revalidate(&self, client: Option<IpAddr>) -> Option<Revalidate> {
+    fn revalidate(&self, client: impl FnOnce() -> Option<IpAddr>) -> Option<Revalidate> {
         let interval = self.revalidate_interval.filter(|_| self.may_be_asked_again())?;
-        Some(Revalidate { interval, timeout: self.timeout, client })
+        Some(Revalidate { interval, timeout: self.timeout, client: client() })
     }
 }
 
@@ -128,21 +129,25 @@ pub(crate) fn decide<'a>(policy: &Policy, subject: &Subject<'a>, about: impl FnO
     match at_once(policy, subject) {
         Ok((decision, recalled)) => {
             if watch.is_some() {
-                let telling = Telling { about: about(), watch: watch.as_ref(), clock: subject.clock };
+                let about = about();
+                let telling = Telling { about: &|| about, watch: watch.as_ref(), clock: subject.clock };
                 return Step::Ready(telling.told_at_once(policy, decision, recalled));
             }
             Step::Ready(decision)
         }
-        Err(memory) => decide_by_reading(policy, subject, about(), memory, watch),
+        Err(memory) => {
+            let about = LazyCell::new(about);
+            decide_by_reading(policy, subject, &|| *about, memory, watch)
+        }
     }
 }
 
 /// Decides where the credential has to be read.
 #[inline(never)]
-fn decide_by_reading(
+fn decide_by_reading<'a>(
     policy: &Policy,
     subject: &Subject<'_>,
-    about: About<'_>,
+    about: &dyn Fn() -> About<'a>,
     memory: Memory,
     watch: Option<Watch>,
 ) -> Step {
@@ -157,17 +162,19 @@ fn decide_by_reading(
         }
         Err(error) => return ready(Err(malformed(guard, error).answering(subject.method)), &[]),
     };
-    let guessing = match Guessing::begin(subject, about.client, guard, &credential) {
+    let is_client_of_interest = subject.throttle.is_some() || guard.looks_at_client(credential.scheme());
+    let client = is_client_of_interest.then(|| about().client).flatten();
+    let guessing = match Guessing::begin(subject, client, guard, &credential) {
         Ok(guessing) => guessing,
         Err(rejection) => return ready(Err(rejection.answering(subject.method)), &[]),
     };
     let mut walk = Walk::after(memory, watch.clone());
-    let cx = Context::new(subject.clock).with_client(about.client);
+    let cx = Context::new(subject.clock).with_client(client);
     match walk.advance(policy, guard, &credential, &cx, guessing.attempt()) {
         Stand::Admitted(principal) => {
             guessing.settle(guard, Some(walk.next), &walk.reports);
             let again = subject
-                .revalidate(about.client)
+                .revalidate(|| about().client)
                 .and_then(|when| when.of(guard.elements.get(walk.next), Some(&principal), &credential));
             let principal = principal.shown(subject.shown(&credential));
             ready(Ok(Admission::authenticated(principal).asking_again(again)), &walk.reports)
@@ -181,9 +188,10 @@ fn decide_by_reading(
             let (policy, clock) = (policy.clone(), Arc::clone(subject.clock));
             let shown = subject.shown(&credential);
             let (credential, timeout) = (credential.into_owned(), subject.timeout);
-            let (client, revalidate) = (about.client, subject.revalidate(about.client));
+            let About { request, client } = about();
+            let revalidate = subject.revalidate(|| client);
             let method = subject.method.clone();
-            let path = about.request.map(|(_, path)| Box::<str>::from(path));
+            let path = request.map(|(_, path)| Box::<str>::from(path));
             Step::Wait(Deciding(Box::pin(async move {
                 let attempt = guessing.attempt();
                 let decision =
@@ -199,8 +207,8 @@ fn decide_by_reading(
                 });
                 let decision = decision.map_err(|rejection| rejection.answering(&method));
                 let request = path.as_deref().map(|path| (&method, path));
-                let telling =
-                    Telling { about: About { request, client }, watch: watch.as_ref(), clock: &clock };
+                let about = || About { request, client };
+                let telling = Telling { about: &about, watch: watch.as_ref(), clock: &clock };
                 telling.told(&policy, decision, &walk.reports)
             })))
         }
@@ -215,7 +223,7 @@ pub(crate) fn refuse_unasked(
     about: About<'_>,
 ) -> Rejection {
     let watch = Watch::start(subject.observer, subject.clock);
-    let telling = Telling { about, watch: watch.as_ref(), clock: subject.clock };
+    let telling = Telling { about: &|| about, watch: watch.as_ref(), clock: subject.clock };
     let _told = telling.told(policy, Err(rejection.clone()), &[]);
     rejection
 }

@@ -3,16 +3,16 @@
 #[cfg(test)]
 mod tests;
 
-use http::{HeaderValue, header::AUTHORIZATION};
-use tracing::{level_filters::LevelFilter, subscriber::NoSubscriber};
+use http::HeaderValue;
 
 use super::{
     contain,
     deciding::{Decision, Subject},
+    log,
 };
 use crate::{
-    Admission, Authorization, Context, Outcome, Policy, Principal, Recall, Scheme, credential::header,
-    policy::Guard,
+    Admission, Authorization, Context, Outcome, Policy, Principal, Recall, RejectionKind, Scheme,
+    credential::header, policy::Guard,
 };
 
 /// What the first element that looks at such credentials remembers of this one, where that lets nobody in.
@@ -35,25 +35,17 @@ pub(super) fn at_once(policy: &Policy, subject: &Subject<'_>) -> Result<(Decisio
     if !subject.sources.reads_header_alone() {
         return Err(Memory::Unasked);
     }
-    if let Some(value) = subject.headers.get(AUTHORIZATION) {
+    if let Some(value) = header::find(subject.headers) {
         return recall(policy, guard, subject, value).map(|admission| (Ok(admission), true));
     }
     if guard.optional {
         return Ok((Ok(Admission::anonymous(policy)), false));
     }
     // The log tells path and client.
-    if may_be_logged() {
+    if log::is_heard(RejectionKind::NoCredential) {
         return Err(Memory::Unasked);
     }
     Ok((Err(guard.no_credential.clone().answering(subject.method)), false))
-}
-
-/// Whether somebody may be told of a refusal. Subscribers are not asked (`tracing::enabled!`): what their filters go by,
-/// fields for instance, only the event itself has. Where nobody subscribes, `tracing` may hand events to `log`.
-fn may_be_logged() -> bool {
-    let is_heard = LevelFilter::INFO <= LevelFilter::current()
-        && tracing::dispatcher::get_default(|current| !current.is::<NoSubscriber>());
-    is_heard || log::LevelFilter::Info <= log::max_level()
 }
 
 /// Lets a caller in whom the first element that looks at such credentials remembers.

@@ -13,20 +13,20 @@ use crate::{Admission, Clock, Decided, Policy, Principal, observe::Watch};
 
 /// What it takes to tell a decision.
 #[derive(Clone, Copy)]
-pub(super) struct Telling<'a> {
-    pub(super) about: About<'a>,
-    pub(super) watch: Option<&'a Watch>,
-    pub(super) clock: &'a Arc<dyn Clock>,
+pub(super) struct Telling<'t, 'r> {
+    /// Asked only where somebody is told.
+    pub(super) about: &'t dyn Fn() -> About<'r>,
+    pub(super) watch: Option<&'t Watch>,
+    pub(super) clock: &'t Arc<dyn Clock>,
 }
 
-impl Telling<'_> {
+impl Telling<'_, '_> {
     /// Tells a decision, and hands it on.
     pub(super) fn told(self, policy: &Policy, decision: Decision, reports: &[Report]) -> Decision {
-        let blame = Blame::of(&decision, reports);
-        if let (Err(rejection), Some(blame)) = (&decision, blame) {
-            log::rejected(policy, rejection, blame, reports, self.about);
+        let is_logged = decision.as_ref().is_err_and(|rejection| log::is_heard(rejection.kind()));
+        if is_logged || self.watch.is_some() {
+            self.tell(policy, &decision, reports, is_logged);
         }
-        self.observed(policy, &decision, blame, false);
         decision
     }
 
@@ -37,9 +37,18 @@ impl Telling<'_> {
         decision
     }
 
+    #[cold]
+    fn tell(self, policy: &Policy, decision: &Decision, reports: &[Report], is_logged: bool) {
+        let blame = Blame::of(decision, reports);
+        if let (true, Err(rejection), Some(blame)) = (is_logged, decision, blame) {
+            log::rejected(policy, rejection, blame, reports, (self.about)());
+        }
+        self.observed(policy, decision, blame, false);
+    }
+
     fn observed(self, policy: &Policy, decision: &Decision, blame: Option<Blame>, recalled: bool) {
         let Some(watch) = self.watch else { return };
-        let About { request, client } = self.about;
+        let About { request, client } = (self.about)();
         let took = watch.took(self.clock);
         let principal = decision.as_ref().ok().and_then(Admission::principal);
         let element = principal.map(Principal::position).or(blame.and_then(|blame| blame.element));

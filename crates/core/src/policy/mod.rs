@@ -48,8 +48,24 @@ pub(crate) struct Guard {
     pub(crate) challenges: Challenges,
     /// Made once, since crawlers and browsers ask without credentials all the time.
     pub(crate) no_credential: Rejection,
-    /// Where all elements refused a bearer token.
-    pub(crate) refused_bearer: Rejection,
+    /// Where all elements refused a bearer token, and where they refused a password.
+    refused_bearer: Rejection,
+    refused_basic: Rejection,
+}
+
+impl Guard {
+    /// Whether some element that looks at such credentials wants to know from whom they come.
+    pub(crate) fn looks_at_client(&self, scheme: Scheme) -> bool {
+        self.elements.iter().any(|element| element.scheme() == scheme && element.looks_at_client())
+    }
+
+    /// The answer where all elements refused a credential of this scheme.
+    pub(crate) const fn refused(&self, sent: Scheme) -> &Rejection {
+        match sent {
+            Scheme::Bearer => &self.refused_bearer,
+            Scheme::Basic => &self.refused_basic,
+        }
+    }
 }
 
 impl Policy {
@@ -91,10 +107,11 @@ impl Policy {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let no_credential = Rejection::no_credential(&challenges).prepared();
-        let refused_bearer =
-            Rejection::unauthorized(RejectionKind::Refused, &challenges, Some(Scheme::Bearer)).prepared();
-        let protocol = challenges.protocol();
-        let guard = Guard { elements: elements.into(), optional, challenges, no_credential, refused_bearer };
+        let refused =
+            |sent| Rejection::unauthorized(RejectionKind::Refused, &challenges, Some(sent)).prepared();
+        let (refused_bearer, refused_basic) = (refused(Scheme::Bearer), refused(Scheme::Basic));
+        let (protocol, elements) = (challenges.protocol(), elements.into());
+        let guard = Guard { elements, optional, challenges, no_credential, refused_bearer, refused_basic };
         Self::holding(Inner { label: label.into(), protocol, clock, guard: Some(guard) }.into())
     }
 

@@ -238,6 +238,10 @@ impl Provider for JwtValidator {
         Scheme::Bearer
     }
 
+    fn looks_at_client(&self) -> bool {
+        false
+    }
+
     fn recall(&self, text: &[u8], cx: &Context<'_>) -> Recall {
         let identity = match &self.keys {
             Keys::Fixed(keys) => self.remembered(text, keys, None, cx),
