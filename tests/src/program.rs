@@ -187,15 +187,34 @@ impl Running {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
+    /// The number of its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks it to end, as an operator's SIGTERM does. Wait with [`Self::wait`].
     ///
     /// # Panics
     ///
     /// If the signal cannot be sent.
     pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Asks it to read its files again, by SIGHUP.
+    ///
+    /// # Panics
+    ///
+    /// If the signal cannot be sent.
+    pub fn hang_up(&self) {
+        self.signal("HUP");
+    }
+
+    fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        let sent = Command::new("sh").args(["-c", "kill -TERM \"$1\"", "sh", &id]).status().unwrap();
-        assert!(sent.success(), "`{}` could not be sent SIGTERM", self.name);
+        let sent = Command::new("sh").args(["-c", "kill -\"$1\" \"$2\"", "sh", name, &id]).status().unwrap();
+        assert!(sent.success(), "`{}` could not be sent SIG{name}", self.name);
     }
 
     /// Waits until it has closed its output and ended.

@@ -57,6 +57,29 @@ async fn a_call_to_another_service(
     Ok(())
 }
 
+/// docs/observability.md.
+fn what_is_told(orders: portcullis::ClientAuth) -> Result<(), Box<dyn Error>> {
+    use std::sync::Arc;
+
+    use portcullis::{
+        AuditLog, Config,
+        metrics::{AuthMetrics, PrometheusText},
+    };
+
+    let text = Arc::new(PrometheusText::new());
+    // Or AuthMetrics::global(), for the recorder that the process installed.
+    let metrics = Arc::new(AuthMetrics::new(text.clone()));
+    let config =
+        Config::builder().observer(metrics.clone()).observer(Arc::new(AuditLog)).load("Config.toml")?;
+    metrics.watch(config.services().iter().map(|service| service.auth().clone()));
+    metrics.watch_client(&orders);
+
+    // For each scrape:
+    metrics.collect();
+    let page = text.render();
+    Ok(())
+}
+
 /// docs/from-jwt-authorizer.md.
 fn a_validator_in_code() -> Result<axum::Router, Box<dyn Error>> {
     use axum::{Router, routing::get};
@@ -217,13 +240,14 @@ fn a_guarded_websocket(auth: portcullis::Auth) -> axum::Router {
     app
 }
 
-const DOCUMENTS: [(&str, &str); 6] = [
+const DOCUMENTS: [(&str, &str); 7] = [
     ("README.md", include_str!("../../README.md")),
     ("docs/identity-providers.md", include_str!("../../docs/identity-providers.md")),
     ("docs/websocket.md", include_str!("../../docs/websocket.md")),
     ("docs/clients.md", include_str!("../../docs/clients.md")),
     ("docs/from-jwt-authorizer.md", include_str!("../../docs/from-jwt-authorizer.md")),
     ("docs/from-ballerina.md", include_str!("../../docs/from-ballerina.md")),
+    ("docs/observability.md", include_str!("../../docs/observability.md")),
 ];
 
 /// The statements of a text, one a line, without comments and white space. A statement may be laid out in two ways.

@@ -76,6 +76,7 @@ fn a_right_file_is_told_in_json() {
     assert_eq!(told["problems"], json!([]));
     assert_eq!(told["warnings"].as_array().unwrap().len(), 2);
     assert_eq!(told["listener"], json!({ "address": "127.0.0.1:0", "secure": false }));
+    assert_eq!(told["files"], json!(["c.toml"]), "what a gateway looks at for changes");
     let foo = &told["services"][0];
     assert_eq!(foo["path"], json!("/foo"));
     assert_eq!(foo["respond"], json!(true));

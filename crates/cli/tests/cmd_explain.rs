@@ -89,25 +89,25 @@ fn refusals_say_which_element_refused_and_why() {
         (
             WRONG,
             "/foo/bar",
-            "decision refused with 401 Unauthorized: refused",
-            "[0] file Basic hello refused ",
+            "decision refused with 401 Unauthorized: wrong-password",
+            "[0] file Basic hello refused wrong-password the password is not the user's",
         ),
         (
             BOB,
             "/foo/bar",
             "decision refused with 403 Forbidden: insufficient-scope",
-            "[0] file Basic hello not authorized bob holds [\"admin\"] and needs any one of [\"hello\"]",
+            "[0] file Basic hello not authorized insufficient-scope bob holds [\"admin\"] and needs any one of [\"hello\"]",
         ),
         (
             ALICE,
             "/foo/admin",
             "decision refused with 403 Forbidden: insufficient-scope",
-            "[0] file Basic admin not authorized alice holds [\"hello\"] and needs any one of [\"admin\"]",
+            "[0] file Basic admin not authorized insufficient-scope alice holds [\"hello\"] and needs any one of [\"admin\"]",
         ),
         (
             "Bearer not.a.token",
             "/foo/bar",
-            "decision refused with 401 Unauthorized: refused",
+            "decision refused with 401 Unauthorized: malformed-token",
             "[0] file Basic hello not looked at it looks at Basic credentials",
         ),
         (
@@ -119,7 +119,7 @@ fn refusals_say_which_element_refused_and_why() {
         (
             "Authorization: Basic a\nAuthorization: Basic b\n",
             "/foo/bar",
-            "decision refused with 401 Unauthorized: malformed-credential",
+            "decision refused with 401 Unauthorized: repeated-header",
             "[0] file Basic hello not looked at there is no credential that can be read",
         ),
     ] {
@@ -179,12 +179,16 @@ fn the_explanation_is_told_in_json() {
     assert_eq!(told["admitted"], json!(false));
     assert_eq!(told["status"], json!(403));
     assert_eq!(told["kind"], json!("insufficient-scope"));
+    assert_eq!(told["reason"], json!("insufficient-scope"));
     assert_eq!(told["method"], json!("GET"));
     assert_eq!(told["path"], json!("/foo/bar"));
     assert_eq!(told["service"], json!("/foo"));
     assert_eq!(told["principal"], json!(null));
     assert_eq!(told["elements"][0]["outcome"], json!("not authorized"));
+    assert_eq!(told["elements"][0]["reason"], json!("insufficient-scope"));
+    assert_eq!(told["elements"][0]["text"], json!("bob holds [\"admin\"] and needs any one of [\"hello\"]"));
     assert_eq!(told["elements"][1]["outcome"], json!("not looked at"));
+    assert_eq!(told["elements"][1]["reason"], json!(null));
 
     let told = ask(&folder, ALICE, &["--path", "/foo/bar", "--json"]).json();
     assert_eq!(told["admitted"], json!(true));

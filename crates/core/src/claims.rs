@@ -100,7 +100,7 @@ pub fn is_pointer(text: &str) -> bool {
     text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']))
 }
 
-/// The scopes that `key` names: a string split on white space, or an array of strings. None where it is absent.
+/// The scopes that `key` names: a string split on ASCII white space, or an array of strings. None where it is absent.
 ///
 /// # Errors
 ///
@@ -108,8 +108,9 @@ pub fn is_pointer(text: &str) -> bool {
 pub fn scopes<'v>(object: &'v Value, key: &str) -> Result<Vec<&'v str>, WrongType> {
     match find(object, key) {
         None => Ok(Vec::new()),
-        // RFC 6749 §3.3 separates scopes by one space; more than one, and tabs, add no scope.
-        Some(Value::String(text)) => Ok(text.split_whitespace().collect()),
+        // RFC 6749 §3.3 separates scopes by one space; more than one, and tabs, add no scope. Blanks beyond ASCII are no
+        // part of its grammar: they make a word that nobody asks for, not two.
+        Some(Value::String(text)) => Ok(text.split_ascii_whitespace().collect()),
         Some(value) => several(value, key),
     }
 }

@@ -69,7 +69,7 @@ pub use self::{
     rejection::{Protocol, Rejection, RejectionKind},
     scopes::{RequiredScopes, Scopes},
     secret::Secret,
-    server::{Probe, ServerState},
+    server::{Probe, QueueState, ServerState},
     shown::Shown,
     throttle::{Guess, Held, Throttle},
 };

@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use http::{Method, StatusCode};
 
-use crate::{Clock, Decision, Element, Policy, Reason};
+use crate::{Clock, Decision, Element, Identity, Policy, Reason, chain::contain};
 
 /// Is told of every decision of a service, and of every answer of its providers. For metrics and audit events.
 ///
@@ -24,7 +24,7 @@ pub trait Observer: fmt::Debug + Send + Sync + 'static {
 pub struct Decided<'a> {
     /// What guards the request: its label names the service or resource.
     pub policy: &'a Policy,
-    /// The decision. An admission tells the principal.
+    /// The decision.
     pub decision: &'a Decision,
     /// Why the request was not let in; `None` where it was. Among several elements' reasons it is, in this order: that of
     /// the first that is unavailable; `insufficient-scope`, where one knows the caller; that of the first that says more
@@ -33,6 +33,8 @@ pub struct Decided<'a> {
     pub reason: Option<Reason>,
     /// The element that let the request in, or whose reason it is; `None` where none had a say.
     pub element: Option<&'a Element>,
+    /// Who called, where that is known: whoever was let in, and whoever holds none of the scopes asked for.
+    pub caller: Option<&'a Identity>,
     /// Method and path of the request, as the client sent them; `None` where a provider was called directly.
     pub request: Option<(&'a Method, &'a str)>,
     /// The caller's address, where it is known.
@@ -62,19 +64,24 @@ impl Decided<'_> {
     /// 400 `bad-request`, 500 `error`.
     #[must_use]
     pub fn outcome(&self) -> &'static str {
-        match self.decision {
-            Ok(admission) if admission.principal().is_some() => "admitted",
-            Ok(admission) if admission.is_public() => "public",
-            Ok(_) => "anonymous",
-            Err(rejection) => match rejection.status() {
-                StatusCode::UNAUTHORIZED => "refused",
-                StatusCode::FORBIDDEN => "forbidden",
-                StatusCode::TOO_MANY_REQUESTS => "throttled",
-                StatusCode::SERVICE_UNAVAILABLE => "unavailable",
-                StatusCode::BAD_REQUEST => "bad-request",
-                _ => "error",
-            },
-        }
+        outcome(self.decision)
+    }
+}
+
+/// See [`Decided::outcome`].
+pub(crate) fn outcome(decision: &Decision) -> &'static str {
+    match decision {
+        Ok(admission) if admission.principal().is_some() => "admitted",
+        Ok(admission) if admission.is_public() => "public",
+        Ok(_) => "anonymous",
+        Err(rejection) => match rejection.status() {
+            StatusCode::UNAUTHORIZED => "refused",
+            StatusCode::FORBIDDEN => "forbidden",
+            StatusCode::TOO_MANY_REQUESTS => "throttled",
+            StatusCode::SERVICE_UNAVAILABLE => "unavailable",
+            StatusCode::BAD_REQUEST => "bad-request",
+            _ => "error",
+        },
     }
 }
 
@@ -132,6 +139,28 @@ impl Answer<'_> {
             Self::Refused(refusal) => Some(refusal.reason()),
             Self::Unavailable(unavailable) => Some(unavailable.reason()),
         }
+    }
+}
+
+/// Several observers in one: each is told, in this order, whatever becomes of those before it.
+#[derive(Debug)]
+struct Several(Box<[Arc<dyn Observer>]>);
+
+impl Observer for Several {
+    fn decided(&self, decided: &Decided<'_>) {
+        self.0.iter().for_each(|one| contain::observer(&**one, |one| one.decided(decided)));
+    }
+
+    fn asked(&self, asked: &Asked<'_>) {
+        self.0.iter().for_each(|one| contain::observer(&**one, |one| one.asked(asked)));
+    }
+}
+
+/// One observer of all of `observers`; `None` where there is none.
+pub(crate) fn together(mut observers: Vec<Arc<dyn Observer>>) -> Option<Arc<dyn Observer>> {
+    match observers.len() {
+        0 | 1 => observers.pop(),
+        _ => Some(Arc::new(Several(observers.into()))),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::{borrow::Cow, error::Error, fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use crate::{
-    BoxFuture, BuildError, Clock, Credential, Guess, Identity, Probe, Reason, Scheme, ServerState,
-    throttle::Attempted,
+    BoxFuture, BuildError, Clock, Credential, Guess, Identity, Probe, QueueState, Reason, Scheme,
+    ServerState, throttle::Attempted,
 };
 
 /// Tells whether a credential is right, and whose it is.
@@ -77,6 +77,11 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
 
     /// Its servers as it last saw them, without asking: for readiness probes and metrics.
     fn servers(&self) -> Vec<ServerState> {
+        Vec::new()
+    }
+
+    /// Its queues as they are now: for metrics, which read them when they are collected. Must not block.
+    fn queues(&self) -> Vec<QueueState> {
         Vec::new()
     }
 

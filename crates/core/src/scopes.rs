@@ -13,11 +13,11 @@ impl Scopes {
         Self::default()
     }
 
-    /// The scopes in `text`, separated by white space as in RFC 6749 §3.3. Repeated and surrounding white
+    /// The scopes in `text`, separated by ASCII white space (RFC 6749 §3.3). Repeated and surrounding white
     /// space adds no scope.
     #[must_use]
     pub fn split(text: &str) -> Self {
-        text.split_whitespace().collect()
+        text.split_ascii_whitespace().collect()
     }
 
     /// Whether `scope` is among them.
@@ -189,8 +189,8 @@ mod tests {
     }
 
     #[test]
-    fn splitting_ignores_repeated_and_unicode_white_space() {
-        assert_eq!(held("  a \t b\u{2003}c\n").iter().collect::<Vec<_>>(), ["a", "b", "c"]);
+    fn splitting_ignores_repeated_white_space_and_blanks_beyond_ascii_separate_nothing() {
+        assert_eq!(held("  a \t b\u{2003}c\n").iter().collect::<Vec<_>>(), ["a", "b\u{2003}c"]);
         assert!(held(" \t ").is_empty());
     }
 }

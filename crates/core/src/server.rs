@@ -1,6 +1,6 @@
-//! The servers that providers depend on, as people ask about them: probes, readiness, `check --online`.
+//! The servers that providers depend on, and their queues, as people ask about them: probes, metrics, `check --online`.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 /// What asking a server once gave.
 #[derive(Clone, Debug)]
@@ -52,6 +52,62 @@ impl ServerState {
     #[must_use]
     pub fn unasked(role: &'static str, url: impl Into<String>) -> Self {
         Self { role, url: url.into(), usable: true, holds: None, age: None, last_error: None }
+    }
+}
+
+impl ServerState {
+    /// The names of what [`ServerState::numbers`] gives as metrics, and what they mean.
+    pub const METRICS: [(&'static str, &'static str); 4] = [
+        ("portcullis_server_usable", "1 where requests that need the server can be decided."),
+        ("portcullis_server_failing", "1 where the server did not answer rightly when it was last asked."),
+        ("portcullis_server_held", "Things of the server that are held, such as keys."),
+        ("portcullis_server_age_seconds", "Since the server last answered rightly."),
+    ];
+
+    /// The state in numbers, in the order of [`ServerState::METRICS`].
+    #[must_use]
+    pub fn numbers(&self) -> [Option<u64>; 4] {
+        [
+            Some(u64::from(self.usable)),
+            Some(u64::from(self.last_error.is_some())),
+            self.holds.map(|holds| holds as u64),
+            self.age.map(|age| age.as_secs()),
+        ]
+    }
+
+    /// Each server once, by what it is asked for and its address. Of providers that share a server, the worse off is shown.
+    #[must_use]
+    pub fn each_once(states: impl IntoIterator<Item = Self>) -> Vec<Self> {
+        let rank = |state: &Self| (!state.usable, state.last_error.is_some(), state.age);
+        let mut servers: BTreeMap<(&'static str, String), Self> = BTreeMap::new();
+        for state in states {
+            let key = (state.role, state.url.clone());
+            match servers.get(&key) {
+                Some(known) if rank(known) >= rank(&state) => {}
+                _ => _ = servers.insert(key, state),
+            }
+        }
+        servers.into_values().collect()
+    }
+}
+
+/// A bounded queue of a provider: those who wait, or are being served, where there is room for so many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueueState {
+    /// What is queued for: `hashing`, `introspection`, `connections`.
+    pub queue: &'static str,
+    /// How many there are now.
+    pub depth: usize,
+    /// How many there may be; whoever comes then is told 503.
+    pub limit: usize,
+}
+
+impl QueueState {
+    /// A queue of `depth` where there may be `limit`.
+    #[must_use]
+    pub const fn new(queue: &'static str, depth: usize, limit: usize) -> Self {
+        Self { queue, depth, limit }
     }
 }
 

@@ -109,6 +109,7 @@ fn each_refusal_is_one_event_that_says_what_and_why() {
             "INFO",
             &[
                 "kind=\"no-credential\"",
+                "reason=\"no-credential\"",
                 "status=401",
                 "resource=\"service /foo\"",
                 "client=192.0.2.1",
@@ -123,7 +124,13 @@ fn each_refusal_is_one_event_that_says_what_and_why() {
             Some("Bearer canary-7f3a"),
             "/foo/x",
             "INFO",
-            &["kind=\"refused\"", "elements=#0 by-token: the user", "(unknown-user)"],
+            &[
+                "kind=\"refused\"",
+                "reason=\"unknown-user\"",
+                "element=\"by-token\"",
+                "elements=#0 by-token: the user",
+                "(unknown-user)",
+            ],
         ),
         (
             Some("Bearer known"),

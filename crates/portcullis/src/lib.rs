@@ -243,29 +243,40 @@ browsers can fill. The guide is in the documentation of `portcullis_axum`.
 //! | `reqwest-middleware` | the same as a middleware of reqwest-middleware | no |
 //! | `axum` | [`AuthRouter`], extractors, [`serve()`]: the HTTPS listener | yes |
 //! | `ws` | WebSockets that end with their token, for axum | no |
+//! | `metrics` | [`metrics`](mod@metrics): numbers about decisions and providers; as text for Prometheus, too | no |
 //! | `full` | all of them | no |
 //!
 //! Without `axum`, [`AuthLayer`] is the one of `portcullis-tower`, for plain hyper and any other service; with it the same
 //! name also knows which route axum matched. Both guard any `Service<http::Request<B>>`.
 
+mod audit;
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(feature = "config")]
 mod config;
 #[cfg(all(feature = "config", feature = "axum"))]
 mod listen;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 #[cfg(feature = "config")]
 mod reload;
 
 pub use portcullis_core::{
     Admission, Auth, AuthBuilder, Basic, Bearer, BoxFuture, BuildError, Clock, Contact, Context, Credential,
     CredentialError, CredentialErrorKind, CredentialSources, Deciding, Decision, Element, ElementReport,
-    Ended, Expired, Explanation, Guess, Held, Identity, IntoProvider, Lease, LiveAuth, Looked,
-    OfferedProtocols, Outcome, Override, Policy, Principal, Probe, Protocol, Provider, Reason, Refusal,
-    Rejection, RejectionKind, RequestHead, RequiredScopes, Resource, ResourceView, Scheme, Scopes, Secret,
-    ServerState, Step, SystemClock, Throttle, TokenError, TokenSource, Unavailable, UnixTime,
+    Ended, Expired, Explanation, Guess, Held, Identity, IntoProvider, Lease, LiveAuth, Looked, Observer,
+    OfferedProtocols, Outcome, Override, Policy, Principal, Probe, Protocol, Provider, QueueState, Reason,
+    Refusal, Rejection, RejectionKind, RequestHead, RequiredScopes, Resource, ResourceView, Scheme, Scopes,
+    Secret, ServerState, Step, SystemClock, Throttle, TokenError, TokenSource, Unavailable, UnixTime,
     authenticate_header, authorize,
 };
+
+pub use self::audit::AuditLog;
+
+/// Who is told of decisions: for metrics and audits of your own.
+pub mod observe {
+    pub use portcullis_core::{Answer, Asked, Decided, Observer, Shown};
+}
 
 /// Reading a configuration section: for providers of your own.
 pub use portcullis_core::config as section;

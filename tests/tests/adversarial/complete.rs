@@ -41,7 +41,7 @@ fn every_line_has_its_verdicts_and_the_document_shows_them() {
 }
 
 /// All tests of this folder, one after the other.
-fn sources() -> String {
+pub fn sources() -> String {
     fn read(folder: &std::path::Path, all: &mut String) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

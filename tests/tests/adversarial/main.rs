@@ -8,10 +8,29 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    unreachable_pub,
     reason = "tests fail by panicking"
 )]
 
+mod basic;
 mod complete;
+mod files;
+mod http;
+mod http_protocols;
+mod introspection;
+mod introspection_memory;
+mod jwt_claims;
+mod jwt_form;
+mod jwt_keys;
+mod jwt_signatures;
+mod keys;
+mod keys_answers;
+mod ldap;
 mod line;
+mod named;
+mod support;
+mod support_der;
+mod support_http;
+mod support_tokens;
 
 use line::Line;

@@ -13,6 +13,9 @@ use http::{
 
 use super::{metrics::Metrics, servers::Watched};
 
+/// More metrics, by whoever serves.
+pub(super) type Page = Arc<dyn Fn() -> String + Send + Sync>;
+
 /// Whether requests should be sent here.
 #[derive(Debug, Default)]
 pub(super) struct Readiness(AtomicBool);
@@ -28,7 +31,12 @@ impl Readiness {
 }
 
 /// `GET /livez`, `/readyz` and `/metrics`.
-pub(super) fn router(metrics: Arc<Metrics>, servers: Watched, readiness: Arc<Readiness>) -> Router {
+pub(super) fn router(
+    metrics: Arc<Metrics>,
+    servers: Watched,
+    page: Option<Page>,
+    readiness: Arc<Readiness>,
+) -> Router {
     let plain = |text: &'static str| ([(CONTENT_TYPE, "text/plain"), (CACHE_CONTROL, "no-store")], text);
     Router::new()
         .route("/livez", get(async move || plain("alive\n")))
@@ -47,6 +55,9 @@ pub(super) fn router(metrics: Arc<Metrics>, servers: Watched, readiness: Arc<Rea
             get(async move || {
                 let mut text = metrics.render();
                 servers.render(&mut text);
+                if let Some(page) = &page {
+                    text.push_str(&page());
+                }
                 ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
             }),
         )

@@ -8,7 +8,7 @@ use tokio::{
 
 use super::{
     App, ListenerConfig, TrustedProxies, accept,
-    admin::{self, Readiness},
+    admin::{self, Page, Readiness},
     config::Limits,
     connection::Shared,
     metrics::Metrics,
@@ -36,6 +36,7 @@ pub struct Listener {
     shared: Arc<Shared>,
     handle: ListenerHandle,
     servers: Watched,
+    page: Option<Page>,
 }
 
 /// Those who watch a service are few.
@@ -57,12 +58,19 @@ impl Listener {
         let servers = Watched::default();
         let (handle, settings) = ListenerHandle::new(config, servers.clone());
         let shared = Arc::new(Shared { settings, metrics: Arc::new(Metrics::default()) });
-        Ok(Self { service, address, admin, shared, handle, servers })
+        Ok(Self { service, address, admin, shared, handle, servers, page: None })
     }
 
     /// Has the admin endpoint's metrics show the servers that these providers depend on, as they were last seen.
     pub fn watching(self, providers: impl IntoIterator<Item = Arc<dyn Provider>>) -> Self {
         self.servers.add(providers);
+        self
+    }
+
+    /// Has the admin endpoint's metrics go on with what `page` gives, in the text format of Prometheus: numbers of your
+    /// own, under names that begin otherwise than those of the listener.
+    pub fn metrics_page(mut self, page: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        self.page = Some(Arc::new(page));
         self
     }
 
@@ -121,13 +129,13 @@ impl Listener {
 
     async fn run(self, app: impl App, stop: impl Future<Output = ()>, hurry: impl Future<Output = ()>) {
         // The handle stays: connections ask it for as long as there are any.
-        let Self { service, admin, shared, servers, handle: _handle, .. } = self;
+        let Self { service, admin, shared, servers, page, handle: _handle, .. } = self;
         let readiness = Arc::new(Readiness::default());
         readiness.set(true);
         let (finished, finish) = oneshot::channel::<()>();
         let watched = async {
             let Some((listener, _)) = admin else { return };
-            let router = admin::router(shared.metrics.clone(), servers, readiness.clone());
+            let router = admin::router(shared.metrics.clone(), servers, page, readiness.clone());
             let settings = Settings {
                 tls: None,
                 limits: Limits { connections: ADMIN_CONNECTIONS, ..Limits::default() },

@@ -1,7 +1,6 @@
 //! Numbers about the servers that providers depend on, for Prometheus.
 
 use std::{
-    collections::BTreeMap,
     fmt::{self, Write as _},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -36,43 +35,15 @@ impl Watched {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Each server once: Prometheus refuses a whole page that has a series twice. Of two providers that share a server,
-    /// the worse off is shown.
-    fn servers(&self) -> BTreeMap<(&'static str, String), ServerState> {
-        let mut servers: BTreeMap<(&'static str, String), ServerState> = BTreeMap::new();
-        let providers = self.lock().clone();
-        for state in providers.iter().flat_map(|provider| provider.servers_or_panicked()) {
-            let key = (state.role, state.url.clone());
-            match servers.get(&key) {
-                Some(known) if is_worse(known, &state) => {}
-                _ => _ = servers.insert(key, state),
-            }
-        }
-        servers
-    }
-
     /// The text format of Prometheus, version 0.0.4; nothing where there is no server.
     pub(super) fn render(&self, text: &mut String) {
-        type Number = fn(&ServerState) -> Option<u64>;
-        let servers = self.servers();
-        let families: [(&str, &str, Number); 4] = [
-            ("portcullis_server_usable", "1 where requests that need the server can be decided.", |state| {
-                Some(u64::from(state.usable))
-            }),
-            (
-                "portcullis_server_failing",
-                "1 where the server did not answer rightly when it was last asked.",
-                |state| Some(u64::from(state.last_error.is_some())),
-            ),
-            ("portcullis_server_held", "Things of the server that are held, such as keys.", |state| {
-                state.holds.map(|holds| holds as u64)
-            }),
-            ("portcullis_server_age_seconds", "Since the server last answered rightly.", |state| {
-                state.age.map(|age| age.as_secs())
-            }),
-        ];
-        for (name, help, number) in families {
-            let mut numbers = servers.values().filter_map(|state| Some((state, number(state)?))).peekable();
+        // Prometheus refuses a whole page that has a series twice.
+        let providers = self.lock().clone();
+        let servers =
+            ServerState::each_once(providers.iter().flat_map(|provider| provider.servers_or_panicked()));
+        for (at, (name, help)) in ServerState::METRICS.into_iter().enumerate() {
+            let number = |state: &ServerState| state.numbers().get(at).copied().flatten();
+            let mut numbers = servers.iter().filter_map(|state| Some((state, number(state)?))).peekable();
             if numbers.peek().is_some() {
                 family(text, name, "gauge", help);
             }
@@ -82,11 +53,6 @@ impl Watched {
             }
         }
     }
-}
-
-fn is_worse(one: &ServerState, other: &ServerState) -> bool {
-    let rank = |state: &ServerState| (!state.usable, state.last_error.is_some(), state.age);
-    rank(one) >= rank(other)
 }
 
 /// A label's value in its quotes.

@@ -148,6 +148,7 @@ fn json(
             },
             "services": config.services().iter().map(service_json).collect::<Vec<_>>(),
             "clients": config.clients().iter().map(client_json).collect::<Vec<_>>(),
+            "files": config.files().iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
         }),
         Err(problems) => json!({ "file": file, "right": false, "problems": problems_json(problems) }),
     };

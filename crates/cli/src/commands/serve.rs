@@ -9,7 +9,10 @@ use std::{
 use arc_swap::ArcSwap;
 use axum::extract::ConnectInfo;
 use http::Request;
-use portcullis::{Auth, BoxFuture, BuildError, Commit, Config, Follow, Live};
+use portcullis::{
+    Auth, BoxFuture, BuildError, Commit, Config, Follow, Live,
+    metrics::{AuthMetrics, PrometheusText},
+};
 use portcullis_axum::serve::{Listener, ListenerConfig, ListenerHandle, TrustedProxies};
 use tower_service::Service;
 
@@ -36,19 +39,22 @@ const NO_SERVICES: &str = "has no services: add [services.\"/path\"] with `respo
 pub(super) fn run(args: &ServeArgs) -> Result {
     input::require_file(&args.config)?;
     // Its warnings are log events.
-    let live = Live::load(&args.config).map_err(|error| unusable(&args.config, &error))?;
+    let numbers = Numbers::default();
+    let metrics = Arc::clone(&numbers.metrics);
+    let live = Live::load_with(&args.config, move || Config::builder().admin_metrics(metrics.clone()))
+        .map_err(|error| unusable(&args.config, &error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(args, &live))?;
+    runtime.block_on(serve(args, &live, &numbers))?;
     Ok(Verdict::Yes)
 }
 
-async fn serve(args: &ServeArgs, live: &Live) -> Result<()> {
+async fn serve(args: &ServeArgs, live: &Live, numbers: &Numbers) -> Result<()> {
     if live.config().services().is_empty() {
         return Err(Failure::new(format!("{} {NO_SERVICES}", args.config.display())));
     }
     let mut listener = None;
     live.follow(async |config| {
-        let (serving, bound) = Serving::start(args, config).await?;
+        let (serving, bound) = Serving::start(args, config, numbers).await?;
         listener = Some((serving.front(), bound));
         Ok::<_, Failure>(Arc::new(serving))
     })
@@ -61,9 +67,31 @@ async fn serve(args: &ServeArgs, live: &Live) -> Result<()> {
     Ok(listener.serve(front).await?)
 }
 
+/// What the admin endpoint shows beside the listener's own numbers.
+#[derive(Clone)]
+struct Numbers {
+    text: Arc<PrometheusText>,
+    metrics: Arc<AuthMetrics>,
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        let text = Arc::new(PrometheusText::new());
+        Self { metrics: Arc::new(AuthMetrics::new(text.clone())), text }
+    }
+}
+
+impl Numbers {
+    fn page(&self) -> String {
+        self.metrics.collect();
+        self.text.render()
+    }
+}
+
 /// What is made of each version of the configuration.
 struct Serving {
     listen: Option<SocketAddr>,
+    metrics: Arc<AuthMetrics>,
     gateway: Gateway,
     listener: ListenerHandle,
     manners: Arc<ArcSwap<Manners>>,
@@ -78,13 +106,14 @@ struct Manners {
 
 impl Serving {
     /// Makes it of the first version, and takes the addresses.
-    async fn start(args: &ServeArgs, config: &Config) -> Result<(Self, Listener)> {
+    async fn start(args: &ServeArgs, config: &Config, numbers: &Numbers) -> Result<(Self, Listener)> {
         let auths = auths(config).await?;
         let needed = online::of_services(&auths);
-        let providers: Vec<_> = auths.iter().flat_map(Auth::providers).collect();
+        numbers.metrics.watch(auths.iter().cloned());
         let gateway = assemble::gateway(config, auths, Unanswered::Mistake)?;
         let wanted = wanted(args.listen, config);
-        let listener = Listener::bind(&wanted).await?.watching(providers);
+        let shown = numbers.clone();
+        let listener = Listener::bind(&wanted).await?.metrics_page(move || shown.page());
         announce(args.log_format, &listener);
         for service in config.services() {
             tracing::info!(target: LOG_TARGET, "service {} {}", service.path(), describe::answer_of(service));
@@ -95,6 +124,7 @@ impl Serving {
         let manners = Manners { trusted_proxies, is_secure: listener.is_secure() };
         let serving = Self {
             listen: args.listen,
+            metrics: Arc::clone(&numbers.metrics),
             gateway,
             listener: listener.handle(),
             manners: Arc::new(ArcSwap::from_pointee(manners)),
@@ -109,14 +139,15 @@ impl Serving {
     /// Makes another version ready.
     async fn next(&self, config: &Config) -> Result<Commit> {
         let auths = auths(config).await?;
-        let providers: Vec<_> = auths.iter().flat_map(Auth::providers).collect();
+        let watched = auths.clone();
         let services = assemble::services(config, auths, Unanswered::Mistake)?;
         let prepared = self.gateway.prepare(services)?;
         let wanted = wanted(self.listen, config);
         let (listener, manners) = (self.listener.clone(), Arc::clone(&self.manners));
+        let metrics = Arc::clone(&self.metrics);
         Ok(Box::new(move || {
             let later = listener.reconfigure(&wanted);
-            listener.watching(providers);
+            metrics.watch(watched);
             let is_secure = manners.load().is_secure;
             manners.store(Arc::new(Manners { trusted_proxies: wanted.trusted_proxies().clone(), is_secure }));
             prepared.commit();

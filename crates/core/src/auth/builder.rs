@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Auth, Inner};
 use crate::{
     BuildError, Clock, CredentialSources, DEFAULT_MAX_CREDENTIAL_BYTES, Element, IntoProvider, Observer,
-    Policy, Protocol, RequiredScopes, Resource, SystemClock, Throttle,
+    Policy, Protocol, RequiredScopes, Resource, SystemClock, Throttle, observe,
     policy::{Resources, pattern},
 };
 
@@ -33,7 +33,7 @@ pub struct AuthBuilder {
     protocol: Protocol,
     revalidate_interval: Option<Duration>,
     clock: Option<Arc<dyn Clock>>,
-    observer: Option<Arc<dyn Observer>>,
+    observers: Vec<Arc<dyn Observer>>,
     throttle: Option<Throttle>,
     problems: Vec<BuildError>,
 }
@@ -55,7 +55,7 @@ impl AuthBuilder {
             protocol: Protocol::default(),
             revalidate_interval: None,
             clock: None,
-            observer: None,
+            observers: Vec::new(),
             throttle: None,
             problems: Vec::new(),
         }
@@ -163,9 +163,10 @@ impl AuthBuilder {
         self
     }
 
-    /// Has `observer` told of every decision. Default: nobody is, and nothing is measured.
+    /// Has `observer` told of every decision, beside those that are told already. Default: nobody is, and nothing is
+    /// measured.
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.observer = Some(observer);
+        self.observers.push(observer);
         self
     }
 
@@ -235,7 +236,7 @@ impl AuthBuilder {
             protocol: self.protocol,
             revalidate_interval: self.revalidate_interval,
             clock,
-            observer: self.observer,
+            observer: observe::together(self.observers),
             throttle: self.throttle,
         };
         let mut compiled = Vec::new();

@@ -9,11 +9,10 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context as TaskContext, Poll},
-    time::Duration,
 };
 
 use crate::{
-    BoxFuture, BuildError, Context, Credential, Element, Identity, Observer, Outcome, Probe, Provider,
+    BoxFuture, BuildError, Context, Credential, Element, Identity, Observer, Outcome, Provider, QueueState,
     Reason, Recall, ServerState, Unavailable, Vouch,
 };
 
@@ -112,12 +111,12 @@ impl dyn Provider {
         })
     }
 
-    /// [`Provider::probe`]; of a provider that panics, one that failed.
-    pub async fn probe_or_panicked(&self) -> Vec<Probe> {
-        Contained(catch(|| self.probe()).ok()).await.unwrap_or_else(|()| {
-            let kind = self.kind_or_panicked();
-            said(kind, "probe");
-            vec![Probe::new("provider", kind, Duration::ZERO, Err(PANICKED.to_owned()))]
+    /// [`Provider::queues`]; none of a provider that panics.
+    #[must_use]
+    pub fn queues_or_panicked(&self) -> Vec<QueueState> {
+        catch(|| self.queues()).unwrap_or_else(|()| {
+            said(self.kind_or_panicked(), "queues");
+            Vec::new()
         })
     }
 

@@ -16,6 +16,7 @@ use super::{
     guess::Guessing,
     log::About,
     recall::{Memory, at_once},
+    span,
     tell::Telling,
     verdict,
     walk::{Report, Stand, Took, Walk},
@@ -43,6 +44,12 @@ pub enum Step {
 /// The future of a decision. It owns all it needs: the request may go on elsewhere meanwhile.
 #[must_use = "a decision that is not awaited is not made"]
 pub struct Deciding(BoxFuture<'static, Decision>);
+
+impl Deciding {
+    pub(super) fn new(decision: impl Future<Output = Decision> + Send + 'static) -> Self {
+        Self(Box::pin(decision))
+    }
+}
 
 impl Future for Deciding {
     type Output = Decision;
@@ -125,10 +132,23 @@ impl Revalidate {
 
 /// Decides by `policy`, as far as that needs no waiting. `about` is asked only where it makes a difference.
 pub(crate) fn decide<'a>(policy: &Policy, subject: &Subject<'a>, about: impl FnOnce() -> About<'a>) -> Step {
+    if span::is_wanted() {
+        let about = about();
+        return span::around(policy, about, || decide_plainly(policy, subject, || about, true));
+    }
+    decide_plainly(policy, subject, about, false)
+}
+
+fn decide_plainly<'a>(
+    policy: &Policy,
+    subject: &Subject<'a>,
+    about: impl FnOnce() -> About<'a>,
+    has_span: bool,
+) -> Step {
     let watch = Watch::start(subject.observer, subject.clock);
     match at_once(policy, subject) {
         Ok((decision, recalled)) => {
-            if watch.is_some() {
+            if watch.is_some() || has_span {
                 let about = about();
                 let telling = Telling { about: &|| about, watch: watch.as_ref(), clock: subject.clock };
                 return Step::Ready(telling.told_at_once(policy, decision, recalled));
@@ -224,7 +244,12 @@ pub(crate) fn refuse_unasked(
 ) -> Rejection {
     let watch = Watch::start(subject.observer, subject.clock);
     let telling = Telling { about: &|| about, watch: watch.as_ref(), clock: subject.clock };
-    let _told = telling.told(policy, Err(rejection.clone()), &[]);
+    let tell = || Step::Ready(telling.told(policy, Err(rejection.clone()), &[]));
+    if span::is_wanted() {
+        span::around(policy, about, tell)
+    } else {
+        tell()
+    };
     rejection
 }
 

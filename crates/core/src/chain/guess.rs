@@ -50,7 +50,7 @@ impl Guessing {
     /// Ends it by what the elements said; `admitted` is the position of the one that let the caller in.
     pub(super) fn settle(self, guard: &Guard, admitted: Option<usize>, reports: &[Report]) {
         let Some(attempt) = self.0 else { return };
-        let knows = |report: &Report| matches!(report.said, Said::NotAuthorized);
+        let knows = |report: &Report| matches!(report.said, Said::NotAuthorized(_));
         let cannot_tell = |report: &Report| matches!(report.said, Said::Unavailable(_));
         let ended = if admitted.is_some() || reports.iter().any(knows) {
             Ended::Known
@@ -70,7 +70,7 @@ impl Guessing {
             }
             for report in reports.iter().filter(|report| is_asked(report.element)) {
                 match report.said {
-                    Said::NotAuthorized => return Verdict::Right,
+                    Said::NotAuthorized(_) => return Verdict::Right,
                     Said::Refused(_) => verdict = Verdict::Wrong,
                     Said::Unavailable(_) => {}
                 }

@@ -2,7 +2,6 @@
 
 use std::{fmt, net::IpAddr};
 
-use http::Method;
 use tracing::{Level, event, level_filters::LevelFilter, subscriber::NoSubscriber};
 
 use super::{
@@ -23,7 +22,7 @@ const SAID_SHOWN: usize = 500;
 /// The request that an event is about; nothing is known of it where a provider was called directly.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct About<'a> {
-    pub(crate) request: Option<(&'a Method, &'a str)>,
+    pub(crate) request: Option<(&'a http::Method, &'a str)>,
     pub(crate) client: Option<IpAddr>,
 }
 
@@ -53,7 +52,7 @@ const fn level(kind: RejectionKind) -> Level {
 pub(super) fn rejected(
     policy: &Policy,
     rejection: &Rejection,
-    blame: Blame,
+    blame: Blame<'_>,
     reports: &[Report],
     about: About<'_>,
 ) {
@@ -82,9 +81,8 @@ fn emit(
         _ => None,
     };
     let client = about.client.map(tracing::field::display);
-    let method =
-        about.request.map(|(method, _)| tracing::field::display(Shown(method.as_str(), METHOD_SHOWN)));
-    let path = about.request.map(|(_, path)| tracing::field::display(Shown(path, PATH_SHOWN)));
+    let method = about.request.map(|(method, _)| tracing::field::display(Method(method)));
+    let path = about.request.map(|(_, path)| tracing::field::display(Path(path)));
     let elements = elements.map(tracing::field::display);
     macro_rules! log {
         ($level:expr) => {
@@ -114,6 +112,24 @@ fn emit(
     }
 }
 
+/// A method as a log shows it.
+pub(super) struct Method<'a>(pub(super) &'a http::Method);
+
+impl fmt::Display for Method<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Shown(self.0.as_str(), METHOD_SHOWN).fmt(f)
+    }
+}
+
+/// A path as a log shows it.
+pub(super) struct Path<'a>(pub(super) &'a str);
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Shown(self.0, PATH_SHOWN).fmt(f)
+    }
+}
+
 /// `#0 file: wrong password (wrong-password); #1 …`
 struct Elements<'a>(&'a Policy, &'a [Report]);
 
@@ -134,7 +150,7 @@ impl fmt::Display for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(refusal) => refusal.fmt(f),
-            Self::NotAuthorized => {
+            Self::NotAuthorized(_) => {
                 f.write_str("the caller is known and holds none of the scopes (insufficient-scope)")
             }
             Self::Unavailable(unavailable) => write!(f, "{unavailable:?} ({})", unavailable.reason()),

@@ -14,6 +14,7 @@ mod explain;
 mod guess;
 mod log;
 mod recall;
+mod span;
 mod tell;
 #[cfg(test)]
 mod tests;

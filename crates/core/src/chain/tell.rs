@@ -7,6 +7,7 @@ use super::{
     contain,
     deciding::Decision,
     log::{self, About},
+    span,
     walk::Report,
 };
 use crate::{Admission, Clock, Decided, Policy, Principal, observe::Watch};
@@ -24,7 +25,7 @@ impl Telling<'_, '_> {
     /// Tells a decision, and hands it on.
     pub(super) fn told(self, policy: &Policy, decision: Decision, reports: &[Report]) -> Decision {
         let is_logged = decision.as_ref().is_err_and(|rejection| log::is_heard(rejection.kind()));
-        if is_logged || self.watch.is_some() {
+        if is_logged || self.watch.is_some() || span::is_wanted() {
             self.tell(policy, &decision, reports, is_logged);
         }
         decision
@@ -33,7 +34,11 @@ impl Telling<'_, '_> {
     /// The same for a decision that no log tells: whoever shows nothing where nobody listens, a caller who is let in, perhaps
     /// from memory.
     pub(super) fn told_at_once(self, policy: &Policy, decision: Decision, recalled: bool) -> Decision {
-        self.observed(policy, &decision, Blame::of(&decision, &[]), recalled);
+        let blame = Blame::of(&decision, &[]);
+        if span::is_wanted() {
+            span::decided(policy, &decision, blame);
+        }
+        self.observed(policy, &decision, blame, recalled);
         decision
     }
 
@@ -43,10 +48,13 @@ impl Telling<'_, '_> {
         if let (true, Err(rejection), Some(blame)) = (is_logged, decision, blame) {
             log::rejected(policy, rejection, blame, reports, (self.about)());
         }
+        if span::is_wanted() {
+            span::decided(policy, decision, blame);
+        }
         self.observed(policy, decision, blame, false);
     }
 
-    fn observed(self, policy: &Policy, decision: &Decision, blame: Option<Blame>, recalled: bool) {
+    fn observed(self, policy: &Policy, decision: &Decision, blame: Option<Blame<'_>>, recalled: bool) {
         let Some(watch) = self.watch else { return };
         let About { request, client } = (self.about)();
         let took = watch.took(self.clock);
@@ -57,6 +65,7 @@ impl Telling<'_, '_> {
             decision,
             reason: blame.map(|blame| blame.reason),
             element: element.and_then(|at| policy.elements().get(at)),
+            caller: principal.map(Principal::identity).or(blame.and_then(|blame| blame.caller)),
             request,
             client,
             took,

@@ -5,7 +5,7 @@ use crate::{Reason, Rejection, RejectionKind, Scheme, Unavailable, policy::Guard
 pub(super) fn reject(guard: &Guard, reports: &[Report], sent: Scheme) -> Rejection {
     let unavailable = reports.iter().filter_map(|report| match &report.said {
         Said::Unavailable(unavailable) => Some(unavailable),
-        Said::Refused(_) | Said::NotAuthorized => None,
+        Said::Refused(_) | Said::NotAuthorized(_) => None,
     });
     if unavailable.clone().next().is_some() {
         let throttled = |unavailable: &Unavailable| unavailable.reason() == Reason::TooManyAttempts;
@@ -17,7 +17,7 @@ pub(super) fn reject(guard: &Guard, reports: &[Report], sent: Scheme) -> Rejecti
         let retry_after = unavailable.filter_map(Unavailable::retry_after).min();
         return Rejection::unavailable(&guard.challenges, retry_after);
     }
-    let authenticated = reports.iter().filter(|report| matches!(report.said, Said::NotAuthorized));
+    let authenticated = reports.iter().filter(|report| matches!(report.said, Said::NotAuthorized(_)));
     if authenticated.clone().next().is_some() {
         let elements = authenticated.filter_map(|report| guard.elements.get(report.element));
         return Rejection::forbidden(

@@ -2,8 +2,8 @@ use std::{mem, sync::Arc, time::Duration};
 
 use super::{contain, recall::Memory};
 use crate::{
-    Answer, Asked, Clock, Context, Credential, Element, Outcome, Policy, Principal, Refusal, Unavailable,
-    observe::Watch, policy::Guard, throttle::Attempt,
+    Answer, Asked, Clock, Context, Credential, Element, Identity, Outcome, Policy, Principal, Refusal,
+    Unavailable, observe::Watch, policy::Guard, throttle::Attempt,
 };
 
 /// What one element said, where it did not let the request in.
@@ -16,8 +16,8 @@ pub(super) struct Report {
 #[derive(Clone, Debug)]
 pub(super) enum Said {
     Refused(Refusal),
-    /// It authenticated, and the principal holds none of its scopes.
-    NotAuthorized,
+    /// It authenticated this caller, who holds none of its scopes.
+    NotAuthorized(Arc<Identity>),
     Unavailable(Unavailable),
 }
 
@@ -121,13 +121,13 @@ impl Walk {
                 self.tell(element, Answer::Admitted, took);
                 return Some(Principal::assertion(identity, policy.clone(), self.next, element.scheme()));
             }
-            Outcome::Known(_) => Said::NotAuthorized,
+            Outcome::Known(identity) => Said::NotAuthorized(identity),
             Outcome::Refused(refusal) => Said::Refused(refusal),
             Outcome::Unavailable(unavailable) => Said::Unavailable(unavailable),
         };
         let answer = match &said {
             Said::Refused(refusal) => Answer::Refused(refusal),
-            Said::NotAuthorized => Answer::NotAuthorized,
+            Said::NotAuthorized(_) => Answer::NotAuthorized,
             Said::Unavailable(unavailable) => Answer::Unavailable(unavailable),
         };
         self.tell(element, answer, took);

@@ -34,6 +34,11 @@ pub trait TokenSource: fmt::Debug + Send + Sync + 'static {
         true
     }
 
+    /// For how long the token at hand is good; `None` where there is none, or nobody knows. For metrics: nothing is fetched.
+    fn expires_in(&self) -> Option<Duration> {
+        None
+    }
+
     /// Asks the source's servers once, for people.
     fn probe(&self) -> BoxFuture<'_, Vec<Probe>>;
 
@@ -87,6 +92,10 @@ impl<T: TokenSource + ?Sized> TokenSource for Arc<T> {
 
     fn renews(&self) -> bool {
         (**self).renews()
+    }
+
+    fn expires_in(&self) -> Option<Duration> {
+        (**self).expires_in()
     }
 
     fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {
@@ -206,6 +215,10 @@ mod tests {
             false
         }
 
+        fn expires_in(&self) -> Option<Duration> {
+            Some(Duration::from_secs(7))
+        }
+
         fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {
             let probe = Probe::new("token", "https://id.example", Duration::ZERO, Ok("it is there".into()));
             Box::pin(std::future::ready(vec![probe]))
@@ -225,6 +238,7 @@ mod tests {
         assert_eq!(source.token().await.unwrap_err().to_string(), "none");
         assert!(source.refused(&bearer("at-hand")) && !source.refused(&bearer("another")));
         assert!(!source.renews());
+        assert_eq!(source.expires_in(), Some(Duration::from_secs(7)));
         assert_eq!(source.probe().await.len(), 1);
         let alice = OnBehalfOf::token(Secret::new("alice"), Some(UnixTime::from_secs(1)));
         assert_eq!(source.on_behalf_of(&alice).unwrap().try_token(), Some(bearer("alice")));

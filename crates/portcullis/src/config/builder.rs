@@ -3,7 +3,7 @@
 use std::{fmt, path::Path, sync::Arc};
 
 use portcullis_core::{
-    BuildError, Clock, IntoProvider, SystemClock,
+    BuildError, Clock, IntoProvider, Observer, SystemClock,
     config::{Reader, Section, Source, Table, Value},
 };
 
@@ -16,6 +16,7 @@ use super::{
     providers::{Factories, Providers, Users},
     service, table,
 };
+use crate::AuditLog;
 
 /// Reads a configuration with providers, a clock or a source of secrets of your own.
 #[derive(Default)]
@@ -24,6 +25,9 @@ pub struct ConfigBuilder {
     factories: Factories,
     pub(crate) clock: Option<Arc<dyn Clock>>,
     pub(crate) source: Option<Box<dyn Source>>,
+    observers: Vec<Arc<dyn Observer>>,
+    #[cfg(all(feature = "axum", feature = "metrics"))]
+    admin_metrics: Option<Arc<crate::metrics::AuthMetrics>>,
     pub(crate) keeping: Keeping,
     #[cfg(feature = "client")]
     hooks: clients::Hooks,
@@ -47,6 +51,20 @@ impl ConfigBuilder {
     /// Another clock than the machine's.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
+        self
+    }
+
+    /// Has `observer` told of every decision of every service, beside those that are told already.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
+    /// The same for numbers that the admin address shows: where the configuration has none (`listener.admin`), nothing is
+    /// counted.
+    #[cfg(all(feature = "axum", feature = "metrics"))]
+    pub fn admin_metrics(mut self, metrics: Arc<crate::metrics::AuthMetrics>) -> Self {
+        self.admin_metrics = Some(metrics);
         self
     }
 
@@ -134,7 +152,19 @@ impl ConfigBuilder {
         if let Some(named) = root.section("providers") {
             providers.read_named(&named);
         }
-        let services = read_services(&root, &providers, &clock);
+        #[cfg(feature = "axum")]
+        let listening = root.section("listener");
+        let mut observers = self.observers;
+        #[cfg(all(feature = "axum", feature = "metrics"))]
+        if let Some(metrics) = self.admin_metrics
+            && listening.as_ref().is_some_and(|section| section.has("admin"))
+        {
+            observers.push(metrics);
+        }
+        if root.section("observability").is_some_and(|section| section.boolean("audit", false)) {
+            observers.push(Arc::new(AuditLog));
+        }
+        let services = read_services(&root, &providers, &clock, &observers);
         let (named, elements) = providers.into_parts();
         #[cfg(feature = "client")]
         let clients = clients::read_all(&root, &self.hooks);
@@ -146,7 +176,10 @@ impl ConfigBuilder {
             );
         }
         #[cfg(feature = "axum")]
-        let listener = read_listener(root.section("listener").as_ref(), &keeping, &clock);
+        let listener = read_listener(listening.as_ref(), &keeping, &clock);
+        // Keys that nobody asked for are told now.
+        #[cfg(feature = "axum")]
+        drop(listening);
         #[cfg(not(feature = "axum"))]
         if root.node("listener").is_some() {
             root.problem(
@@ -276,6 +309,7 @@ fn read_services(
     root: &Section<'_>,
     providers: &Providers<'_>,
     clock: &Arc<dyn Clock>,
+    observers: &[Arc<dyn Observer>],
 ) -> Vec<ServiceConfig> {
     let Some(node) = root.node("services") else { return Vec::new() };
     let sections: Vec<(Option<&str>, Section<'_>)> = match node.value() {
@@ -291,7 +325,7 @@ fn read_services(
     };
     let mut services: Vec<ServiceConfig> = Vec::new();
     for (key, section) in &sections {
-        let Some(service) = service::read(section, *key, providers, clock) else { continue };
+        let Some(service) = service::read(section, *key, providers, clock, observers) else { continue };
         let same = |other: &ServiceConfig| {
             other.path().trim_end_matches('/') == service.path().trim_end_matches('/')
         };

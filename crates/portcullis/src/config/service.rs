@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use http::Method;
 use portcullis_core::{
-    Auth, AuthBuilder, BuildError, Clock, Element, Override, Protocol, Provider, RequiredScopes, Resource,
+    Auth, AuthBuilder, BuildError, Clock, Element, Observer, Override, Protocol, Provider, RequiredScopes,
+    Resource,
     config::{Section, Value},
 };
 
@@ -75,6 +76,7 @@ pub(super) fn read(
     key: Option<&str>,
     providers: &Providers<'_>,
     clock: &Arc<dyn Clock>,
+    observers: &[Arc<dyn Observer>],
 ) -> Option<ServiceConfig> {
     let path = match key {
         Some(path) => Some(path.to_owned()),
@@ -83,6 +85,9 @@ pub(super) fn read(
     // What is wrong by itself is told at its key and left out of the service, whose rest is then still checked.
     let path = path.filter(|path| works(section, "path", key.is_none(), Auth::builder().path(path)));
     let mut builder = Auth::builder().clock(Arc::clone(clock));
+    for observer in observers {
+        builder = builder.observer(Arc::clone(observer));
+    }
     if let Some(path) = &path {
         builder = builder.path(path);
     }

@@ -2,8 +2,8 @@ use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use portcullis_core::{
-    Basic, BoxFuture, BuildError, Context, Credential, Identity, Outcome, Provider, Recall, Scheme,
-    Unavailable, Vouch,
+    Basic, BoxFuture, BuildError, Context, Credential, Identity, Outcome, Provider, QueueState, Recall,
+    Scheme, Unavailable, Vouch,
 };
 
 use crate::{
@@ -194,6 +194,10 @@ impl Provider for FileUsers {
                 _ => refusal::not_basic().into(),
             }
         })
+    }
+
+    fn queues(&self) -> Vec<QueueState> {
+        self.0.verifier.queues()
     }
 }
 

@@ -4,8 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use portcullis_core::{
-    Basic, BoxFuture, BuildError, Context, Credential, Identity, IntoProvider, Outcome, Provider, Reason,
-    Refusal, Scheme, Secret, Unavailable,
+    Basic, BoxFuture, BuildError, Context, Credential, Identity, IntoProvider, Outcome, Provider, QueueState,
+    Reason, Refusal, Scheme, Secret, Unavailable,
 };
 use serde_json::{Map, Value};
 
@@ -291,6 +291,10 @@ impl Provider for Found {
                 _ => refusal::not_basic().into(),
             }
         })
+    }
+
+    fn queues(&self) -> Vec<QueueState> {
+        self.verifier.queues()
     }
 }
 

@@ -7,8 +7,8 @@ use std::{
 
 use futures_util::FutureExt as _;
 use portcullis_core::{
-    Basic, BoxFuture, BuildError, Clock, Context, Credential, Guess, Outcome, Probe, Provider, Recall,
-    Refusal, Scheme, ServerState, SystemClock, Unavailable,
+    Basic, BoxFuture, BuildError, Clock, Context, Credential, Guess, Outcome, Probe, Provider, QueueState,
+    Recall, Refusal, Scheme, ServerState, SystemClock, Unavailable,
 };
 use portcullis_keys::{ClientTls, KeyError, TrustAnchors, config::explained};
 
@@ -208,6 +208,10 @@ impl Provider for LdapUserStore {
             seen
         };
         self.0.directory.pool.servers().map(state).collect()
+    }
+
+    fn queues(&self) -> Vec<QueueState> {
+        vec![self.0.directory.pool.queue()]
     }
 }
 

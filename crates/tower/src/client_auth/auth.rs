@@ -59,6 +59,12 @@ impl ClientAuth {
         self.shared.rules.url.as_ref()
     }
 
+    /// For how long the token at hand is good; `None` where there is none, or nobody knows. Nothing is fetched.
+    #[must_use]
+    pub fn expires_in(&self) -> Option<std::time::Duration> {
+        self.shared.source.expires_in()
+    }
+
     /// What requests carry in `Authorization`, good now.
     ///
     /// # Errors

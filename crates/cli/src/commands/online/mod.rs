@@ -51,7 +51,7 @@ impl Depends {
     fn probe(self) -> BoxFuture<'static, Vec<Probe>> {
         Box::pin(async move {
             match self {
-                Self::Provider(provider) => provider.probe_or_panicked().await,
+                Self::Provider(provider) => provider.probe().await,
                 Self::Client(client) => client.probe().await,
             }
         })

@@ -67,6 +67,10 @@ impl<T> Fair<T> {
         self.waiting == 0
     }
 
+    pub(super) const fn len(&self) -> usize {
+        self.waiting
+    }
+
     pub(super) fn push(&mut self, lane: Lane, item: T) -> Pushed<T> {
         let mut displaced = None;
         if self.waiting >= self.bound {

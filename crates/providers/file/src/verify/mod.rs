@@ -19,7 +19,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use portcullis_core::{Basic, BuildError, Clock, Context, Unavailable};
+use portcullis_core::{Basic, BuildError, Clock, Context, QueueState, Unavailable};
 use zeroize::Zeroizing;
 
 pub use self::pool::Hashing;
@@ -80,6 +80,11 @@ impl Verifier {
         if cx.may_remember() {
             self.memory.put(*credential, stored.fingerprint, self.now(cx));
         }
+    }
+
+    /// The queues of its computations.
+    pub(crate) fn queues(&self) -> Vec<QueueState> {
+        self.hashing.queues()
     }
 
     /// Whether nothing is under way and nothing was left behind.

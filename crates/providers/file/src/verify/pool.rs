@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use portcullis_core::{Reason, Unavailable};
+use portcullis_core::{QueueState, Reason, Unavailable};
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
@@ -121,6 +121,16 @@ impl Hashing {
     pub(crate) fn by(hasher: Arc<dyn Hasher>) -> Self {
         let limits = Limits { concurrency: 1, waiting: 2, memory: DEFAULT_MEMORY };
         Self::with(limits, hasher)
+    }
+
+    /// Who waits, and what runs.
+    pub(super) fn queues(&self) -> Vec<QueueState> {
+        let Limits { concurrency, waiting, .. } = self.0.limits;
+        let state = self.0.lock();
+        vec![
+            QueueState::new("hashing", state.queue.len(), waiting),
+            QueueState::new("hashing-running", state.running, concurrency),
+        ]
     }
 
     /// Whether nothing runs and nobody waits.

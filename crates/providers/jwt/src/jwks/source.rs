@@ -11,7 +11,7 @@ use std::{
 };
 
 use arc_swap::{ArcSwapOption, Guard};
-use portcullis_core::{BoxFuture, Clock, Reason, Unavailable};
+use portcullis_core::{BoxFuture, Clock, QueueState, Reason, Unavailable};
 use tokio::{runtime::Handle, sync::watch};
 
 use super::{
@@ -19,7 +19,7 @@ use super::{
     fetch::{Before, Failure, Fetch, Fetched},
     held::{Ages, Held},
     log,
-    state::{Asking, Move, State},
+    state::{Asking, MOST_WAITING, Move, State},
 };
 
 /// As long a request waits for newer keys at most.
@@ -261,6 +261,11 @@ impl KeySource {
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         self.0.lock().waiting()
+    }
+
+    /// Those who wait for keys.
+    pub(crate) fn queue(&self) -> QueueState {
+        QueueState::new("jwks", self.0.lock().waiting(), MOST_WAITING)
     }
 
     #[cfg(test)]

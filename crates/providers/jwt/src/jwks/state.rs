@@ -144,7 +144,6 @@ impl State {
         first
     }
 
-    #[cfg(test)]
     pub(super) const fn waiting(&self) -> usize {
         self.waiting
     }

@@ -17,7 +17,7 @@ use portcullis_core::{
     UnixTime,
 };
 #[cfg(feature = "jwks")]
-use portcullis_core::{Probe, ServerState};
+use portcullis_core::{Probe, QueueState, ServerState};
 
 use self::{
     cache::{KeysOfNow, Now, Payload, TokenCache},
@@ -304,6 +304,14 @@ impl Provider for JwtValidator {
         match &self.keys {
             Keys::Fixed(_) => Vec::new(),
             Keys::Fetched(source) => vec![source.server()],
+        }
+    }
+
+    #[cfg(feature = "jwks")]
+    fn queues(&self) -> Vec<QueueState> {
+        match &self.keys {
+            Keys::Fixed(_) => Vec::new(),
+            Keys::Fetched(source) => vec![source.queue()],
         }
     }
 }

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use portcullis_core::Clock;
+use portcullis_core::{Clock, QueueState};
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -278,6 +278,11 @@ impl Pool {
     pub(crate) fn servers(&self) -> impl Iterator<Item = (String, ServerState)> {
         let urls = self.settings.urls.iter().map(ToString::to_string);
         urls.zip(self.servers.iter().map(|server| server.lock().clone()))
+    }
+
+    /// Those who wait for a connection.
+    pub(crate) fn queue(&self) -> QueueState {
+        QueueState::new("connections", self.waiting.load(Ordering::Relaxed).min(MAX_WAITING), MAX_WAITING)
     }
 
     /// Whether the directory follows chains of groups by itself, where that is known.

@@ -1,6 +1,6 @@
 //! A refresh token that somebody obtained (RFC 6749 §6): `OAuth2DirectTokenConfig`.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use portcullis_core::{
     Authorization, BoxFuture, BuildError, Clock, Probe, Secret, TokenError, TokenLease, TokenSource,
@@ -136,6 +136,10 @@ impl TokenSource for RefreshTokenGrant {
 
     fn refused(&self, token: &Authorization) -> bool {
         self.keeper.refused(token)
+    }
+
+    fn expires_in(&self) -> Option<Duration> {
+        self.keeper.expires_in()
     }
 
     /// Does not use the refresh token: it may be good for one use, and whoever probes, another process than the service.

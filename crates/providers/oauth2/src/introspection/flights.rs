@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::{FutureExt, future::Shared};
-use portcullis_core::{Outcome, Reason, Unavailable};
+use portcullis_core::{Outcome, QueueState, Reason, Unavailable};
 use tokio::{runtime::Handle, sync::oneshot};
 
 use crate::prf::Digest;
@@ -145,6 +145,16 @@ impl Flights {
 
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The lookups that are on their way, and the callers that wait.
+    pub(super) fn queues(&self) -> Vec<QueueState> {
+        let table = self.lock();
+        let Limits { lookups, waiting } = table.limits;
+        vec![
+            QueueState::new("introspection", table.lookups, lookups),
+            QueueState::new("introspection-waiting", table.waiting, waiting),
+        ]
     }
 
     /// How many lookups are on their way, and how many callers wait.

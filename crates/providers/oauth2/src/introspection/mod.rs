@@ -16,8 +16,8 @@ use std::{
 };
 
 use portcullis_core::{
-    Bearer, BoxFuture, BuildError, Clock, Context, Credential, Outcome, Probe, Provider, Recall, Scheme,
-    ServerState, SystemClock, Unavailable,
+    Bearer, BoxFuture, BuildError, Clock, Context, Credential, Outcome, Probe, Provider, QueueState, Recall,
+    Scheme, ServerState, SystemClock, Unavailable,
 };
 use zeroize::Zeroizing;
 
@@ -229,6 +229,10 @@ impl Provider for OAuth2Introspection {
         let now = self.clock.get().map(|clock| clock.monotonic());
         let holds = self.cache.as_ref().map(|cache| cache.len());
         vec![self.server.health.state(self.server.address().to_owned(), holds, now)]
+    }
+
+    fn queues(&self) -> Vec<QueueState> {
+        self.flights.queues()
     }
 
     /// A server that introspects tokens is one that may say otherwise the next time.

@@ -194,6 +194,10 @@ impl TokenSource for SelfSignedJwt {
         self.signed(&turn, self.clock.now()).is_ok_and(|held| held.lease.token() != token)
     }
 
+    fn expires_in(&self) -> Option<Duration> {
+        self.held.load().as_ref().map(|held| held.expires.since(self.clock.now()))
+    }
+
     /// There is no server to ask.
     fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {
         Box::pin(std::future::ready(Vec::new()))

@@ -158,6 +158,12 @@ impl TokenSource for TokenKeeper {
         self.keep.refused(token)
     }
 
+    fn expires_in(&self) -> Option<Duration> {
+        let good_until = self.keep.held.load().as_ref()?.good_until;
+        // One that lives for ever tells nothing.
+        (good_until != Duration::MAX).then(|| good_until.saturating_sub(self.keep.clock.monotonic()))
+    }
+
     fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {
         Box::pin(async move {
             let begun = self.keep.clock.monotonic();

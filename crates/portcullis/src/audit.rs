@@ -1,0 +1,67 @@
+//! Who called, what for, and what came of it: one log event for each decision.
+
+use portcullis_core::{Decided, Observer, Rejection, Shown};
+use tracing::{Level, event};
+
+/// The longest part of a text of somebody else's that an event shows, in characters.
+const SHOWN: usize = 200;
+
+/// Writes one log event of the target `portcullis::audit`, at level `INFO`, for each decision of a service.
+///
+/// Its fields are `outcome`, `reason`, `status`, `resource`, `element`, `scheme`, `issuer`, `subject`, `client`, `method`,
+/// `path`, `remembered` and `latency_us`; those of which nothing is known are left out. No field holds a secret, and texts
+/// from outside are cut and escaped.
+///
+/// ```
+/// use std::sync::Arc;
+/// use portcullis::{Auth, AuditLog, FileUserStore, User};
+///
+/// let foo = Auth::builder()
+///     .element(FileUserStore::new([User::with_password("alice", "correct horse")]), "hello")
+///     .observer(Arc::new(AuditLog))
+///     .build()?;
+/// # Ok::<_, portcullis::BuildError>(())
+/// ```
+///
+/// In Config.toml it is `observability.audit = true`.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "there is nothing to configure: filters of the log are")]
+pub struct AuditLog;
+
+impl Observer for AuditLog {
+    fn decided(&self, decided: &Decided<'_>) {
+        if !tracing::enabled!(target: "portcullis::audit", Level::INFO) {
+            return;
+        }
+        let status = decided.decision.as_ref().err().map(|rejection| Rejection::status(rejection).as_u16());
+        let principal = decided.decision.as_ref().ok().and_then(|admission| admission.principal());
+        let scheme = principal.map(|principal| principal.scheme().as_str());
+        // As texts, which a log in one line puts in quotation marks: a name cannot pass for a field.
+        let issuer = decided.caller.and_then(|caller| caller.issuer()).map(shown);
+        let subject = decided.caller.and_then(|caller| caller.subject()).map(shown);
+        let method = decided.request.map(|(method, _)| shown(method.as_str()));
+        let path = decided.request.map(|(_, path)| shown(path));
+        event!(
+            target: "portcullis::audit",
+            Level::INFO,
+            outcome = decided.outcome(),
+            reason = decided.reason.map(|reason| reason.as_str()),
+            status,
+            resource = decided.policy.label(),
+            element = decided.element.map(|element| element.name()),
+            scheme,
+            issuer = issuer.as_deref(),
+            subject = subject.as_deref(),
+            client = decided.client.map(tracing::field::display),
+            method = method.as_deref(),
+            path = path.as_deref(),
+            remembered = decided.recalled,
+            latency_us = u64::try_from(decided.took.as_micros()).unwrap_or(u64::MAX),
+            "decided"
+        );
+    }
+}
+
+fn shown(text: &str) -> String {
+    Shown(text, SHOWN).to_string()
+}

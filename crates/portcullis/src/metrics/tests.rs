@@ -1,0 +1,235 @@
+//! What is counted, and how it reads.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
+use metrics::{Key, Label, Level, Metadata, Recorder};
+use portcullis_core::{
+    Auth, Authorization, BoxFuture, Context, Credential, Identity, Outcome, Probe, Provider, QueueState,
+    Reason, RequestHead, Scheme, Secret, ServerState, TokenError, TokenSource, Unavailable, UnixTime,
+};
+use portcullis_testing::ManualClock;
+
+use super::{ALL, AuthMetrics, Kind, PrometheusText};
+
+/// Answers by the token, after some time on the manual clock.
+#[derive(Debug)]
+struct ByToken(ManualClock);
+
+impl Provider for ByToken {
+    fn kind(&self) -> &'static str {
+        "by-token"
+    }
+
+    fn scheme(&self) -> Scheme {
+        Scheme::Bearer
+    }
+
+    fn recall(&self, text: &[u8], _: &Context<'_>) -> Option<Arc<Identity>> {
+        (text == b"known").then(|| Arc::new(Identity::new("alice").with_scopes(["hello"])))
+    }
+
+    fn try_authenticate(&self, credential: &Credential<'_>, _: &Context<'_>) -> Option<Outcome> {
+        let Credential::Bearer(bearer) = credential else { return None };
+        self.0.advance(Duration::from_millis(20));
+        Some(match bearer.token() {
+            "new" => Outcome::known(Identity::new("alice").with_scopes(["hello"])),
+            "weak" => Outcome::known(Identity::new("alice")),
+            "away" => Unavailable::new("away").into(),
+            "full" => Unavailable::new("full").because(Reason::Overloaded).into(),
+            _ => Outcome::refused(Reason::Expired, "it has expired"),
+        })
+    }
+
+    fn authenticate<'a>(
+        &'a self,
+        credential: &'a Credential<'a>,
+        cx: &'a Context<'a>,
+    ) -> BoxFuture<'a, Outcome> {
+        let answer = self.try_authenticate(credential, cx);
+        Box::pin(async { answer.unwrap_or_else(|| Outcome::refused(Reason::OtherScheme, "no token")) })
+    }
+
+    fn servers(&self) -> Vec<ServerState> {
+        let mut state = ServerState::unasked("jwks", "https://id.example/\"jwks\"");
+        (state.holds, state.age) = (Some(3), Some(Duration::from_secs(61)));
+        vec![state]
+    }
+
+    fn queues(&self) -> Vec<QueueState> {
+        vec![QueueState::new("jwks", 2, 256)]
+    }
+}
+
+struct Bench {
+    text: Arc<PrometheusText>,
+    metrics: Arc<AuthMetrics>,
+    auth: Auth,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let clock = ManualClock::at(UnixTime::from_secs(1_000));
+        let text = Arc::new(PrometheusText::new());
+        let metrics = Arc::new(AuthMetrics::new(text.clone()));
+        let auth = Auth::builder()
+            .path("/foo")
+            .element(ByToken(clock.clone()), "hello")
+            .clock(Arc::new(clock))
+            .observer(metrics.clone())
+            .build()
+            .unwrap();
+        Self { text, metrics, auth }
+    }
+
+    fn ask(&self, authorization: Option<&'static str>) {
+        let headers: HeaderMap =
+            authorization.map(|value| (AUTHORIZATION, HeaderValue::from_static(value))).into_iter().collect();
+        let _ = self.auth.decide(&RequestHead::new(&Method::GET, "/foo/x", &headers));
+    }
+
+    fn line(&self, series: &str) -> Option<String> {
+        let page = self.text.render();
+        page.lines().find_map(|line| line.strip_prefix(series)).map(|number| number.trim().to_owned())
+    }
+}
+
+#[test]
+fn each_decision_is_counted_by_what_came_of_it_and_why() {
+    let bench = Bench::new();
+    for authorization in [
+        None,
+        Some("Bearer known"),
+        Some("Bearer known"),
+        Some("Bearer new"),
+        Some("Bearer weak"),
+        Some("Bearer old"),
+        Some("Bearer away"),
+        Some("Bearer full"),
+        Some("Bearer a b"),
+        Some("Basic YTpi"),
+    ] {
+        bench.ask(authorization);
+    }
+    let resource = "resource=\"service /foo\"";
+    for (element, outcome, reason, times) in [
+        ("none", "refused", "no-credential", "1"),
+        ("by-token", "admitted", "none", "3"),
+        ("by-token", "forbidden", "insufficient-scope", "1"),
+        ("by-token", "refused", "expired", "1"),
+        ("by-token", "unavailable", "unavailable", "1"),
+        ("by-token", "unavailable", "overloaded", "1"),
+        ("none", "refused", "trailing-words", "1"),
+        ("none", "refused", "not-looked-at", "1"),
+    ] {
+        let series = format!(
+            "portcullis_decisions_total{{{resource},element=\"{element}\",outcome=\"{outcome}\",reason=\"{reason}\"}}"
+        );
+        assert_eq!(bench.line(&series).as_deref(), Some(times), "{series}\n{}", bench.text.render());
+    }
+    for (series, number) in [
+        ("portcullis_memory_lookups_total{element=\"by-token\",result=\"hit\"}", "2"),
+        ("portcullis_memory_lookups_total{element=\"by-token\",result=\"miss\"}", "5"),
+        (
+            "portcullis_provider_duration_seconds_bucket{element=\"by-token\",outcome=\"refused\",le=\"0.01\"}",
+            "0",
+        ),
+        (
+            "portcullis_provider_duration_seconds_bucket{element=\"by-token\",outcome=\"refused\",le=\"0.025\"}",
+            "1",
+        ),
+        ("portcullis_provider_duration_seconds_sum{element=\"by-token\",outcome=\"unavailable\"}", "0.04"),
+        ("portcullis_provider_duration_seconds_count{element=\"by-token\",outcome=\"forbidden\"}", "1"),
+        ("portcullis_decision_duration_seconds_count{outcome=\"admitted\"}", "3"),
+    ] {
+        assert_eq!(bench.line(series).as_deref(), Some(number), "{series}\n{}", bench.text.render());
+    }
+}
+
+#[test]
+fn gauges_are_read_when_they_are_asked_for_and_gone_with_what_they_were_of() {
+    let bench = Bench::new();
+    let held = "portcullis_server_held{role=\"jwks\",url=\"https://id.example/\\\"jwks\\\"\"}";
+    assert_eq!(bench.line(held), None);
+    bench.metrics.watch([bench.auth.clone()]);
+    bench.metrics.watch_token_source("orders", Arc::new(Token(Some(Duration::from_millis(1500)))));
+    bench.metrics.watch_token_source("none", Arc::new(Token(None)));
+    bench.metrics.collect();
+    for (series, number) in [
+        (held, "3"),
+        ("portcullis_server_age_seconds{role=\"jwks\",url=\"https://id.example/\\\"jwks\\\"\"}", "61"),
+        ("portcullis_queue_depth{element=\"by-token\",queue=\"jwks\"}", "2"),
+        ("portcullis_queue_limit{element=\"by-token\",queue=\"jwks\"}", "256"),
+        ("portcullis_client_token_expiry_seconds{client=\"orders\"}", "1.5"),
+    ] {
+        assert_eq!(bench.line(series).as_deref(), Some(number), "{series}\n{}", bench.text.render());
+    }
+    assert!(!bench.text.render().contains("client=\"none\""));
+    bench.metrics.watch([]);
+    bench.metrics.collect();
+    assert_eq!(bench.line(held), None, "{}", bench.text.render());
+    bench.metrics.watch([bench.auth.clone()]);
+    bench.metrics.collect();
+    assert_eq!(bench.line(held).as_deref(), Some("3"));
+}
+
+#[test]
+fn every_series_has_the_labels_of_its_metric_and_every_metric_a_help() {
+    let bench = Bench::new();
+    bench.ask(Some("Bearer known"));
+    bench.ask(Some("Bearer new"));
+    bench.metrics.watch([bench.auth.clone()]);
+    bench.metrics.watch_token_source("orders", Arc::new(Token(Some(Duration::from_secs(1)))));
+    bench.metrics.collect();
+    let page = bench.text.render();
+    for metric in ALL {
+        let (suffix, class) = if metric.kind == Kind::Histogram { ("_bucket", ",le=") } else { ("", "") };
+        if metric.name == "portcullis_server_failing" {
+            assert!(page.contains("portcullis_server_failing{role="), "{page}");
+        }
+        assert!(page.contains(&format!("# HELP {} {}\n", metric.name, metric.help)), "{}", metric.name);
+        let start = format!("\n{}{suffix}{{", metric.name);
+        let (_, rest) = page.split_once(&start).unwrap_or_else(|| panic!("{} in {page}", metric.name));
+        let line = rest.lines().next().unwrap();
+        for label in metric.labels {
+            assert!(line.contains(&format!("{label}=\"")), "{label} in {line}");
+        }
+        assert!(line.contains(class), "{line}");
+    }
+}
+
+#[test]
+fn there_is_a_bound_to_the_series_that_are_held() {
+    let text = PrometheusText::new();
+    let metadata = Metadata::new("test", Level::INFO, None);
+    let key = |at: usize| Key::from_parts("many_total", vec![Label::new("at", at.to_string())]);
+    for at in 0..10_050 {
+        text.register_counter(&key(at), &metadata).increment(1);
+    }
+    assert_eq!(text.render().matches("many_total{").count(), 10_000);
+    text.register_counter(&key(1), &metadata).increment(1);
+    assert!(text.render().contains("many_total{at=\"1\"} 2\n"), "those that there are go on");
+}
+
+/// Has a token for so long.
+#[derive(Debug)]
+struct Token(Option<Duration>);
+
+impl TokenSource for Token {
+    fn token(&self) -> BoxFuture<'_, Result<Authorization, TokenError>> {
+        let token = Authorization::bearer(&Secret::new("token")).map_err(|_| TokenError::permanent("none"));
+        Box::pin(std::future::ready(token))
+    }
+
+    fn refused(&self, _: &Authorization) -> bool {
+        false
+    }
+
+    fn expires_in(&self) -> Option<Duration> {
+        self.0
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+}

@@ -1,0 +1,386 @@
+//! What is right: the verdicts that a request may get, from what was so when it began and when it was answered.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+/// A server that providers depend on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Server {
+    Issuer,
+    Introspection,
+    Directory,
+}
+
+impl Server {
+    pub(crate) const ALL: [Self; 3] = [Self::Issuer, Self::Introspection, Self::Directory];
+}
+
+/// How long after a server's return its provider may still answer 503: calls that began before have up to
+/// `requestTimeout`, or `connectionTimeout` and `readTimeout`, and the machine is busy.
+pub(crate) const GRACE: Duration = Duration::from_secs(6);
+/// `cacheConfig.defaultMaxAge` of introspection, of the key set, and `rolesMaxAge`.
+pub(crate) const MAX_AGE: Duration = Duration::from_secs(4);
+/// What a busy machine may add before somebody's memory is written.
+pub(crate) const SLACK: Duration = Duration::from_secs(2);
+/// `throttle.perAddress` and `throttle.perUser`.
+pub(crate) const PER_ADDRESS: u32 = 100;
+pub(crate) const PER_USER: u32 = 10;
+/// The user whose password each version changes.
+pub(crate) const CHANGING: &str = "turner";
+
+/// When a server was away.
+#[derive(Debug, Default)]
+struct Weather(Mutex<Vec<(Instant, Option<Instant>)>>);
+
+impl Weather {
+    /// Whether it may have been away at any time between these, or shortly before.
+    fn bad(&self, from: Instant, to: Instant) -> bool {
+        let spells = self.0.lock().unwrap();
+        let near = spells.iter().rev().take(8);
+        near.into_iter().any(|(began, ended)| *began <= to && ended.is_none_or(|ended| ended + GRACE >= from))
+    }
+}
+
+/// A key of the issuer.
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    pub(crate) kid: String,
+    pub(crate) published: Instant,
+    retired: Option<Instant>,
+    /// When it was first seen that the gateway has it.
+    pub(crate) known: Option<Instant>,
+}
+
+/// An opaque token that was granted.
+#[derive(Clone, Debug)]
+pub(crate) struct Opaque {
+    pub(crate) token: String,
+    pub(crate) subject: String,
+    revoked: Option<Instant>,
+}
+
+/// The version of the configuration that is in use, and the one that is written.
+#[derive(Debug)]
+pub(crate) struct Versions {
+    pub(crate) in_use: AtomicU64,
+    pub(crate) written: AtomicU64,
+    since: Mutex<Instant>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Model {
+    weather: [Weather; 3],
+    keys: Mutex<Vec<Key>>,
+    opaque: Mutex<HashMap<String, Opaque>>,
+    live: Mutex<Vec<String>>,
+    revoked: Mutex<Vec<String>>,
+    pub(crate) versions: Versions,
+    /// How often each address, and each user of each store, was guessed at. What began counts, so this is never too low.
+    addresses: Mutex<HashMap<IpAddr, u32>>,
+    users: Mutex<HashMap<String, u32>>,
+    /// When each user of the file was last let in.
+    let_in: Mutex<HashMap<String, Instant>>,
+}
+
+/// What a request is, as far as its verdict depends on it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Expect {
+    /// What is right whatever happens.
+    right: Vec<u16>,
+    /// What is right too while a server is or may be away.
+    without: Vec<(Server, u16)>,
+    /// Somebody guesses: from here, at these users (`store/name`).
+    guess: Option<(IpAddr, Vec<String>)>,
+    special: Option<Special>,
+    /// Whom the server behind has to be told of, where the request is let in.
+    pub(crate) subject: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+enum Special {
+    Key(String),
+    Opaque(String),
+    FileUser(String),
+    /// A user whose password is this in one version alone, and the version that was in use before the request was sent.
+    Version(u64, u64),
+}
+
+impl Expect {
+    /// Exactly this.
+    pub(crate) fn only(status: u16) -> Self {
+        Self { right: vec![status], ..Self::default() }
+    }
+
+    /// Any of these.
+    pub(crate) fn any(statuses: &[u16]) -> Self {
+        Self { right: statuses.to_vec(), ..Self::default() }
+    }
+
+    /// A caller who is let in, and whom the server behind is told of.
+    pub(crate) fn caller(subject: &str) -> Self {
+        Self { subject: Some(subject.to_owned()), ..Self::only(200) }
+    }
+
+    /// 503 is right, too, while this server is or may be away.
+    pub(crate) fn or_503_without(mut self, server: Server) -> Self {
+        self.without.push((server, 503));
+        self
+    }
+
+    /// So is this.
+    pub(crate) fn or_without(mut self, server: Server, status: u16) -> Self {
+        self.without.push((server, status));
+        self
+    }
+
+    /// A guess from here at these users. 429 is right once there were more than are free.
+    pub(crate) fn guess(mut self, from: IpAddr, users: &[&str]) -> Self {
+        self.guess = Some((from, users.iter().map(|&user| user.to_owned()).collect()));
+        self
+    }
+
+    /// A token of this key of the issuer, right in everything else.
+    pub(crate) fn of_key(kid: &str, subject: &str) -> Self {
+        let special = Some(Special::Key(kid.to_owned()));
+        Self { special, subject: Some(subject.to_owned()), ..Self::default() }
+    }
+
+    /// An opaque token that was granted once.
+    pub(crate) fn of_opaque(opaque: &Opaque) -> Self {
+        let special = Some(Special::Opaque(opaque.token.clone()));
+        Self { special, subject: Some(opaque.subject.clone()), ..Self::default() }
+            .or_503_without(Server::Introspection)
+    }
+
+    /// A user of the file with the right password.
+    pub(crate) fn file_user(name: &str) -> Self {
+        Self { special: Some(Special::FileUser(name.to_owned())), ..Self::caller(name) }
+    }
+
+    /// The user whose password changes with the version, with that of `version`, while `in_use` is in use.
+    pub(crate) fn of_version(version: u64, in_use: u64, subject: &str) -> Self {
+        let special = Some(Special::Version(version, in_use));
+        Self { special, subject: Some(subject.to_owned()), ..Self::default() }
+    }
+}
+
+impl Model {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            weather: Default::default(),
+            keys: Mutex::default(),
+            opaque: Mutex::default(),
+            live: Mutex::default(),
+            revoked: Mutex::default(),
+            versions: Versions {
+                in_use: AtomicU64::new(0),
+                written: AtomicU64::new(0),
+                since: Mutex::new(now),
+            },
+            addresses: Mutex::default(),
+            users: Mutex::default(),
+            let_in: Mutex::default(),
+        }
+    }
+
+    /// Said before anything goes wrong.
+    pub(crate) fn goes(&self, server: Server) {
+        self.weather[server as usize].0.lock().unwrap().push((Instant::now(), None));
+    }
+
+    /// Said after everything is right again.
+    pub(crate) fn comes_back(&self, server: Server) {
+        if let Some(spell) = self.weather[server as usize].0.lock().unwrap().last_mut() {
+            spell.1 = Some(Instant::now());
+        }
+    }
+
+    pub(crate) fn is_published(&self, kid: &str) {
+        let (kid, published) = (kid.to_owned(), Instant::now());
+        self.keys.lock().unwrap().push(Key { kid, published, retired: None, known: None });
+    }
+
+    /// Said before the oldest key is retired: its name, where the gateway has another.
+    pub(crate) fn retires(&self) -> Option<String> {
+        let mut keys = self.keys.lock().unwrap();
+        let known =
+            keys.iter().rev().take_while(|key| key.retired.is_none()).position(|key| key.known.is_some())?;
+        let newest = keys.len() - 1 - known;
+        let oldest = keys[..newest].iter_mut().find(|key| key.retired.is_none())?;
+        oldest.retired = Some(Instant::now());
+        Some(oldest.kid.clone())
+    }
+
+    /// The keys that are published, oldest first.
+    pub(crate) fn live_keys(&self) -> Vec<Key> {
+        self.keys.lock().unwrap().iter().filter(|key| key.retired.is_none()).cloned().collect()
+    }
+
+    /// One of those that are not any more: the last.
+    pub(crate) fn retired_key(&self) -> Option<String> {
+        let keys = self.keys.lock().unwrap();
+        keys.iter().rev().find(|key| key.retired.is_some()).map(|key| key.kid.clone())
+    }
+
+    pub(crate) fn is_granted(&self, token: &str, subject: &str) -> Opaque {
+        let opaque = Opaque { token: token.to_owned(), subject: subject.to_owned(), revoked: None };
+        self.opaque.lock().unwrap().insert(token.to_owned(), opaque.clone());
+        opaque
+    }
+
+    /// From now on this token is among those that callers use.
+    pub(crate) fn is_used(&self, token: &str) {
+        self.live.lock().unwrap().push(token.to_owned());
+    }
+
+    /// Said before the oldest token is revoked: which.
+    pub(crate) fn revokes(&self) -> Option<String> {
+        let mut live = self.live.lock().unwrap();
+        if live.len() < 2 {
+            return None;
+        }
+        let token = live.remove(0);
+        if let Some(opaque) = self.opaque.lock().unwrap().get_mut(&token) {
+            opaque.revoked = Some(Instant::now());
+        }
+        self.revoked.lock().unwrap().push(token.clone());
+        Some(token)
+    }
+
+    /// A token in use; `pick` chooses.
+    pub(crate) fn live_token(&self, pick: impl FnOnce(usize) -> usize) -> Opaque {
+        let live = self.live.lock().unwrap();
+        let token = &live[pick(live.len())];
+        self.opaque.lock().unwrap()[token].clone()
+    }
+
+    pub(crate) fn revoked_token(&self, pick: impl FnOnce(usize) -> usize) -> Option<Opaque> {
+        let revoked = self.revoked.lock().unwrap();
+        let token = revoked.get(pick(revoked.len().max(1)))?;
+        self.opaque.lock().unwrap().get(token).cloned()
+    }
+
+    pub(crate) fn is_in_use(&self, version: u64) {
+        *self.versions.since.lock().unwrap() = Instant::now();
+        self.versions.in_use.store(version, SeqCst);
+    }
+
+    /// Said before a request is sent.
+    pub(crate) fn sends(&self, expect: &Expect) {
+        if let Some((from, users)) = &expect.guess {
+            *self.addresses.lock().unwrap().entry(*from).or_default() += 1;
+            let mut counts = self.users.lock().unwrap();
+            for user in users {
+                *counts.entry(user.clone()).or_default() += 1;
+            }
+        }
+    }
+
+    /// What is right for a request that was sent and answered at these times.
+    pub(crate) fn right(&self, expect: &Expect, sent: Instant, answered: Instant) -> Vec<u16> {
+        let mut right = expect.right.clone();
+        match &expect.special {
+            None => {}
+            Some(Special::Key(kid)) => right.extend(self.right_for_key(kid, sent, answered)),
+            Some(Special::Opaque(token)) => right.extend(self.right_for_opaque(token, sent, answered)),
+            Some(Special::FileUser(name)) => right.extend(self.also_right_after_reload(name, sent)),
+            Some(Special::Version(version, from)) => {
+                right.extend(self.right_for_version(*version, *from, sent))
+            }
+        }
+        for (server, status) in &expect.without {
+            if self.weather[*server as usize].bad(sent, answered) {
+                right.push(*status);
+            }
+        }
+        if expect.guess.as_ref().is_some_and(|(from, users)| self.may_have_to_wait(*from, users)) {
+            right.push(429);
+        }
+        right
+    }
+
+    /// What is learnt of an answer that is right.
+    pub(crate) fn learns(&self, expect: &Expect, sent: Instant, status: u16) {
+        let name = match &expect.special {
+            _ if status != 200 => return,
+            Some(Special::Key(kid)) => {
+                let mut keys = self.keys.lock().unwrap();
+                if let Some(key) = keys.iter_mut().find(|key| key.kid == *kid) {
+                    key.known.get_or_insert_with(Instant::now);
+                }
+                return;
+            }
+            Some(Special::FileUser(name)) => name,
+            Some(Special::Version(..)) => CHANGING,
+            _ => return,
+        };
+        // As of when it was sent: what was sent before a version was in use may have been decided by the one before.
+        let mut let_in = self.let_in.lock().unwrap();
+        let last = let_in.entry(name.to_owned()).or_insert(sent);
+        *last = sent.max(*last);
+    }
+
+    fn right_for_key(&self, kid: &str, sent: Instant, answered: Instant) -> &'static [u16] {
+        let keys = self.keys.lock().unwrap();
+        let key = keys.iter().find(|key| key.kid == kid).expect("a key of the issuer");
+        let issuer = &self.weather[Server::Issuer as usize];
+        if let Some(retired) = key.retired.filter(|retired| *retired <= answered) {
+            // The set is fetched anew when it is old, where there is somebody to ask.
+            let settled = retired + MAX_AGE + SLACK;
+            return match () {
+                () if settled > sent => &[200, 401, 503],
+                () if issuer.bad(sent - MAX_AGE, answered) => &[200, 401, 503],
+                () => &[401],
+            };
+        }
+        let known = key.known.is_some_and(|known| known <= sent);
+        // Where no fetch may begin, the last set is the truth; then it is old.
+        let settled = key.published + MAX_AGE + SLACK <= sent && !issuer.bad(sent - MAX_AGE, answered);
+        if known || settled { &[200] } else { &[200, 401, 503] }
+    }
+
+    fn right_for_opaque(&self, token: &str, sent: Instant, answered: Instant) -> &'static [u16] {
+        match self.opaque.lock().unwrap()[token].revoked {
+            Some(revoked) if revoked + MAX_AGE + SLACK < sent => &[401],
+            Some(revoked) if revoked <= answered => &[200, 401],
+            _ => &[200],
+        }
+    }
+
+    /// A store that is replaced knows nobody: the password is hashed again, and until it was right once more the user may have
+    /// to wait for those who guess.
+    fn also_right_after_reload(&self, name: &str, sent: Instant) -> Vec<u16> {
+        let versions = &self.versions;
+        let since = *versions.since.lock().unwrap();
+        let replaced = versions.in_use.load(SeqCst) != versions.written.load(SeqCst);
+        let let_in = self.let_in.lock().unwrap().get(name).copied();
+        if !replaced && since <= sent && let_in.is_some_and(|let_in| let_in > since && let_in <= sent) {
+            return Vec::new();
+        }
+        let guessed = self.users.lock().unwrap().get(&format!("file/{name}")).copied().unwrap_or_default();
+        if guessed > PER_USER { vec![429, 503] } else { vec![503] }
+    }
+
+    fn right_for_version(&self, version: u64, from: u64, sent: Instant) -> Vec<u16> {
+        let mut right = self.also_right_after_reload(CHANGING, sent);
+        let to = self.versions.written.load(SeqCst);
+        if (from..=to).contains(&version) {
+            right.push(200);
+        }
+        if from != version || to != version {
+            right.extend([401, 503]);
+        }
+        right
+    }
+
+    fn may_have_to_wait(&self, from: IpAddr, users: &[String]) -> bool {
+        if self.addresses.lock().unwrap().get(&from).is_some_and(|count| *count > PER_ADDRESS) {
+            return true;
+        }
+        let counts = self.users.lock().unwrap();
+        users.iter().any(|user| counts.get(user).is_some_and(|count| *count > PER_USER))
+    }
+}
