@@ -47,8 +47,7 @@ pub enum Limit {
 pub const GROWTH: &[Growth] = &[
     Growth { few: "users-1", many: "users-100000", at_most: Limit::Share(0.05) },
     Growth { few: "resources-1", many: "resources-1000", at_most: Limit::Share(0.05) },
-    // Ten times as many take minutes under callgrind: `counts tokens` has them.
-    Growth { few: "tokens-1", many: "tokens-10000", at_most: Limit::Share(0.05) },
+    Growth { few: "tokens-1", many: "tokens-100000", at_most: Limit::Share(0.05) },
     Growth { few: "keys-1", many: "keys-50", at_most: Limit::Share(0.05) },
     Growth { few: "elements-0", many: "elements-3", at_most: Limit::Instructions(3.0 * 200.0) },
 ];

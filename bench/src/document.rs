@@ -4,9 +4,10 @@ use std::{fs, path::Path};
 
 use crate::{
     Outcome,
-    picture::{Bar, bars},
+    budget::BUDGETS,
+    picture::{Bar, bars, whole},
     report::{Costs, over},
-    rows::{self, Row},
+    rows::{self, ROWS, Row},
 };
 
 /// A picture: its file, what stands above it, and the rows in it.
@@ -76,6 +77,44 @@ const OTHERS: &[&str] = &[
     "huskarl",
 ];
 
+/// Between these two lines of `docs/performance.md` stands the table.
+const TABLE: [&str; 2] = ["<!-- table: written by `bench table` -->\n", "<!-- end of the table -->\n"];
+
+/// Puts the table into the page.
+///
+/// # Errors
+///
+/// When the page cannot be read or written, or has no place for it.
+pub fn put_into(page: &Path, costs: &Costs) -> Outcome {
+    let text = fs::read_to_string(page)?;
+    let (before, rest) = text.split_once(TABLE[0]).ok_or("the page has no place for the table")?;
+    let (_, after) = rest.split_once(TABLE[1]).ok_or("the place for the table has no end")?;
+    Ok(fs::write(page, [before, TABLE[0], &table(costs), TABLE[1], after].concat())?)
+}
+
+/// All rows that were measured, over their baselines, with what they may cost.
+fn table(costs: &Costs) -> String {
+    let mut table = String::from(
+        "| | time | instructions | at most | allocations | at most |\n|---|--:|--:|--:|--:|--:|\n",
+    );
+    for row in ROWS {
+        let Some(cost) = over(costs, row) else { continue };
+        let number = |number: Option<f64>| number.map(whole).unwrap_or_default();
+        let time = if row.over.is_some() { cost.nanoseconds_over } else { cost.nanoseconds };
+        let budget = BUDGETS.iter().find(|budget| budget.row == row.id);
+        let cells = [
+            row.title.to_owned(),
+            time.map(|time| whole(time) + " ns").unwrap_or_default(),
+            number(cost.instructions),
+            number(budget.and_then(|budget| budget.instructions)),
+            number(cost.allocations),
+            number(budget.and_then(|budget| budget.allocations)),
+        ];
+        table += &format!("| {} |\n", cells.join(" | "));
+    }
+    table
+}
+
 /// Writes the numbers as JSON, and draws what was measured of each picture.
 ///
 /// # Errors
@@ -116,6 +155,24 @@ mod tests {
         let drawn = read("warm.svg");
         assert!(drawn.contains("JWT seen before") && drawn.contains("3,000"), "{drawn}");
         assert!(!folder.join("client.svg").exists());
+
+        let page = folder.join("page.md");
+        fs::write(&page, format!("Before\n{}an old table\n{}After\n", TABLE[0], TABLE[1])).unwrap();
+        put_into(&page, &costs).unwrap();
+        put_into(&page, &costs).unwrap();
+        let written = read("page.md");
+        assert!(
+            written.starts_with("Before\n<!-- table") && written.ends_with("table -->\nAfter\n"),
+            "{written}"
+        );
+        assert_eq!(
+            written.matches("| JWT seen before |  | 3,000 | 3,400 |  | 6 |\n").count(),
+            1,
+            "{written}"
+        );
+        assert!(!written.contains("old"), "{written}");
+        fs::write(&page, "no place").unwrap();
+        assert!(put_into(&page, &costs).is_err());
         fs::remove_dir_all(folder).unwrap();
     }
 }

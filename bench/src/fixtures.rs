@@ -1,8 +1,12 @@
 //! The keys and tokens of one run: made once, handed to every process, thrown away.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use aws_lc_rs::signature;
+use aws_lc_rs::{hmac, signature};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use portcullis::{Clock, SystemClock};
 use portcullis_testing::{Algorithm, TestIssuer};
@@ -37,7 +41,12 @@ pub struct Fixtures {
     pub random: String,
     /// Of [`PASSWORD`], by argon2id.
     pub password_hash: String,
+    /// A file with [`MANY`] tokens by [`SECRET`], one on a line. Read by whoever needs them.
+    many: PathBuf,
 }
+
+/// How many tokens there are to fill a cache with.
+pub const MANY: usize = 100_000;
 
 /// A key and what it signed.
 #[derive(Default, Serialize, Deserialize)]
@@ -61,6 +70,7 @@ impl Fixtures {
             opaque: random(32),
             random: random(768),
             password_hash: portcullis::file::hash_password(PASSWORD),
+            many: PathBuf::new(),
         }
     }
 
@@ -68,8 +78,23 @@ impl Fixtures {
         Ok(serde_json::from_str(&fs::read_to_string(path)?)?)
     }
 
-    pub fn write(&self, path: &Path) -> Outcome {
+    /// Writes them to `path`, and the many tokens to a file beside it.
+    pub fn write(&mut self, path: &Path) -> Outcome {
+        self.many = path.with_extension("tokens");
+        fs::write(&self.many, many_tokens(MANY).join("\n"))?;
         Ok(fs::write(path, serde_json::to_string(self)?)?)
+    }
+
+    /// Removes what was written to `path`.
+    pub fn remove(path: &Path) -> Outcome {
+        fs::remove_file(path.with_extension("tokens"))?;
+        Ok(fs::remove_file(path)?)
+    }
+
+    /// Tokens by a shared secret, no two alike.
+    pub fn many_tokens(&self, count: usize) -> Vec<String> {
+        let all = fs::read_to_string(&self.many).expect("the tokens were written");
+        all.lines().take(count).map(str::to_owned).collect()
     }
 }
 
@@ -102,6 +127,23 @@ impl Keyed {
         };
         parsed.expect("the key is good")
     }
+}
+
+/// Signs tokens by [`SECRET`]: small ones, since every one of them is validated once under callgrind.
+pub fn many_tokens(count: usize) -> Vec<String> {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+    let expires_at = SystemClock::new().now().as_secs() + 24 * 3600;
+    let header = BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
+    let token = |number: usize| {
+        let claims = serde_json::json!({
+            "iss": ISSUER, "aud": AUDIENCE, "exp": expires_at, "sub": "248289761001",
+            "scope": format!("openid profile {SCOPE}"), "jti": format!("{number:08}"),
+        });
+        let signed = format!("{header}.{}", BASE64_URL_SAFE_NO_PAD.encode(claims.to_string()));
+        let signature = BASE64_URL_SAFE_NO_PAD.encode(hmac::sign(&key, signed.as_bytes()));
+        format!("{signed}.{signature}")
+    };
+    (0..count).map(token).collect()
 }
 
 /// An access token as identity providers make them, of the same length whatever its number.

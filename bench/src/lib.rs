@@ -5,6 +5,7 @@
 //! [`fixtures`].
 
 pub mod budget;
+pub mod builds;
 pub mod cases;
 pub mod document;
 pub mod fixtures;

@@ -149,8 +149,11 @@ fn start_gateway(run: &Run, fixtures: &Fixtures, gateway: &Path) -> Outcome<Serv
     let mut server = command("taskset");
     server.args(["--cpu-list", "0"]).arg(gateway).args(["serve", "--config"]).arg(&config);
     let process = server.env("RUST_LOG", "error").stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-    let server = Server { title: "the gateway's `respond`", process, port };
+    let mut server = Server { title: "the gateway's `respond`", process, port };
     for _ in 0..500 {
+        if let Some(status) = server.process.try_wait()? {
+            return Err(format!("the gateway ended with {status}").into());
+        }
         if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
             return Ok(server);
         }

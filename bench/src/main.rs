@@ -5,6 +5,7 @@ use std::{
     process::ExitCode,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
+    time::Instant,
 };
 
 use bench::{
@@ -28,8 +29,9 @@ Commands:
   counts [ROW...]  The same without the time: what is true on a busy machine, too
   gate             Instructions and allocations of the rows with a budget; fails above it
   threads          Whether two threads serve twice as much as one
-  load             Requests per second over loopback, of an axum service and of the gateway
+  load [GATEWAY]   Requests per second over loopback, of an axum service and of the gateway, which is built, or that program
   startup          How long 100,000 users and 1,000 resources take to become a service
+  builds           How long a clean release build of a project that uses the library takes
   help             This";
 
 fn main() -> ExitCode {
@@ -54,7 +56,7 @@ fn dispatch(arguments: &[&str]) -> Outcome {
         ["counts", wanted @ ..] => table(wanted, false),
         ["gate"] => gate(),
         // What the others start.
-        ["run", row, requests, fixtures] => measure::run(named(row)?, requests.parse()?, fixtures.as_ref()),
+        ["run", row, fixtures] => measure::run(named(row)?, fixtures.as_ref()),
         ["time", row, fixtures] => {
             let taken = measure::time(named(row)?, fixtures.as_ref())?;
             println!("{}", serde_json::to_string(&taken)?);
@@ -65,8 +67,10 @@ fn dispatch(arguments: &[&str]) -> Outcome {
             bench::threads::print(&runtime.block_on(Fixtures::make()))
         }
         ["serve", kind, fixtures] => bench::load::serve(kind, fixtures.as_ref()),
-        ["load"] => load(),
+        ["load"] => load(&built_gateway()?),
+        ["load", gateway] => load(gateway.as_ref()),
         ["startup"] => bench::startup::print(),
+        ["builds"] => bench::builds::print(),
         ["fixtures", path] => make_fixtures(path.into()).map(drop),
         other => Err(format!("`{}` is no command; `help` names them", other.join(" ")).into()),
     }
@@ -120,27 +124,36 @@ fn table(wanted: &[&str], timed: bool) -> Outcome {
             (cost.nanoseconds, cost.nanoseconds_over) = (Some(own), over);
         }
     }
-    std::fs::remove_file(&run.fixtures)?;
+    Fixtures::remove(&run.fixtures)?;
     report::print(&costs);
     // A part of it is no document.
     if timed && wanted.is_empty() {
         bench::document::write(&costs, concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/performance").as_ref())?;
+        bench::document::put_into(
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/performance.md").as_ref(),
+            &costs,
+        )?;
     }
     Ok(())
 }
 
-/// Builds the gateway as it is released, and asks it and others.
-fn load() -> Outcome {
+/// Asks servers over loopback, and the gateway among them.
+fn load(gateway: &Path) -> Outcome {
     let run = prepare()?;
+    let told = bench::load::print(&run, gateway);
+    Fixtures::remove(&run.fixtures)?;
+    told
+}
+
+/// Builds the gateway as it is released.
+fn built_gateway() -> Outcome<PathBuf> {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     output(
         cargo().args(["build", "--release", "--locked", "--package", "portcullis-cli"]).current_dir(root),
     )?;
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| PathBuf::from(root).join("target"), PathBuf::from);
-    let told = bench::load::print(&run, &target.join("release/portcullis"));
-    std::fs::remove_file(&run.fixtures)?;
-    told
+    Ok(target.join("release/portcullis"))
 }
 
 fn cargo() -> std::process::Command {
@@ -155,7 +168,7 @@ fn gate() -> Outcome {
     let run = prepare()?;
     let costs = count(&run, &chosen(|row| wanted.contains(&row.id)))?;
     let bytes = output(command(&run.allocations).arg("memory"))?;
-    std::fs::remove_file(&run.fixtures)?;
+    Fixtures::remove(&run.fixtures)?;
     report::print(&costs);
     report::judge(&costs, &bytes)
 }
@@ -166,12 +179,14 @@ fn count(run: &Run, rows: &[&'static Row]) -> Outcome<Costs> {
     let worker = || -> Result<Costs, String> {
         let mut costs = Costs::new();
         while let Some(row) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
-            eprintln!("  {}", row.id);
+            let start = Instant::now();
             let cost = run.counts(row).map_err(|error| {
-                // The others need not go on.
+                // The others need not go on, and end what they began.
                 next.store(rows.len(), Ordering::Relaxed);
+                eprintln!("  {}: {error}", row.id);
                 format!("{}: {error}", row.id)
             })?;
+            eprintln!("  {:26}{:>8.1} s", row.id, start.elapsed().as_secs_f64());
             costs.insert(row.id.to_owned(), cost);
         }
         Ok(costs)

@@ -45,9 +45,11 @@ pub fn bars(path: &Path, title: &str, unit: &str, bars: &[Bar<'_>]) -> Outcome {
 
 /// Three digits and more with commas between; fewer than three with one after the point.
 fn grouped(value: f64) -> String {
-    if value.abs() < 100.0 {
-        return format!("{value:.1}");
-    }
+    if value.abs() < 100.0 { format!("{value:.1}") } else { whole(value) }
+}
+
+/// A number without what stands behind its point, with commas between every three digits.
+pub fn whole(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -70,8 +70,9 @@ pub fn print(costs: &Costs) {
 pub fn judge(costs: &Costs, bytes: &str) -> Outcome {
     let mut exceeded = Vec::new();
     let mut check = |what: String, is: f64, at_most: f64| {
-        let left = 100.0 * (1.0 - is / at_most);
-        println!("{what:66}{is:>9.0} of {at_most:>6.0}{left:>7.0} % left");
+        let left = at_most - is;
+        let share = if at_most > 0.0 { format!("{:>5.0} %", 100.0 * left / at_most) } else { String::new() };
+        println!("{what:66}{is:>9.0} of {at_most:>6.0}{left:>9.0} left{share}");
         if is > at_most {
             exceeded.push(what);
         }
@@ -100,10 +101,12 @@ pub fn judge(costs: &Costs, bytes: &str) -> Outcome {
         };
         check(format!("{} → {}: instructions more", growth.few, growth.many), many - few, at_most);
     }
-    let mut bytes = bytes.split_whitespace().map(str::parse::<f64>);
-    let (Some(Ok(token)), Some(Ok(kept))) = (bytes.next(), bytes.next()) else {
+    let bytes: Vec<f64> = bytes.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+    let [token, kept, flooded] = bytes[..] else {
         return Err("the bytes of a remembered token were not measured".into());
     };
     check("a remembered token: bytes beside its own".to_owned(), kept - token, BYTES_BESIDE_A_TOKEN);
+    let of_each = "the same in a cache that saw twenty times as many as it holds";
+    check(of_each.to_owned(), flooded - token, BYTES_BESIDE_A_TOKEN);
     if exceeded.is_empty() { Ok(()) } else { Err(format!("over budget: {}", exceeded.join(", ")).into()) }
 }

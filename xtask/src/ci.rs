@@ -2,7 +2,7 @@
 
 use crate::command::{cargo, run as run_command};
 use crate::steps::Steps;
-use crate::{Outcome, deny, examples, features, fuzz, msrv, test};
+use crate::{Outcome, bench, deny, examples, features, fuzz, msrv, test};
 
 type Step = (&'static str, fn() -> Outcome);
 
@@ -31,9 +31,13 @@ const STEPS: &[Step] = &[
     ("test", || test::run(None)),
 ];
 
+/// Steps that run where they are named.
+// `bench` becomes one of the others once every budget is met.
+const NAMED: &[Step] = &[("bench", bench::gate)];
+
 /// Names the steps.
 pub(crate) fn list() {
-    for (name, _) in STEPS {
+    for (name, _) in all() {
         eprintln!("{name}");
     }
 }
@@ -48,11 +52,18 @@ pub(crate) fn run(wanted: &[&str]) -> Outcome {
 }
 
 fn choose(wanted: &[&str]) -> Outcome<Vec<Step>> {
-    let known = |name: &&&str| STEPS.iter().any(|(step, _)| step == *name);
+    let known = |name: &&&str| all().any(|(step, _)| step == *name);
     if let Some(unknown) = wanted.iter().find(|name| !known(name)) {
         return Err(format!("`{unknown}` is not a step; `cargo xtask ci --list` names them"));
     }
-    Ok(STEPS.iter().filter(|(step, _)| wanted.is_empty() || wanted.contains(step)).copied().collect())
+    if wanted.is_empty() {
+        return Ok(STEPS.to_vec());
+    }
+    Ok(all().filter(|(step, _)| wanted.contains(step)).copied().collect())
+}
+
+fn all() -> impl Iterator<Item = &'static Step> {
+    STEPS.iter().chain(NAMED)
 }
 
 #[cfg(test)]
@@ -64,6 +75,8 @@ mod tests {
         assert_eq!(choose(&[]).unwrap().len(), STEPS.len());
         let chosen: Vec<_> = choose(&["doc", "fmt"]).unwrap().iter().map(|(name, _)| *name).collect();
         assert_eq!(chosen, ["fmt", "doc"]);
+        let named: Vec<_> = choose(&["bench"]).unwrap().iter().map(|(name, _)| *name).collect();
+        assert_eq!(named, ["bench"]);
     }
 
     #[test]

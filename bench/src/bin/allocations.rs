@@ -6,7 +6,7 @@ use bench::{
     Outcome,
     cases::Bench,
     fixtures::Fixtures,
-    memory::{Remembering, TOKENS},
+    memory::{HELD, Remembering, TOKENS},
     rows,
 };
 
@@ -22,18 +22,23 @@ fn main() -> Outcome {
     let row = rows::find(&id).ok_or_else(|| format!("there is no row {id:?}"))?;
     let bench = Bench::new(Fixtures::read(Path::new(&fixtures))?);
     let mut case = (row.make)(&bench);
-    let (fewer, more) = row.pace.counted();
-    case.run(&bench, fewer);
-    let counted = allocation_counter::measure(|| case.run(&bench, more - fewer));
-    println!("{}", counted.count_total as f64 / (more - fewer) as f64);
+    let (before, counted) = row.pace.counted();
+    case.run(&bench, before);
+    let taken = allocation_counter::measure(|| case.run(&bench, counted));
+    println!("{}", taken.count_total as f64 / counted as f64);
     Ok(())
 }
 
-/// Prints how long a token is, and how many bytes are kept for it.
+/// Prints how long a token is, and how many bytes are kept for it: where all are remembered, and where twenty times as many are
+/// seen as may be remembered, for each of those.
 fn memory() {
     let remembering = Remembering::new();
-    let mut kept = None;
-    let counted = allocation_counter::measure(|| kept = Some(remembering.remember()));
-    println!("{} {:.0}", remembering.bytes_of_a_token(), counted.bytes_current as f64 / TOKENS as f64);
-    drop(kept);
+    let kept = |capacity, seen, remembered| {
+        let mut kept = None;
+        let counted = allocation_counter::measure(|| kept = Some(remembering.remember(capacity, seen)));
+        drop(kept);
+        counted.bytes_current as f64 / remembered as f64
+    };
+    let (all, flooded) = (kept(2 * TOKENS, TOKENS, TOKENS), kept(HELD, TOKENS, HELD));
+    println!("{} {all:.0} {flooded:.0}", remembering.bytes_of_a_token());
 }

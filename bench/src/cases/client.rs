@@ -77,6 +77,7 @@ fn fetched(bench: &Bench) -> impl TokenSource {
     let config = ClientCredentialsConfig::new(url, "orders", "a secret of the benchmark").client(patience);
     let source = ClientCredentials::new(config).expect("the source is built");
     bench.runtime.block_on(source.token()).expect("the endpoint gives a token");
+    bench.settle();
     source
 }
 

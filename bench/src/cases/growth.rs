@@ -1,10 +1,7 @@
 //! What must not cost more where there is more of it.
 
 use axum::body::Body;
-use portcullis::{
-    Auth, AuthLayer, Clock, Element, FileUserStore, Resource, SystemClock, User,
-    jwt::{JwtIssuer, JwtIssuerConfig, SigningConfig},
-};
+use portcullis::{Auth, AuthLayer, Element, FileUserStore, Resource, User};
 use serde_json::{Value, json};
 
 use super::{
@@ -12,7 +9,7 @@ use super::{
     ours::{self, alice, auth, basic, by_secret, guarded, jwt},
     plain::hello,
 };
-use crate::fixtures::{AUDIENCE, ISSUER, SCOPE, SECRET};
+use crate::fixtures::SCOPE;
 
 /// Users of a file user store, all with one hash, of whom one calls.
 pub fn users(bench: &Bench, count: usize) -> Box<dyn Case> {
@@ -47,7 +44,7 @@ pub fn resources(bench: &Bench, count: usize) -> Box<dyn Case> {
 
 /// Remembered tokens, of which one is shown.
 pub fn tokens(bench: &Bench, count: usize) -> Box<dyn Case> {
-    let remembered = make_tokens(count);
+    let remembered = bench.fixtures.many_tokens(count);
     let requests = Requests::bearer(&remembered[..1]);
     let app = move |bench: &Bench| {
         let app = guarded(auth(by_secret(2 * count.max(1_000))));
@@ -56,24 +53,6 @@ pub fn tokens(bench: &Bench, count: usize) -> Box<dyn Case> {
         app
     };
     Box::new(Serving::<_, _, Body>::new(bench, requests, app).warm(bench))
-}
-
-/// Tokens of one issuer by a shared secret, no two alike.
-pub fn make_tokens(count: usize) -> Vec<String> {
-    let now = SystemClock::new().now();
-    let issue = |number: usize| {
-        let config = JwtIssuerConfig::new(SigningConfig::secret(SECRET))
-            .issuer(ISSUER)
-            .audience([AUDIENCE])
-            .username("248289761001")
-            .jwt_id(format!("{number:08}"))
-            .custom_claim("scope", format!("openid profile {SCOPE}"))
-            .custom_claim("sid", "s".repeat(300))
-            .expiry(std::time::Duration::from_secs(24 * 3600));
-        let issuer = JwtIssuer::new(config).expect("the issuer is built");
-        issuer.issue(now).expect("the token is signed").expose().to_owned()
-    };
-    (0..count).map(issue).collect()
 }
 
 /// Keys of a fetched set, of which the last one signed the token.

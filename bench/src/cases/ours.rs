@@ -1,17 +1,17 @@
 //! portcullis in front of a service.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::StatusCode;
 use portcullis::{
     Auth, AuthLayer, FileUserStore, IntoProvider, JwtValidator, JwtValidatorConfig, OAuth2Introspection,
-    User,
+    UnixTime, User,
     jwt::{CacheConfig, JwksConfig, SignatureConfig},
     oauth2, outbound,
 };
-use portcullis_testing::{TestIntrospection, TestIssuer};
+use portcullis_testing::{ManualClock, TestIntrospection, TestIssuer};
 use serde_json::json;
 use tower::Layer;
 
@@ -87,12 +87,16 @@ fn introspected(bench: &Bench, token: String) -> Box<dyn Case> {
     let server = bench.runtime.block_on(TestIntrospection::start());
     server.grant(&token, json!({ "sub": "248289761001", "scope": format!("openid profile {SCOPE}") }));
     let requests = Requests::bearer([&token]);
-    let app = move |_: &Bench| {
-        let endpoint = outbound::Endpoint::parse(&server.url()).expect("a URL");
-        let config = oauth2::IntrospectionConfig::new(endpoint).cache(oauth2::CacheConfig::default());
-        guarded(auth(OAuth2Introspection::new(config).expect("the provider is built")))
-    };
+    let app = move |_: &Bench| guarded(auth(introspection(&server)));
     Box::new(Serving::<_, _, Body>::new(bench, requests, app).warm(bench))
+}
+
+fn introspection(server: &TestIntrospection) -> OAuth2Introspection {
+    let endpoint = outbound::Endpoint::parse(&server.url()).expect("a URL");
+    // Under callgrind some seconds pass.
+    let cache = oauth2::CacheConfig::default().negative_max_age(Duration::from_secs(300));
+    let config = oauth2::IntrospectionConfig::new(endpoint).cache(cache);
+    OAuth2Introspection::new(config).expect("the provider is built")
 }
 
 pub fn basic() -> Requests {
@@ -107,6 +111,22 @@ pub fn alice(bench: &Bench) -> User {
 pub fn basic_warm(bench: &Bench) -> Box<dyn Case> {
     let app = |bench: &Bench| guarded(auth(FileUserStore::new([alice(bench)])));
     Box::new(Serving::<_, _, Body>::new(bench, basic(), app).warm(bench))
+}
+
+/// The same where nothing is remembered, and the hash computed every time.
+pub fn basic_cold(bench: &Bench) -> Box<dyn Case> {
+    let app = |bench: &Bench| guarded(auth(FileUserStore::new([alice(bench)]).remember_for(Duration::ZERO)));
+    Box::new(Serving::<_, _, Body>::new(bench, basic(), app))
+}
+
+/// A user whose password stands in clear text.
+pub fn basic_clear(bench: &Bench) -> Box<dyn Case> {
+    let app = |_: &Bench| guarded(auth(clear()));
+    Box::new(Serving::<_, _, Body>::new(bench, basic(), app))
+}
+
+fn clear() -> FileUserStore {
+    FileUserStore::new([User::with_password("alice", PASSWORD).scopes([SCOPE])])
 }
 
 /// Tokens that were never seen, and are remembered.
@@ -138,18 +158,80 @@ pub fn refused_random(bench: &Bench) -> Box<dyn Case> {
 
 /// A token whose signature is of another key.
 pub fn refused_forged(bench: &Bench) -> Box<dyn Case> {
+    refused(bench, forged(bench))
+}
+
+/// Such tokens.
+pub fn forged(bench: &Bench) -> Requests {
     let forged = bench.fixtures.rsa.tokens.iter().map(|token| {
         let (signed, signature) = token.rsplit_once('.').expect("a token has three segments");
         // The first character of a signature may be any.
         let first = if signature.starts_with('A') { 'B' } else { 'A' };
         format!("{signed}.{first}{}", &signature[1..])
     });
-    refused(bench, Requests::bearer(&forged.collect::<Vec<_>>()))
+    Requests::bearer(&forged.collect::<Vec<_>>())
 }
 
 fn refused(bench: &Bench, requests: Requests) -> Box<dyn Case> {
-    let app = |bench: &Bench| guarded(auth(jwt(&bench.fixtures.rsa)));
-    Box::new(Serving::<_, _, Body>::new(bench, requests, app).answering(StatusCode::UNAUTHORIZED))
+    refused_by(bench, requests, StatusCode::UNAUTHORIZED, |bench| auth(jwt(&bench.fixtures.rsa)))
+}
+
+fn refused_by(
+    bench: &Bench,
+    requests: Requests,
+    status: StatusCode,
+    make: fn(&Bench) -> Auth,
+) -> Box<dyn Case> {
+    let app = move |bench: &Bench| guarded(make(bench));
+    Box::new(Serving::<_, _, Body>::new(bench, requests, app).answering(status))
+}
+
+/// A token that has expired and was never seen.
+pub fn refused_expired(bench: &Bench) -> Box<dyn Case> {
+    refused_by(bench, Requests::bearer(&bench.fixtures.rsa.tokens), StatusCode::UNAUTHORIZED, |bench| {
+        let late: Arc<ManualClock> = Arc::new(ManualClock::at(UnixTime::from_secs(10_000_000_000)));
+        let builder = Auth::builder().clock(late).element(jwt(&bench.fixtures.rsa), SCOPE);
+        builder.build().expect("the service is built")
+    })
+}
+
+/// A token that was seen before, and does not hold the scope.
+pub fn forbidden(bench: &Bench) -> Box<dyn Case> {
+    let app = |bench: &Bench| {
+        let builder = Auth::builder().element(jwt(&bench.fixtures.rsa), "orders:write");
+        guarded(builder.build().expect("the service is built"))
+    };
+    Box::new(Serving::<_, _, Body>::new(bench, hot(bench), app).answering(StatusCode::FORBIDDEN).warm(bench))
+}
+
+/// A wrong password of a user whose right one is remembered.
+pub fn refused_password(bench: &Bench) -> Box<dyn Case> {
+    let app = |bench: &Bench| {
+        let app = guarded(auth(FileUserStore::new([alice(bench)])));
+        let mut right = Serving::<_, _, Body>::new(bench, basic(), |_| app.clone());
+        right.run(bench, 1);
+        app
+    };
+    let refused = StatusCode::UNAUTHORIZED;
+    Box::new(Serving::<_, _, Body>::new(bench, wrong_password(), app).answering(refused))
+}
+
+/// A wrong password where the right one stands in clear text.
+pub fn refused_clear(bench: &Bench) -> Box<dyn Case> {
+    refused_by(bench, wrong_password(), StatusCode::UNAUTHORIZED, |_| auth(clear()))
+}
+
+fn wrong_password() -> Requests {
+    Requests::valued([format!("Basic {}", BASE64_STANDARD.encode(format!("alice:{PASSWORD}?")))])
+}
+
+/// An opaque token of which the server said before that it is no good.
+pub fn refused_inactive(bench: &Bench) -> Box<dyn Case> {
+    let server = bench.runtime.block_on(TestIntrospection::start());
+    let app = move |_: &Bench| guarded(auth(introspection(&server)));
+    let requests = Requests::bearer([&bench.fixtures.opaque]);
+    let refused = StatusCode::UNAUTHORIZED;
+    Box::new(Serving::<_, _, Body>::new(bench, requests, app).answering(refused).warm(bench))
 }
 
 /// A validator of tokens by a shared secret, which are cheap to make by the hundred thousand.

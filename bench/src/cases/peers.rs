@@ -1,7 +1,7 @@
 //! Other crates in front of the same service, with the same key from memory and the same demands where they know them: issuer,
 //! audience, expiry, and the scope.
 
-use std::sync::Arc;
+use std::{fmt::Debug, sync::Arc};
 
 use axum::{
     Router,
@@ -22,16 +22,29 @@ use huskarl_resource_server::{
 };
 use jwt_authorizer::{Authorizer, IntoLayer, JwtAuthorizer, RegisteredClaims, Validation};
 use oauth_resource_server::{KeyNaming, OAuthConfig, OAuthValidator, axum::AuthLayer};
+use tower::Service;
 use tower_oauth2_resource_server::{
     claims::DefaultClaims, server::OAuth2ResourceServer, tenant::TenantConfiguration,
     validation::ClaimsValidationSpec,
 };
 
-use super::{Bench, Case, Requests, Serving, plain::hello};
+use super::{Bench, Case, Requests, Serving, ours, plain::hello};
 use crate::fixtures::{AUDIENCE, ISSUER, SCOPE};
 
-fn requests(bench: &Bench) -> Requests {
-    Requests::bearer(&bench.fixtures.rsa.tokens)
+/// A peer that lets good tokens in, and was seen to refuse one whose signature is of another key: what is fast because it does
+/// not look is no peer.
+fn checked<S, B, R>(bench: &Bench, app: fn(&Bench) -> S) -> Box<dyn Case>
+where
+    S: Service<http::Request<B>, Response = http::Response<R>, Error: Debug> + Send + 'static,
+    B: Default + 'static,
+    R: 'static,
+{
+    let forged = Serving::<_, _, B>::new(bench, ours::forged(bench), app);
+    forged.answering(StatusCode::UNAUTHORIZED).run(bench, 1);
+    let mut case = Serving::<_, _, B>::new(bench, Requests::bearer(&bench.fixtures.rsa.tokens), app);
+    case.run(bench, 1);
+    case.reset(bench);
+    Box::new(case)
 }
 
 /// The unprotected route of axum 0.7, on which one of the peers stands.
@@ -54,7 +67,7 @@ pub fn jwt_authorizer(bench: &Bench) -> Box<dyn Case> {
             .route("/", axum07::routing::get(|| async { "Hello, World!" }))
             .layer(authorizer.into_layer())
     };
-    Box::new(Serving::<_, _, axum07::body::Body>::new(bench, requests(bench), app))
+    checked::<_, axum07::body::Body, _>(bench, app)
 }
 
 /// tower-oauth2-resource-server.
@@ -69,7 +82,7 @@ pub fn tower_oauth2(bench: &Bench) -> Box<dyn Case> {
         let server = bench.runtime.block_on(server).expect("the server is built");
         hello("/").layer(server.into_layer())
     };
-    Box::new(Serving::<_, _, Body>::new(bench, requests(bench), app))
+    checked::<_, Body, _>(bench, app)
 }
 
 /// oauth-resource-server.
@@ -90,7 +103,7 @@ pub fn oauth_resource_server(bench: &Bench) -> Box<dyn Case> {
         let layer = AuthLayer::builder().oauth(validator).build().expect("the layer is built");
         hello("/").layer(layer)
     };
-    Box::new(Serving::<_, _, Body>::new(bench, requests(bench), app))
+    checked::<_, Body, _>(bench, app)
 }
 
 /// huskarl-resource-server, which brings no layer: one of axum's own calls it.
@@ -109,7 +122,7 @@ pub fn huskarl(bench: &Bench) -> Box<dyn Case> {
         let validator = bench.runtime.block_on(validator).expect("the validator is built");
         hello("/").layer(from_fn_with_state(Arc::new(validator), huskarl_check))
     };
-    Box::new(Serving::<_, _, Body>::new(bench, requests(bench), app))
+    checked::<_, Body, _>(bench, app)
 }
 
 async fn huskarl_check(

@@ -40,11 +40,11 @@ impl Admission {
     }
 
     pub(crate) fn anonymous(policy: &Policy) -> Self {
-        Self { how: How::Anonymous(policy.clone()), again: None, standing: None }
+        Self { how: How::Anonymous(policy.own()), again: None, standing: None }
     }
 
     pub(crate) fn public(policy: &Policy) -> Self {
-        Self { how: How::Public(policy.clone()), again: None, standing: None }
+        Self { how: How::Public(policy.own()), again: None, standing: None }
     }
 
     /// The admission of the request that carries `extensions`; `None` where no layer ran.
@@ -58,11 +58,11 @@ impl Admission {
     /// An inner layer never takes the principal away that an outer one established: an admission without one
     /// does not replace it. Nor does a public one replace that of an outer layer which is stricter.
     pub fn attach(self, extensions: &mut Extensions) {
-        let keeps_earlier = Self::of(extensions).is_some_and(|earlier| match self.how {
+        let keeps_earlier = match self.how {
             How::Authenticated(_) => false,
-            How::Anonymous(_) => earlier.principal().is_some(),
-            How::Public(_) => true,
-        });
+            How::Anonymous(_) => Self::of(extensions).is_some_and(|earlier| earlier.principal().is_some()),
+            How::Public(_) => Self::of(extensions).is_some(),
+        };
         if !keeps_earlier {
             extensions.insert(Attached(self));
         }
@@ -187,8 +187,15 @@ impl Admission {
     /// The same, judged by every later version of the configuration: connections that are opened with it end when one
     /// would not let them in, see [`Admission::lease`]. `None` changes nothing. For layers.
     #[must_use]
-    pub fn standing_on(mut self, standing: Option<Arc<dyn Standing>>) -> Self {
-        let Some(standing) = standing else { return self };
+    #[inline]
+    pub fn standing_on(self, standing: Option<Arc<dyn Standing>>) -> Self {
+        match standing {
+            None => self,
+            Some(standing) => self.held_to(standing),
+        }
+    }
+
+    fn held_to(mut self, standing: Arc<dyn Standing>) -> Self {
         match self.how {
             How::Authenticated(principal) => {
                 self.how = How::Authenticated(principal.standing_on(standing));

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::UnixTime;
 
@@ -64,14 +64,25 @@ pub fn texts<'m>(members: &'m Map<String, Value>, name: &str) -> Read<Vec<&'m st
 ///
 /// When it is no number, or one below zero.
 pub fn numeric_date(members: &Map<String, Value>, name: &str) -> Read<UnixTime> {
-    let Some(value) = members.get(name) else { return Ok(None) };
-    let Value::Number(number) = value else { return wrong_type(name, "a number") };
+    match members.get(name) {
+        None => Ok(None),
+        Some(Value::Number(number)) => date(number, name).map(Some),
+        Some(_) => wrong_type(name, "a number"),
+    }
+}
+
+/// The same of a number that was found already; `name` is its name in the error.
+///
+/// # Errors
+///
+/// When it is below zero.
+pub fn date(number: &Number, name: &str) -> Result<UnixTime, WrongType> {
     if let Some(seconds) = number.as_u64() {
-        return Ok(Some(UnixTime::from_secs(seconds)));
+        return Ok(UnixTime::from_secs(seconds));
     }
     match number.as_f64() {
         Some(seconds) if seconds >= 0.0 => {
-            Ok(Some(Duration::try_from_secs_f64(seconds).map_or(UnixTime::MAX, UnixTime::from_duration)))
+            Ok(Duration::try_from_secs_f64(seconds).map_or(UnixTime::MAX, UnixTime::from_duration))
         }
         _ => wrong_type(name, "a number of zero or more"),
     }

@@ -78,6 +78,11 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The span since some fixed start. Never goes backwards.
     fn monotonic(&self) -> Duration;
 
+    /// Whether [`Clock::monotonic`] has reached `moment`. Asked for every request, so a clock may find out in fewer steps.
+    fn has_reached(&self, moment: Duration) -> bool {
+        self.monotonic() >= moment
+    }
+
     /// Completes once `span` has passed on the monotonic scale.
     fn sleep(&self, span: Duration) -> BoxFuture<'static, ()>;
 }
@@ -109,6 +114,11 @@ impl Clock for SystemClock {
         self.start.elapsed()
     }
 
+    fn has_reached(&self, moment: Duration) -> bool {
+        // A moment beyond the clock's end never comes.
+        self.start.checked_add(moment).is_some_and(|moment| Instant::now() >= moment)
+    }
+
     fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
         Box::pin(tokio::time::sleep(span))
     }
@@ -124,5 +134,14 @@ mod tests {
         assert_eq!(UnixTime::from_secs(1).saturating_sub(Duration::from_secs(2)), UnixTime::default());
         assert_eq!(UnixTime::from_secs(1).since(UnixTime::from_secs(2)), Duration::ZERO);
         assert_eq!(UnixTime::from_secs(5).since(UnixTime::from_secs(2)), Duration::from_secs(3));
+    }
+
+    #[test]
+    fn the_machines_clock_reaches_what_is_over_and_nothing_beyond_its_end() {
+        let clock = SystemClock::new();
+        assert!(clock.has_reached(Duration::ZERO) && clock.has_reached(clock.monotonic()));
+        for moment in [clock.monotonic() + Duration::from_secs(3_600), Duration::MAX] {
+            assert!(!clock.has_reached(moment));
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::{borrow::Cow, cell::RefCell, collections::HashSet, error::Error, fmt};
 
-use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
 
 /// Reads `text` as one JSON object.
 ///
@@ -18,41 +18,90 @@ use serde_json::{Map, Value};
 /// # Errors
 ///
 /// When it is not one JSON object, or is ambiguous.
-// The text is walked twice: a walk of our own that builds values would lose numbers where some other crate of the program
-// switches serde_json's `arbitrary_precision` on.
 pub fn object(text: &[u8]) -> Result<Map<String, Value>, JsonError> {
-    check(text)?;
-    match serde_json::from_slice(text) {
-        Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Err(JsonError::NotAnObject),
-        Err(error) => Err(JsonError::NotJson(error.to_string())),
-    }
+    members(text, |_| true).map(Members::into_map)
 }
 
-/// As [`object`], for who looks at few members: the others are read as strictly, and not kept.
+/// As [`object`], for who looks at few members: the others are read as strictly, and not kept. What is kept borrows from
+/// the text.
 ///
 /// # Errors
 ///
 /// As [`object`].
-pub fn members(text: &[u8], wanted: impl Fn(&str) -> bool) -> Result<Map<String, Value>, JsonError> {
-    check(text)?;
-    if !text.trim_ascii_start().starts_with(b"{") {
-        return Err(JsonError::NotAnObject);
-    }
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    reader.deserialize_map(Wanted(wanted)).map_err(|error| JsonError::NotJson(error.to_string()))
-}
-
-/// Whether `text` is one JSON value without ambiguity.
-fn check(text: &[u8]) -> Result<(), JsonError> {
+pub fn members(text: &[u8], wanted: impl Fn(&str) -> bool) -> Result<Members<'_>, JsonError> {
     // To look for one byte costs next to nothing, and hardly a text has it.
     if text.contains(&b'$') && text.windows(PRIVATE.len()).any(|part| part == PRIVATE.as_bytes()) {
         return Err(JsonError::PrivateMember);
     }
+    // Looked at once, and not again for each string in it.
+    let text = str::from_utf8(text).map_err(|error| JsonError::NotJson(error.to_string()))?;
     let found = RefCell::new(None);
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    let walked = Unique { found: &found }.deserialize(&mut reader).and_then(|()| reader.end());
-    walked.map_err(|error| found.into_inner().unwrap_or_else(|| JsonError::NotJson(error.to_string())))
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let walk = Walk { found: &found, keep: false, wanted: Some(&wanted) };
+    let walked = walk.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    match walked {
+        Ok(Json::Object(members)) => Ok(members),
+        Ok(_) => Err(JsonError::NotAnObject),
+        Err(error) => Err(found.into_inner().unwrap_or_else(|| JsonError::NotJson(error.to_string()))),
+    }
+}
+
+/// A JSON value. Its texts are borrowed where they hold no escapes.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "these are the kinds of value that JSON has")]
+pub enum Json<'t> {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A number.
+    Number(Number),
+    /// A string.
+    Text(Cow<'t, str>),
+    /// An array.
+    Array(Vec<Self>),
+    /// An object.
+    Object(Members<'t>),
+}
+
+/// The members of an object, no two of one name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Members<'t> {
+    /// In their order, with the values that are kept.
+    all: Vec<(Cow<'t, str>, Option<Json<'t>>)>,
+}
+
+impl<'t> Members<'t> {
+    /// The value of the member `name`; `None` also where it was not wanted.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Json<'t>> {
+        self.all.iter().find(|(known, _)| *known == name).and_then(|(_, value)| value.as_ref())
+    }
+
+    /// The same, which is taken out.
+    pub fn take(&mut self, name: &str) -> Option<Json<'t>> {
+        self.all.iter_mut().find(|(known, _)| *known == name).and_then(|(_, value)| value.take())
+    }
+
+    /// What is kept, in serde_json's form.
+    #[must_use]
+    pub fn into_map(self) -> Map<String, Value> {
+        let kept = self.all.into_iter().filter_map(|(name, value)| Some((name.into_owned(), value?.into())));
+        kept.collect()
+    }
+}
+
+impl From<Json<'_>> for Value {
+    fn from(json: Json<'_>) -> Self {
+        match json {
+            Json::Null => Self::Null,
+            Json::Boolean(value) => Self::Bool(value),
+            Json::Number(number) => Self::Number(number),
+            Json::Text(text) => Self::String(text.into_owned()),
+            Json::Array(items) => Self::Array(items.into_iter().map(Self::from).collect()),
+            Json::Object(members) => Self::Object(members.into_map()),
+        }
+    }
 }
 
 /// Why a text is not read as a JSON object. Reads on after the name of the text: "the payload" "is not a JSON object".
@@ -98,129 +147,127 @@ pub fn shown(text: &str) -> String {
 const PRIVATE: &str = "$serde_json::private::";
 
 /// Walks a value and stops at the first name that an object has twice, or may not have.
-#[derive(Clone, Copy)]
-struct Unique<'c> {
+struct Walk<'c> {
     found: &'c RefCell<Option<JsonError>>,
+    /// Whether the value is wanted; it is walked in any case.
+    keep: bool,
+    /// Of the outermost object: whether a member is.
+    wanted: Option<&'c dyn Fn(&str) -> bool>,
 }
 
-impl Unique<'_> {
-    fn stop<T, E: de::Error>(self, error: JsonError) -> Result<T, E> {
+impl Walk<'_> {
+    fn within(&self, keep: bool) -> Self {
+        Self { found: self.found, keep, wanted: None }
+    }
+
+    fn stop<T, E: de::Error>(&self, error: JsonError) -> Result<T, E> {
         let message = error.to_string();
         *self.found.borrow_mut() = Some(error);
         Err(E::custom(message))
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Unique<'_> {
-    type Value = ();
+impl<'de> DeserializeSeed<'de> for Walk<'_> {
+    type Value = Json<'de>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Unique<'_> {
-    type Value = ();
+impl<'de> Visitor<'de> for Walk<'_> {
+    type Value = Json<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
+    fn visit_bool<E>(self, value: bool) -> Result<Json<'de>, E> {
+        Ok(Json::Boolean(value))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
+    fn visit_i64<E>(self, number: i64) -> Result<Json<'de>, E> {
+        Ok(Json::Number(number.into()))
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
+    fn visit_u64<E>(self, number: u64) -> Result<Json<'de>, E> {
+        Ok(Json::Number(number.into()))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
+    fn visit_f64<E>(self, number: f64) -> Result<Json<'de>, E> {
+        Ok(Number::from_f64(number).map_or(Json::Null, Json::Number))
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
+    fn visit_str<E>(self, text: &str) -> Result<Json<'de>, E> {
+        Ok(if self.keep { Json::Text(Cow::Owned(text.to_owned())) } else { Json::Null })
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Json<'de>, E> {
+        Ok(Json::Text(Cow::Borrowed(text)))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(self)?.is_some() {}
-        Ok(())
+    fn visit_unit<E>(self) -> Result<Json<'de>, E> {
+        Ok(Json::Null)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        let mut names = Names::default();
-        while let Some(name) = members.next_key_seed(Name)? {
-            // Spelled with escapes, and so not borrowed, it is not in the text. (A number is walked as an object with such a
-            // name, where `arbitrary_precision` is on: a borrowed one.)
-            if matches!(&name, Cow::Owned(name) if name.starts_with(PRIVATE)) {
-                return self.stop(JsonError::PrivateMember);
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json<'de>, A::Error> {
+        let mut kept = Vec::new();
+        while let Some(item) = items.next_element_seed(self.within(self.keep))? {
+            if self.keep {
+                kept.push(item);
             }
-            if let Err(name) = names.add(name) {
+        }
+        Ok(Json::Array(kept))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json<'de>, A::Error> {
+        let mut object = Object::default();
+        while let Some(name) = members.next_key_seed(Name)? {
+            match &name {
+                // Where some other crate of the program switches serde_json's `arbitrary_precision` on, a number is walked as an
+                // object with such a name. Borrowed it can only be that: it is not in the text.
+                Cow::Borrowed(name) if name.starts_with(PRIVATE) => {
+                    let number: String = members.next_value()?;
+                    return number.parse().map(Json::Number).map_err(de::Error::custom);
+                }
+                // Spelled with escapes.
+                Cow::Owned(name) if name.starts_with(PRIVATE) => return self.stop(JsonError::PrivateMember),
+                _ => {}
+            }
+            if object.has(&name) {
                 return self.stop(JsonError::DuplicateMember(name.into_owned()));
             }
-            members.next_value_seed(self)?;
+            let keep = self.wanted.map_or(self.keep, |wanted| wanted(&name));
+            let value = members.next_value_seed(self.within(keep))?;
+            object.add(name, keep.then_some(value));
         }
-        Ok(())
+        Ok(Json::Object(Members { all: object.members }))
     }
 }
 
-/// The names of one object.
+/// An object that is being read.
 #[derive(Default)]
-struct Names<'de> {
-    few: Vec<Cow<'de, str>>,
-    /// Empty while there are few.
+struct Object<'de> {
+    members: Vec<(Cow<'de, str>, Option<Json<'de>>)>,
+    /// All names beyond the first ones.
     many: HashSet<Cow<'de, str>>,
 }
 
-impl<'de> Names<'de> {
+impl<'de> Object<'de> {
     /// As many names are looked through one by one faster than they are hashed.
     const FEW: usize = 16;
 
-    /// Takes the name, or gives it back where it is there already.
-    fn add(&mut self, name: Cow<'de, str>) -> Result<(), Cow<'de, str>> {
-        if self.few.contains(&name) || self.many.contains(&name) {
-            return Err(name);
-        }
-        if self.few.len() < Self::FEW {
-            if self.few.is_empty() {
-                self.few.reserve_exact(Self::FEW);
-            }
-            self.few.push(name);
-        } else {
-            self.many.insert(name);
-        }
-        Ok(())
-    }
-}
-
-/// Reads the members whose names are wanted.
-struct Wanted<F>(F);
-
-impl<'de, F: Fn(&str) -> bool> Visitor<'de> for Wanted<F> {
-    type Value = Map<String, Value>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
+    fn has(&self, name: &str) -> bool {
+        self.members.iter().take(Self::FEW).any(|(known, _)| known == name) || self.many.contains(name)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        let mut kept = Map::new();
-        while let Some(name) = members.next_key_seed(Name)? {
-            if (self.0)(&name) {
-                kept.insert(name.into_owned(), members.next_value()?);
-            } else {
-                members.next_value::<IgnoredAny>()?;
-            }
+    fn add(&mut self, name: Cow<'de, str>, value: Option<Json<'de>>) {
+        if self.members.len() >= Self::FEW {
+            self.many.insert(name.clone());
+        } else if self.members.is_empty() {
+            self.members.reserve_exact(Self::FEW);
         }
-        Ok(kept)
+        self.members.push((name, value));
     }
 }
 
@@ -257,7 +304,8 @@ mod tests {
 
     fn code_of(text: impl AsRef<[u8]>) -> &'static str {
         let error = object(text.as_ref()).unwrap_err();
-        assert_eq!(members(text.as_ref(), |_| false).as_ref(), Err(&error), "what is kept changes no answer");
+        let unkept = members(text.as_ref(), |_| false).unwrap_err();
+        assert_eq!(unkept, error, "what is kept changes no answer");
         match error {
             JsonError::DuplicateMember(_) => "duplicate-member",
             _ => "malformed",
@@ -277,10 +325,17 @@ mod tests {
     fn of_the_members_those_that_are_wanted_are_kept() {
         let text = br#" {"a":1,"b":[{"a":1}],"\u0063":"x","d":{"a":[1,2.5,"y"]},"e":"\""} "#;
         let all = object(text).unwrap();
-        assert_eq!(members(text, |_| true).unwrap(), all);
-        let some = members(text, |name| matches!(name, "c" | "d" | "z")).unwrap();
-        assert_eq!(Value::Object(some), serde_json::json!({"c": "x", "d": {"a": [1, 2.5, "y"]}}));
-        assert_eq!(members(b"{}", |_| true).unwrap(), Map::new());
+        assert_eq!(Value::Object(all), serde_json::from_slice::<Value>(text).unwrap());
+        let mut some = members(text, |name| matches!(name, "c" | "d" | "z")).unwrap();
+        assert_eq!(some.get("c"), Some(&Json::Text("x".into())));
+        assert_eq!([some.get("a"), some.get("z"), some.get("e")], [None; 3]);
+        assert_eq!(
+            Value::Object(some.clone().into_map()),
+            serde_json::json!({"c": "x", "d": {"a": [1, 2.5, "y"]}})
+        );
+        assert_eq!(some.take("c"), Some(Json::Text("x".into())));
+        assert_eq!((some.take("c"), some.take("z")), (None, None));
+        assert_eq!(members(b"{}", |_| true).unwrap().into_map(), Map::new());
         for text in ["[]", " 1", "null", "\"{}\""] {
             assert_eq!(members(text.as_bytes(), |_| true).unwrap_err(), JsonError::NotAnObject, "{text}");
         }

@@ -26,6 +26,7 @@ pub mod credential;
 mod error;
 mod identity;
 pub mod json;
+mod lanes;
 mod lease;
 mod live;
 mod observe;
@@ -48,7 +49,7 @@ pub use self::{
     chain::{Deciding, Decision, ElementReport, Explanation, Looked, Step},
     client::{
         AssertionPurpose, AssertionReader, AssertionSigner, Authorization, OnBehalfOf, TokenError,
-        TokenSource, UnfitForHeader,
+        TokenLease, TokenSource, UnfitForHeader,
     },
     clock::{Clock, SystemClock, UnixTime},
     credential::{
@@ -57,12 +58,13 @@ pub use self::{
     },
     error::BuildError,
     identity::{ClaimsSource, Identity},
+    lanes::Lanes,
     lease::{Ended, Expired, Lease},
     live::{Derived, LiveAuth, Now, Replacement, SettledPolicies, Standing},
     observe::{Answer, Asked, Decided, Observer},
     policy::{Element, Override, Policy, Resource},
     principal::Principal,
-    provider::{Contact, Context, IntoProvider, Outcome, Provider, Refusal, Unavailable, Vouch},
+    provider::{Contact, Context, IntoProvider, Outcome, Provider, Recall, Refusal, Unavailable, Vouch},
     reason::Reason,
     rejection::{Protocol, Rejection, RejectionKind},
     scopes::{RequiredScopes, Scopes},

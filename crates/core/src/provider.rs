@@ -31,14 +31,21 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// The scheme of the credentials that it looks at.
     fn scheme(&self) -> Scheme;
 
-    /// Whose credential it is, where it was accepted before and would be now. `None` says nothing: the credential is then
-    /// read, and [`Provider::try_authenticate`] asked.
+    /// Whether it looks at [`Context::client`], which takes time to find out. Where it says that it does not, it may not be
+    /// told. Asked once.
+    fn looks_at_client(&self) -> bool {
+        true
+    }
+
+    /// What it remembers of a credential that nobody has read yet. A credential that is well-formed and let nobody in is
+    /// read then, and goes to [`Provider::try_authenticate`] unless there is an answer.
     ///
     /// For providers that remember. They are asked with `text` as it stands in the `Authorization` header, after scheme
     /// and space, before anything is known of its form: what was accepted was read then. It has to be found by all its
-    /// bytes, and everything that may have changed since (the time, a key) is looked at again.
-    fn recall(&self, _text: &[u8], _cx: &Context<'_>) -> Option<Arc<Identity>> {
-        None
+    /// bytes, and everything that may have changed since (the time, a key) is looked at again. The caller's address is not
+    /// known here: a memory that depends on it says nothing.
+    fn recall(&self, _text: &[u8], _cx: &Context<'_>) -> Recall {
+        Recall::Unasked
     }
 
     /// Answers at once, or says with `None` that it has to wait: [`Provider::authenticate`] is asked then.
@@ -212,8 +219,8 @@ impl<'a> Context<'a> {
         self.attempted.map_or(Ok(()), Attempted::permit_call)
     }
 
-    /// Whether an answer may come from a cache. False while a decision is being explained, and where it is asked
-    /// whether a credential still is good.
+    /// Whether an answer may come from a cache. False while a decision is being explained, where it is asked
+    /// whether a credential still is good, and where the cache has just said [`Recall::Nothing`].
     #[must_use]
     pub const fn may_recall(&self) -> bool {
         self.explain.is_none() && !self.afresh
@@ -225,7 +232,8 @@ impl<'a> Context<'a> {
         self.clock
     }
 
-    /// The caller's address, where it is known: the socket's peer, or what trusted proxies said.
+    /// The caller's address, where it is known: the socket's peer, or what trusted proxies said. For providers that look at
+    /// it ([`Provider::looks_at_client`]).
     #[must_use]
     pub const fn client(&self) -> Option<IpAddr> {
         self.client
@@ -241,6 +249,27 @@ impl<'a> Context<'a> {
     #[must_use]
     pub const fn may_contact(&self) -> bool {
         !matches!(self.explain, Some(Contact::Forbidden))
+    }
+}
+
+/// What a provider remembers of a credential, see [`Provider::recall`].
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "each of them is treated in a way of its own")]
+pub enum Recall {
+    /// It does not say. It is asked as if it had not been asked yet.
+    Unasked,
+    /// It looked, and remembers nothing. So that no memory is searched twice, [`Provider::try_authenticate`] is asked with
+    /// a context that may not recall ([`Context::may_recall`]); what it finds out it may remember.
+    Nothing,
+    /// Its answer, as [`Provider::try_authenticate`] would give it. It is not asked again.
+    Answer(Outcome),
+}
+
+impl Recall {
+    /// The answer of a memory that was searched.
+    #[must_use]
+    pub fn found(outcome: Option<Outcome>) -> Self {
+        outcome.map_or(Self::Nothing, Self::Answer)
     }
 }
 

@@ -7,7 +7,9 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use portcullis_core::{BoxFuture, Context, Credential, Identity, Outcome, Provider, Reason, Scheme, UnixTime};
+use portcullis_core::{
+    BoxFuture, Context, Credential, Identity, Outcome, Provider, Reason, Scheme, UnixTime,
+};
 use sha2::Sha256;
 
 /// 2023-11-14T22:13:20Z: the time at which everything happens.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
 
 use super::builder::{DEFAULT_DECISION_TIMEOUT, DEFAULT_REALM as REALM};
 use crate::{
@@ -36,18 +36,17 @@ pub async fn authenticate_header(
     );
     let sources = CredentialSources::header();
     let subject = Subject {
+        method: &Method::GET,
         headers: &headers,
-        about: chain::About::default(),
         sources: &sources,
         revalidate_interval: None,
         max_credential_bytes: DEFAULT_MAX_CREDENTIAL_BYTES,
         timeout: DEFAULT_DECISION_TIMEOUT,
         clock,
-        not_remembered: false,
         observer: None,
         throttle: None,
     };
-    let decision = match chain::decide(&policy, subject) {
+    let decision = match chain::decide(&policy, &subject, chain::About::default) {
         Step::Ready(decision) => decision,
         Step::Wait(deciding) => deciding.await,
     };

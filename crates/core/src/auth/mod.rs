@@ -57,14 +57,13 @@ pub struct RequestHead<'a> {
     pub headers: &'a HeaderMap,
     /// The caller's address, where it is known.
     pub client: Option<IpAddr>,
-    not_remembered: bool,
 }
 
 impl<'a> RequestHead<'a> {
     /// A request of which no router has chosen a route, from an unknown address.
     #[must_use]
     pub const fn new(method: &'a Method, path: &'a str, headers: &'a HeaderMap) -> Self {
-        Self { method, path, route: None, headers, client: None, not_remembered: false }
+        Self { method, path, route: None, headers, client: None }
     }
 
     /// The same with the pattern of the route that a router chose.
@@ -78,13 +77,6 @@ impl<'a> RequestHead<'a> {
     #[must_use]
     pub const fn with_client(mut self, client: Option<IpAddr>) -> Self {
         self.client = client;
-        self
-    }
-
-    /// The same where [`Auth::decide_at_once`] has said nothing, so that no memory is searched again.
-    #[must_use]
-    pub const fn not_at_once(mut self) -> Self {
-        self.not_remembered = true;
         self
     }
 
@@ -160,47 +152,52 @@ impl Auth {
     pub fn decide(&self, request: &RequestHead<'_>) -> Step {
         match self.policy_for(request) {
             Ok(policy) => self.decide_by(policy, request),
-            Err(rejection) => {
-                Step::Ready(Err(chain::refuse_unasked(&self.0.policy, rejection, &self.subject(request))))
-            }
+            Err(rejection) => Step::Ready(Err(self.refused_unasked(rejection, request))),
         }
     }
 
-    /// Decides where it makes no difference where the request goes and from whom, which costs something to find out: a
-    /// caller that is remembered is let in, and whoever shows no credential is not. `None` says nothing: ask
-    /// [`Auth::decide`].
-    ///
-    /// Only in a service without resources, and only where no log would show the rest of the request.
+    /// Decides on a request as [`Auth::decide`] does, where it costs something to find out where it goes and from whom:
+    /// `head` is asked only if that makes a difference. It makes none in a service without resources, for a caller who is
+    /// remembered and for a request without credential, unless somebody is told of the decision.
     #[must_use]
-    pub fn decide_at_once(&self, method: &Method, headers: &HeaderMap) -> Option<Decision> {
+    pub fn decide_with<'a>(
+        &'a self,
+        method: &'a Method,
+        headers: &'a HeaderMap,
+        head: impl FnOnce() -> RequestHead<'a>,
+    ) -> Step {
         let inner = &*self.0;
         if !inner.resources.is_empty() {
-            return None;
+            return self.decide(&head());
         }
-        let head = RequestHead::new(method, "", headers);
-        chain::decide_at_once(&inner.policy, &self.subject(&head))
+        chain::decide(&inner.policy, &self.subject(method, headers), || head().about())
     }
 
     /// Decides on a request by a policy that was settled before, for instance when a router was built.
     #[must_use]
     pub fn decide_by(&self, policy: &Policy, request: &RequestHead<'_>) -> Step {
-        chain::decide(policy, self.subject(request))
+        chain::decide(policy, &self.subject(request.method, request.headers), || request.about())
     }
 
-    fn subject<'a>(&'a self, request: &RequestHead<'a>) -> chain::Subject<'a> {
+    fn subject<'a>(&'a self, method: &'a Method, headers: &'a HeaderMap) -> chain::Subject<'a> {
         let inner = &*self.0;
         chain::Subject {
-            headers: request.headers,
-            about: request.about(),
+            method,
+            headers,
             sources: &inner.sources,
             revalidate_interval: inner.revalidate_interval,
             max_credential_bytes: inner.max_credential_bytes,
             timeout: inner.decision_timeout,
             clock: &inner.clock,
-            not_remembered: request.not_remembered,
             observer: inner.observer.as_ref(),
             throttle: inner.throttle.as_ref(),
         }
+    }
+
+    /// Tells of a refusal before any element could have a say in it.
+    fn refused_unasked(&self, rejection: Rejection, request: &RequestHead<'_>) -> Rejection {
+        let subject = self.subject(request.method, request.headers);
+        chain::refuse_unasked(&self.0.policy, rejection, &subject, request.about())
     }
 
     fn refusal(&self, kind: RejectionKind, request: &RequestHead<'_>) -> Rejection {
@@ -228,7 +225,8 @@ impl Auth {
                 return Explanation::of(self.0.policy.label().to_owned(), Err(rejection), "not looked at");
             }
         };
-        chain::explain(policy, self.subject(request), contact).await
+        let subject = self.subject(request.method, request.headers);
+        chain::explain(policy, subject, request.client, contact).await
     }
 
     /// Takes the token out of the subprotocols that a WebSocket client offers, so that neither a handler nor a log sees it.
@@ -274,7 +272,7 @@ impl Auth {
     #[must_use]
     pub fn refuse_not_mounted(&self, request: &RequestHead<'_>) -> Rejection {
         let rejection = self.refusal(RejectionKind::NotMounted, request);
-        chain::refuse_unasked(&self.0.policy, rejection, &self.subject(request))
+        self.refused_unasked(rejection, request)
     }
 
     /// The service's own policy, which applies where no resource does.

@@ -8,13 +8,12 @@ use std::{
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::Arc,
     task::{Context as TaskContext, Poll},
 };
 
 use crate::{
     BoxFuture, BuildError, Context, Credential, Element, Identity, Observer, Outcome, Provider, QueueState,
-    Reason, ServerState, Unavailable, Vouch,
+    Reason, Recall, ServerState, Unavailable, Vouch,
 };
 
 const PANICKED: &str = "the provider panicked";
@@ -29,11 +28,11 @@ pub(crate) fn try_authenticate(
     catch(call).unwrap_or_else(|()| Some(broken(element, "try_authenticate").into()))
 }
 
-/// Whom an element remembers. Nobody, where it panics: it is then asked in full, and may answer.
-pub(crate) fn recall(element: &Element, text: &[u8], cx: &Context<'_>) -> Option<Arc<Identity>> {
+/// What an element remembers. Where it panics, it is asked in full and may answer.
+pub(crate) fn recall(element: &Element, text: &[u8], cx: &Context<'_>) -> Recall {
     catch(|| element.provider().recall(text, cx)).unwrap_or_else(|()| {
         broken(element, "recall");
-        None
+        Recall::Unasked
     })
 }
 

@@ -1,4 +1,5 @@
 use std::{
+    cell::LazyCell,
     fmt,
     future::{Future, poll_fn},
     net::IpAddr,
@@ -14,7 +15,7 @@ use super::{
     contain::{self, Asking},
     guess::Guessing,
     log::About,
-    recall::recall,
+    recall::{Memory, at_once},
     span,
     tell::Telling,
     verdict,
@@ -67,31 +68,21 @@ impl fmt::Debug for Deciding {
 /// What a decision is about, beyond the policy.
 #[derive(Clone, Copy)]
 pub(crate) struct Subject<'a> {
+    /// GET where a provider was called directly.
+    pub(crate) method: &'a Method,
     pub(crate) headers: &'a HeaderMap,
-    pub(crate) about: About<'a>,
     pub(crate) sources: &'a CredentialSources,
     pub(crate) revalidate_interval: Option<Duration>,
     pub(crate) max_credential_bytes: usize,
     pub(crate) timeout: Duration,
     pub(crate) clock: &'a Arc<dyn Clock>,
-    /// That no element remembers the credential was found out before.
-    pub(crate) not_remembered: bool,
     pub(crate) observer: Option<&'a Arc<dyn Observer>>,
     pub(crate) throttle: Option<&'a Throttle>,
 }
 
 impl<'a> Subject<'a> {
-    /// The method; GET where a provider was called directly.
-    pub(super) fn method(&self) -> &'a Method {
-        self.about.request.map_or(&Method::GET, |(method, _)| method)
-    }
-
-    pub(super) fn has_authorization(&self) -> bool {
-        self.headers.contains_key(AUTHORIZATION)
-    }
-
     pub(super) fn read(&self) -> Result<Option<Credential<'a>>, CredentialError> {
-        self.sources.read(self.method(), self.headers, self.max_credential_bytes)
+        self.sources.read(self.method, self.headers, self.max_credential_bytes)
     }
 
     /// The token that the caller showed, for calls on the caller's behalf. Where it stood in the header its bytes are shared.
@@ -106,14 +97,13 @@ impl<'a> Subject<'a> {
 
     /// Whether a connection may stay open that the element is asked about again.
     pub(super) fn may_be_asked_again(&self) -> bool {
-        self.revalidate_interval.is_some()
-            && self.about.request.is_some_and(|(method, _)| websocket::may_open(method, self.headers))
+        self.revalidate_interval.is_some() && websocket::may_open(self.method, self.headers)
     }
 
     /// When the element is asked again whether the credential still is good, where a connection stays open.
-    fn revalidate(&self) -> Option<Revalidate> {
+    fn revalidate(&self, client: impl FnOnce() -> Option<IpAddr>) -> Option<Revalidate> {
         let interval = self.revalidate_interval.filter(|_| self.may_be_asked_again())?;
-        Some(Revalidate { interval, timeout: self.timeout, client: self.about.client })
+        Some(Revalidate { interval, timeout: self.timeout, client: client() })
     }
 }
 
@@ -140,43 +130,71 @@ impl Revalidate {
     }
 }
 
-/// Decides by `policy`, as far as that needs no waiting.
-pub(crate) fn decide(policy: &Policy, subject: Subject<'_>) -> Step {
+/// Decides by `policy`, as far as that needs no waiting. `about` is asked only where it makes a difference.
+pub(crate) fn decide<'a>(policy: &Policy, subject: &Subject<'a>, about: impl FnOnce() -> About<'a>) -> Step {
     if span::is_wanted() {
-        return span::around(policy, subject.about, || decide_plainly(policy, subject));
+        let about = about();
+        return span::around(policy, about, || decide_plainly(policy, subject, || about, true));
     }
-    decide_plainly(policy, subject)
+    decide_plainly(policy, subject, about, false)
 }
 
-fn decide_plainly(policy: &Policy, subject: Subject<'_>) -> Step {
+fn decide_plainly<'a>(
+    policy: &Policy,
+    subject: &Subject<'a>,
+    about: impl FnOnce() -> About<'a>,
+    has_span: bool,
+) -> Step {
     let watch = Watch::start(subject.observer, subject.clock);
-    let telling = Telling { about: subject.about, watch: watch.as_ref(), clock: subject.clock };
+    match at_once(policy, subject) {
+        Ok((decision, recalled)) => {
+            if watch.is_some() || has_span {
+                let about = about();
+                let telling = Telling { about: &|| about, watch: watch.as_ref(), clock: subject.clock };
+                return Step::Ready(telling.told_at_once(policy, decision, recalled));
+            }
+            Step::Ready(decision)
+        }
+        Err(memory) => {
+            let about = LazyCell::new(about);
+            decide_by_reading(policy, subject, &|| *about, memory, watch)
+        }
+    }
+}
+
+/// Decides where the credential has to be read.
+#[inline(never)]
+fn decide_by_reading<'a>(
+    policy: &Policy,
+    subject: &Subject<'_>,
+    about: &dyn Fn() -> About<'a>,
+    memory: Memory,
+    watch: Option<Watch>,
+) -> Step {
+    let telling = Telling { about, watch: watch.as_ref(), clock: subject.clock };
     let ready = |decision, reports: &[Report]| Step::Ready(telling.told(policy, decision, reports));
     let Some(guard) = policy.guard() else { return ready(Ok(Admission::public(policy)), &[]) };
-    if let Some(admission) = recall(policy, guard, &subject) {
-        let decision = Ok(admission);
-        telling.recalled(policy, &decision);
-        return Step::Ready(decision);
-    }
     let credential = match subject.read() {
         Ok(Some(credential)) => credential,
         Ok(None) if guard.optional => return ready(Ok(Admission::anonymous(policy)), &[]),
         Ok(None) => {
-            return ready(Err(guard.no_credential.clone().answering(subject.method())), &[]);
+            return ready(Err(guard.no_credential.clone().answering(subject.method)), &[]);
         }
-        Err(error) => return ready(Err(malformed(guard, error).answering(subject.method())), &[]),
+        Err(error) => return ready(Err(malformed(guard, error).answering(subject.method)), &[]),
     };
-    let guessing = match Guessing::begin(&subject, guard, &credential) {
+    let is_client_of_interest = subject.throttle.is_some() || guard.looks_at_client(credential.scheme());
+    let client = is_client_of_interest.then(|| about().client).flatten();
+    let guessing = match Guessing::begin(subject, client, guard, &credential) {
         Ok(guessing) => guessing,
-        Err(rejection) => return ready(Err(rejection.answering(subject.method())), &[]),
+        Err(rejection) => return ready(Err(rejection.answering(subject.method)), &[]),
     };
-    let mut walk = Walk::watched(watch.clone());
-    let cx = Context::new(subject.clock).with_client(subject.about.client);
+    let mut walk = Walk::after(memory, watch.clone());
+    let cx = Context::new(subject.clock).with_client(client);
     match walk.advance(policy, guard, &credential, &cx, guessing.attempt()) {
         Stand::Admitted(principal) => {
             guessing.settle(guard, Some(walk.next), &walk.reports);
             let again = subject
-                .revalidate()
+                .revalidate(|| about().client)
                 .and_then(|when| when.of(guard.elements.get(walk.next), Some(&principal), &credential));
             let principal = principal.shown(subject.shown(&credential));
             ready(Ok(Admission::authenticated(principal).asking_again(again)), &walk.reports)
@@ -184,15 +202,16 @@ fn decide_plainly(policy: &Policy, subject: Subject<'_>) -> Step {
         Stand::Exhausted => {
             guessing.settle(guard, None, &walk.reports);
             let rejection = verdict::reject(guard, &walk.reports, credential.scheme());
-            ready(Err(rejection.answering(subject.method())), &walk.reports)
+            ready(Err(rejection.answering(subject.method)), &walk.reports)
         }
-        Stand::Waiting(_) => {
+        Stand::Waiting => {
             let (policy, clock) = (policy.clone(), Arc::clone(subject.clock));
             let shown = subject.shown(&credential);
             let (credential, timeout) = (credential.into_owned(), subject.timeout);
-            let (client, revalidate) = (subject.about.client, subject.revalidate());
-            let method = subject.method().clone();
-            let path = subject.about.request.map(|(_, path)| Box::<str>::from(path));
+            let About { request, client } = about();
+            let revalidate = subject.revalidate(|| client);
+            let method = subject.method.clone();
+            let path = request.map(|(_, path)| Box::<str>::from(path));
             Step::Wait(Deciding(Box::pin(async move {
                 let attempt = guessing.attempt();
                 let decision =
@@ -208,8 +227,8 @@ fn decide_plainly(policy: &Policy, subject: Subject<'_>) -> Step {
                 });
                 let decision = decision.map_err(|rejection| rejection.answering(&method));
                 let request = path.as_deref().map(|path| (&method, path));
-                let telling =
-                    Telling { about: About { request, client }, watch: watch.as_ref(), clock: &clock };
+                let about = || About { request, client };
+                let telling = Telling { about: &about, watch: watch.as_ref(), clock: &clock };
                 telling.told(&policy, decision, &walk.reports)
             })))
         }
@@ -217,12 +236,17 @@ fn decide_plainly(policy: &Policy, subject: Subject<'_>) -> Step {
 }
 
 /// Refuses a request before any element could have a say in it.
-pub(crate) fn refuse_unasked(policy: &Policy, rejection: Rejection, subject: &Subject<'_>) -> Rejection {
+pub(crate) fn refuse_unasked(
+    policy: &Policy,
+    rejection: Rejection,
+    subject: &Subject<'_>,
+    about: About<'_>,
+) -> Rejection {
     let watch = Watch::start(subject.observer, subject.clock);
-    let telling = Telling { about: subject.about, watch: watch.as_ref(), clock: subject.clock };
+    let telling = Telling { about: &|| about, watch: watch.as_ref(), clock: subject.clock };
     let tell = || Step::Ready(telling.told(policy, Err(rejection.clone()), &[]));
     if span::is_wanted() {
-        span::around(policy, subject.about, tell)
+        span::around(policy, about, tell)
     } else {
         tell()
     };
@@ -237,7 +261,7 @@ pub(super) fn malformed(guard: &Guard, error: CredentialError) -> Rejection {
     Rejection::unauthorized(kind, &guard.challenges, error.scheme())
 }
 
-/// Walks on to the end, or until `timeout` is over: the element that was being waited for then counts as
+/// Waits for the element that has to be waited for, and walks on to the end, or until `timeout` is over: the element that was being waited for then counts as
 /// unavailable, whatever the others said.
 async fn within(
     timeout: Duration,
@@ -251,15 +275,10 @@ async fn within(
     let Some(guard) = policy.guard() else { return Ok(Admission::public(policy)) };
     let cx = Context::new(clock).with_client(client);
     let mut alarm = clock.sleep(timeout);
-    loop {
-        let element = match walk.advance(policy, guard, credential, &cx, attempt) {
-            Stand::Admitted(principal) => return Ok(Admission::authenticated(principal)),
-            Stand::Exhausted => return Err(verdict::reject(guard, &walk.reports, credential.scheme())),
-            Stand::Waiting(element) => element,
-        };
+    while let Some(element) = guard.elements.get(walk.next) {
         let since = walk.now(clock);
-        let cx = cx.asking(element, attempt);
-        let mut answer = Asking::new(element, credential, &cx);
+        let asked = cx.asking(element, attempt);
+        let mut answer = Asking::new(element, credential, &asked);
         let outcome = poll_fn(|task| match answer.poll(task) {
             Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
             Poll::Pending => alarm.as_mut().poll(task).map(|()| None),
@@ -273,8 +292,14 @@ async fn within(
             None => {
                 let late = Unavailable::new("no answer within decisionTimeout").because(Reason::TimedOut);
                 walk.take(policy, element, late.into(), Took::waited(since, clock));
-                return Err(verdict::reject(guard, &walk.reports, credential.scheme()));
+                break;
             }
         }
+        match walk.advance(policy, guard, credential, &cx, attempt) {
+            Stand::Admitted(principal) => return Ok(Admission::authenticated(principal)),
+            Stand::Exhausted => break,
+            Stand::Waiting => {}
+        }
     }
+    Err(verdict::reject(guard, &walk.reports, credential.scheme()))
 }

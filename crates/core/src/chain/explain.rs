@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use http::StatusCode;
 
@@ -119,7 +119,12 @@ impl Explanation {
 }
 
 /// Decides by `policy` and tells how, leaving no trace in caches and logs.
-pub(crate) async fn explain(policy: &Policy, subject: Subject<'_>, contact: Contact) -> Explanation {
+pub(crate) async fn explain(
+    policy: &Policy,
+    subject: Subject<'_>,
+    client: Option<IpAddr>,
+    contact: Contact,
+) -> Explanation {
     let label = policy.label().to_owned();
     let Some(guard) = policy.guard() else {
         return Explanation::of(
@@ -141,7 +146,7 @@ pub(crate) async fn explain(policy: &Policy, subject: Subject<'_>, contact: Cont
             return unasked(guard, Explanation::of(label, Err(malformed(guard, error)), error.to_string()));
         }
     };
-    let cx = Context::new(subject.clock).with_client(subject.about.client).explaining(contact);
+    let cx = Context::new(subject.clock).with_client(client).explaining(contact);
     let mut walk = Walk::default();
     let mut admitted: Option<Principal> = None;
     let mut elements = Vec::new();

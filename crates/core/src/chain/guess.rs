@@ -1,6 +1,6 @@
 //! What the throttle is told of a decision.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use super::{
     deciding::Subject,
@@ -19,11 +19,11 @@ impl Guessing {
     /// Begins before any element is asked.
     pub(super) fn begin(
         subject: &Subject<'_>,
+        client: Option<IpAddr>,
         guard: &Guard,
         credential: &Credential<'_>,
     ) -> Result<Self, Rejection> {
         let Some(throttle) = subject.throttle else { return Ok(Self(None)) };
-        let client = subject.about.client;
         let Credential::Basic(basic) = credential else {
             return Ok(Self(Some(Attempt::bearer(throttle, subject.clock, client))));
         };

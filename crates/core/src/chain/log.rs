@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr};
 
-use tracing::{Level, event};
+use tracing::{Level, event, level_filters::LevelFilter, subscriber::NoSubscriber};
 
 use super::{
     blame::Blame,
@@ -26,6 +26,28 @@ pub(crate) struct About<'a> {
     pub(crate) client: Option<IpAddr>,
 }
 
+/// Whether somebody may be told of such a rejection. Subscribers are not asked (`tracing::enabled!`): what their filters go
+/// by, fields for instance, only the event itself has. Where nobody subscribes, `tracing` may hand events to `log`.
+pub(super) fn is_heard(kind: RejectionKind) -> bool {
+    let (level, of_log) = match level(kind) {
+        Level::ERROR => (LevelFilter::ERROR, log::LevelFilter::Error),
+        Level::WARN => (LevelFilter::WARN, log::LevelFilter::Warn),
+        _ => (LevelFilter::INFO, log::LevelFilter::Info),
+    };
+    let is_heard = level <= LevelFilter::current()
+        && tracing::dispatcher::get_default(|current| !current.is::<NoSubscriber>());
+    is_heard || of_log <= log::max_level()
+}
+
+/// By whose fault it is.
+const fn level(kind: RejectionKind) -> Level {
+    match kind {
+        RejectionKind::Unavailable => Level::WARN,
+        RejectionKind::NotMounted | RejectionKind::LayerMissing | RejectionKind::PublicRoute => Level::ERROR,
+        _ => Level::INFO,
+    }
+}
+
 /// Logs why a request was not let in.
 pub(super) fn rejected(
     policy: &Policy,
@@ -44,7 +66,6 @@ pub(crate) fn narrowed(label: &str, rejection: &Rejection, asker: &str) {
     emit(rejection, (rejection.kind().into(), None), label, None, About::default(), Some(asker));
 }
 
-/// At the level of whose fault it is.
 fn emit(
     rejection: &Rejection,
     (reason, element): (Reason, Option<&str>),
@@ -84,11 +105,9 @@ fn emit(
             )
         };
     }
-    match kind {
-        RejectionKind::Unavailable => log!(Level::WARN),
-        RejectionKind::NotMounted | RejectionKind::LayerMissing | RejectionKind::PublicRoute => {
-            log!(Level::ERROR);
-        }
+    match level(kind) {
+        Level::ERROR => log!(Level::ERROR),
+        Level::WARN => log!(Level::WARN),
         _ => log!(Level::INFO),
     }
 }

@@ -29,5 +29,4 @@ pub(crate) use self::{
     deciding::{Subject, decide, refuse_unasked},
     explain::explain,
     log::{About, narrowed as log_narrowed},
-    recall::decide_at_once,
 };

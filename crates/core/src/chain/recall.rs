@@ -3,56 +3,82 @@
 #[cfg(test)]
 mod tests;
 
-use tracing::Level;
+use http::HeaderValue;
 
 use super::{
     contain,
     deciding::{Decision, Subject},
-    span,
+    log,
 };
 use crate::{
-    Admission, Authorization, Context, Policy, Principal, Scheme, credential::header, policy::Guard,
+    Admission, Authorization, Context, Outcome, Policy, Principal, Recall, RejectionKind, Scheme,
+    credential::header, policy::Guard,
 };
 
-/// Decides where the path and the client make no difference; `None` says nothing.
-pub(crate) fn decide_at_once(policy: &Policy, subject: &Subject<'_>) -> Option<Decision> {
-    // An observer is told where the request went, and from whom; so is a span.
-    if subject.observer.is_some() || span::is_wanted() {
-        return None;
-    }
-    let Some(guard) = policy.guard() else { return Some(Ok(Admission::public(policy))) };
-    if let Some(admission) = recall(policy, guard, subject) {
-        return Some(Ok(admission));
-    }
-    if !subject.sources.reads_header_alone() || subject.has_authorization() {
-        return None;
-    }
-    if guard.optional {
-        return Some(Ok(Admission::anonymous(policy)));
-    }
-    // The log tells path and client.
-    let is_logged = tracing::enabled!(target: "portcullis", Level::INFO);
-    (!is_logged).then(|| Err(guard.no_credential.clone().answering(subject.method())))
+/// What the first element that looks at such credentials remembers of this one, where that lets nobody in.
+#[derive(Default)]
+pub(super) enum Memory {
+    /// It was not asked, or does not say.
+    #[default]
+    Unasked,
+    /// Nothing. It need not look again.
+    Nothing,
+    /// Its answer.
+    Answer(Outcome),
 }
 
-/// Lets a caller in whom the first element that looks at such credentials remembers. `None` says nothing.
-pub(super) fn recall(policy: &Policy, guard: &Guard, subject: &Subject<'_>) -> Option<Admission> {
+/// Decides where it makes no difference where the request goes and from whom, and says whether the caller was remembered.
+/// Otherwise the credential has to be read, and this is what is known of it.
+pub(super) fn at_once(policy: &Policy, subject: &Subject<'_>) -> Result<(Decision, bool), Memory> {
+    let Some(guard) = policy.guard() else { return Ok((Ok(Admission::public(policy)), false)) };
     // A credential in another place beside the header's would have to be refused.
-    if subject.not_remembered || !subject.sources.reads_header_alone() || subject.may_be_asked_again() {
-        return None;
+    if !subject.sources.reads_header_alone() {
+        return Err(Memory::Unasked);
     }
-    let (scheme, text, value) = header::unread(subject.headers, subject.max_credential_bytes)?;
-    let (at, element) = guard.elements.iter().enumerate().find(|(_, element)| element.scheme() == scheme)?;
+    if let Some(value) = header::find(subject.headers) {
+        return recall(policy, guard, subject, value).map(|admission| (Ok(admission), true));
+    }
+    if guard.optional {
+        return Ok((Ok(Admission::anonymous(policy)), false));
+    }
+    // The log tells path and client.
+    if log::is_heard(RejectionKind::NoCredential) {
+        return Err(Memory::Unasked);
+    }
+    Ok((Err(guard.no_credential.clone().answering(subject.method)), false))
+}
+
+/// Lets a caller in whom the first element that looks at such credentials remembers.
+fn recall(
+    policy: &Policy,
+    guard: &Guard,
+    subject: &Subject<'_>,
+    value: &HeaderValue,
+) -> Result<Admission, Memory> {
+    if subject.may_be_asked_again() {
+        return Err(Memory::Unasked);
+    }
+    // Two credentials would have to be refused: where some name has two values, it may be this one.
+    let is_one = subject.headers.len() == subject.headers.keys_len();
+    let unread = header::unread(value, subject.max_credential_bytes).filter(|_| is_one);
+    let Some((scheme, text)) = unread else { return Err(Memory::Unasked) };
+    let mut elements = guard.elements.iter().enumerate();
+    let Some((at, element)) = elements.find(|(_, element)| element.scheme() == scheme) else {
+        return Err(Memory::Unasked);
+    };
     // Before a throttle has permitted it, no password is held against anything.
     if scheme == Scheme::Basic && subject.throttle.is_some() {
-        return None;
+        return Err(Memory::Unasked);
     }
-    let cx = Context::new(subject.clock).with_client(subject.about.client);
-    let identity = contain::recall(element, text, &cx)?;
-    if !element.scopes().satisfied_by(identity.scopes()) {
-        return None;
-    }
+    let identity = match contain::recall(element, text, &Context::new(subject.clock)) {
+        Recall::Unasked => return Err(Memory::Unasked),
+        Recall::Nothing => return Err(Memory::Nothing),
+        Recall::Answer(Outcome::Known(identity)) if element.scopes().satisfied_by(identity.scopes()) => {
+            identity
+        }
+        Recall::Answer(outcome) => return Err(Memory::Answer(outcome)),
+    };
     // Of a password nothing is kept.
     let shown = (scheme == Scheme::Bearer).then(|| Authorization::sensitive(scheme, value.clone()));
-    Some(Admission::authenticated(Principal::assertion(identity, policy.clone(), at, scheme).shown(shown)))
+    Ok(Admission::authenticated(Principal::assertion(identity, policy.own(), at, scheme).shown(shown)))
 }

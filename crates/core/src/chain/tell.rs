@@ -14,37 +14,49 @@ use crate::{Admission, Clock, Decided, Policy, Principal, observe::Watch};
 
 /// What it takes to tell a decision.
 #[derive(Clone, Copy)]
-pub(super) struct Telling<'a> {
-    pub(super) about: About<'a>,
-    pub(super) watch: Option<&'a Watch>,
-    pub(super) clock: &'a Arc<dyn Clock>,
+pub(super) struct Telling<'t, 'r> {
+    /// Asked only where somebody is told.
+    pub(super) about: &'t dyn Fn() -> About<'r>,
+    pub(super) watch: Option<&'t Watch>,
+    pub(super) clock: &'t Arc<dyn Clock>,
 }
 
-impl Telling<'_> {
+impl Telling<'_, '_> {
     /// Tells a decision, and hands it on.
     pub(super) fn told(self, policy: &Policy, decision: Decision, reports: &[Report]) -> Decision {
-        let blame = Blame::of(&decision, reports);
-        if let (Err(rejection), Some(blame)) = (&decision, blame) {
-            log::rejected(policy, rejection, blame, reports, self.about);
+        let is_logged = decision.as_ref().is_err_and(|rejection| log::is_heard(rejection.kind()));
+        if is_logged || self.watch.is_some() || span::is_wanted() {
+            self.tell(policy, &decision, reports, is_logged);
         }
-        if span::is_wanted() {
-            span::decided(policy, &decision, blame);
-        }
-        self.observed(policy, &decision, blame, false);
         decision
     }
 
-    /// Tells the observer that a caller was let in from memory.
-    pub(super) fn recalled(self, policy: &Policy, decision: &Decision) {
+    /// The same for a decision that no log tells: whoever shows nothing where nobody listens, a caller who is let in, perhaps
+    /// from memory.
+    pub(super) fn told_at_once(self, policy: &Policy, decision: Decision, recalled: bool) -> Decision {
+        let blame = Blame::of(&decision, &[]);
         if span::is_wanted() {
-            span::decided(policy, decision, None);
+            span::decided(policy, &decision, blame);
         }
-        self.observed(policy, decision, None, true);
+        self.observed(policy, &decision, blame, recalled);
+        decision
+    }
+
+    #[cold]
+    fn tell(self, policy: &Policy, decision: &Decision, reports: &[Report], is_logged: bool) {
+        let blame = Blame::of(decision, reports);
+        if let (true, Err(rejection), Some(blame)) = (is_logged, decision, blame) {
+            log::rejected(policy, rejection, blame, reports, (self.about)());
+        }
+        if span::is_wanted() {
+            span::decided(policy, decision, blame);
+        }
+        self.observed(policy, decision, blame, false);
     }
 
     fn observed(self, policy: &Policy, decision: &Decision, blame: Option<Blame<'_>>, recalled: bool) {
         let Some(watch) = self.watch else { return };
-        let About { request, client } = self.about;
+        let About { request, client } = (self.about)();
         let took = watch.took(self.clock);
         let principal = decision.as_ref().ok().and_then(Admission::principal);
         let element = principal.map(Principal::position).or(blame.and_then(|blame| blame.element));

@@ -26,9 +26,8 @@ pub(super) fn reject(guard: &Guard, reports: &[Report], sent: Scheme) -> Rejecti
             elements.flat_map(|element| element.scopes().iter()),
         );
     }
-    let kind = if reports.is_empty() { RejectionKind::NotLookedAt } else { RejectionKind::Refused };
-    if kind == RejectionKind::Refused && sent == Scheme::Bearer {
-        return guard.refused_bearer.clone();
+    if reports.is_empty() {
+        return Rejection::unauthorized(RejectionKind::NotLookedAt, &guard.challenges, Some(sent));
     }
-    Rejection::unauthorized(kind, &guard.challenges, Some(sent))
+    guard.refused(sent).clone()
 }

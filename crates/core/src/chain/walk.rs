@@ -1,6 +1,6 @@
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
-use super::contain;
+use super::{contain, recall::Memory};
 use crate::{
     Answer, Asked, Clock, Context, Credential, Element, Identity, Outcome, Policy, Principal, Refusal,
     Unavailable, observe::Watch, policy::Guard, throttle::Attempt,
@@ -27,6 +27,8 @@ pub(super) struct Walk {
     pub(super) next: usize,
     pub(super) reports: Vec<Report>,
     watch: Option<Watch>,
+    /// Of the first element that looks at the credential.
+    memory: Memory,
 }
 
 /// How long an element took to answer, where somebody wants to know.
@@ -51,19 +53,19 @@ impl Took {
 }
 
 /// Where a walk stands.
-pub(super) enum Stand<'g> {
+pub(super) enum Stand {
     /// An element authenticated and authorized.
     Admitted(Principal),
-    /// This element has to be waited for.
-    Waiting(&'g Element),
+    /// The next element has to be waited for.
+    Waiting,
     /// No element is left.
     Exhausted,
 }
 
 impl Walk {
-    /// A walk of which an observer is told.
-    pub(super) fn watched(watch: Option<Watch>) -> Self {
-        Self { watch, ..Self::default() }
+    /// A walk after it was found out what is remembered, of which an observer is told.
+    pub(super) fn after(memory: Memory, watch: Option<Watch>) -> Self {
+        Self { memory, watch, ..Self::default() }
     }
 
     /// The moment, where it is measured how long elements take.
@@ -72,20 +74,26 @@ impl Walk {
     }
 
     /// Goes on with every element that answers at once.
-    pub(super) fn advance<'g>(
+    pub(super) fn advance(
         &mut self,
         policy: &Policy,
-        guard: &'g Guard,
+        guard: &Guard,
         credential: &Credential<'_>,
         cx: &Context<'_>,
         attempt: Option<&Attempt>,
-    ) -> Stand<'g> {
+    ) -> Stand {
         let scheme = credential.scheme();
         while let Some(element) = guard.elements.get(self.next) {
             if element.scheme() == scheme {
                 let since = self.now(cx.clock());
-                match contain::try_authenticate(element, credential, &cx.asking(element, attempt)) {
-                    None => return Stand::Waiting(element),
+                let cx = cx.asking(element, attempt);
+                let outcome = match mem::take(&mut self.memory) {
+                    Memory::Unasked => contain::try_authenticate(element, credential, &cx),
+                    Memory::Nothing => contain::try_authenticate(element, credential, &cx.afresh()),
+                    Memory::Answer(outcome) => Some(outcome),
+                };
+                match outcome {
+                    None => return Stand::Waiting,
                     Some(outcome) => {
                         let took = Took::at_once(since, cx.clock());
                         if let Some(principal) = self.take(policy, element, outcome, took) {

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, error::Error, fmt, sync::Arc, time::Duration};
 
-use super::{Authorization, OnBehalfOf};
+use super::{Authorization, OnBehalfOf, TokenLease};
 use crate::{BoxFuture, Probe};
 
 /// Gives what outgoing requests carry in `Authorization`. Implementations keep it while it is good, get another one in time,
@@ -11,6 +11,13 @@ pub trait TokenSource: fmt::Debug + Send + Sync + 'static {
     /// One that is good now, where that can be told without waiting: the fast path. `None` says nothing but that
     /// [`TokenSource::token`] is to be awaited.
     fn try_token(&self) -> Option<Authorization> {
+        None
+    }
+
+    /// One that may be sent again and again without asking, where there is one. `None` says nothing but that
+    /// [`TokenSource::try_token`] is to be asked for each request. It is given while the token need not be renewed, and
+    /// [ended](TokenLease::end) as soon as there is another one.
+    fn lease(&self) -> Option<Arc<TokenLease>> {
         None
     }
 
@@ -69,6 +76,10 @@ impl TokenSource for Authorization {
 impl<T: TokenSource + ?Sized> TokenSource for Arc<T> {
     fn try_token(&self) -> Option<Authorization> {
         (**self).try_token()
+    }
+
+    fn lease(&self) -> Option<Arc<TokenLease>> {
+        (**self).lease()
     }
 
     fn token(&self) -> BoxFuture<'_, Result<Authorization, TokenError>> {
@@ -172,7 +183,7 @@ impl Error for TokenError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Secret, UnixTime};
+    use crate::{Secret, SystemClock, UnixTime};
 
     /// Answers nothing as the defaults would.
     #[derive(Debug)]
@@ -185,6 +196,11 @@ mod tests {
     impl TokenSource for Shared {
         fn try_token(&self) -> Option<Authorization> {
             Some(bearer("at-hand"))
+        }
+
+        fn lease(&self) -> Option<Arc<TokenLease>> {
+            let clock = Arc::new(SystemClock::new());
+            Some(Arc::new(TokenLease::until(bearer("leased"), clock, Duration::MAX)))
         }
 
         fn token(&self) -> BoxFuture<'_, Result<Authorization, TokenError>> {
@@ -218,6 +234,7 @@ mod tests {
         let shared: Arc<dyn TokenSource> = Arc::new(Shared);
         let source: &dyn TokenSource = &shared;
         assert_eq!(source.try_token(), Some(bearer("at-hand")));
+        assert_eq!(source.lease().unwrap().token(), &bearer("leased"));
         assert_eq!(source.token().await.unwrap_err().to_string(), "none");
         assert!(source.refused(&bearer("at-hand")) && !source.refused(&bearer("another")));
         assert!(!source.renews());
@@ -234,7 +251,12 @@ mod tests {
             (fixed.try_token(), TokenSource::token(&fixed).await.unwrap()),
             (Some(fixed.clone()), fixed.clone())
         );
-        assert!(!fixed.renews() && !fixed.refused(&fixed) && fixed.probe().await.is_empty());
+        assert!(
+            !fixed.renews()
+                && fixed.lease().is_none()
+                && !fixed.refused(&fixed)
+                && fixed.probe().await.is_empty()
+        );
         assert!(fixed.on_behalf_of(&OnBehalfOf::token(Secret::new("alice"), None)).is_none());
     }
 

@@ -11,12 +11,25 @@ pub fn from_headers(
     headers: &HeaderMap,
     max_bytes: usize,
 ) -> Result<Option<Credential<'_>>, CredentialError> {
-    let Some(value) = headers.get(AUTHORIZATION) else { return Ok(None) };
+    let Some(value) = find(headers) else { return Ok(None) };
     // Where no name has two values, this one has not.
     if headers.len() > headers.keys_len() && headers.get_all(AUTHORIZATION).iter().nth(1).is_some() {
         return Err(CredentialError::new(Kind::Repeated, None));
     }
     from_header_value(value, max_bytes).map(Some)
+}
+
+/// Among so few headers one is found sooner by looking at each than by its hash.
+const FEW: usize = 6;
+
+/// The first `Authorization` header.
+#[inline]
+pub(crate) fn find(headers: &HeaderMap) -> Option<&HeaderValue> {
+    if headers.keys_len() <= FEW {
+        headers.iter().find(|(name, _)| **name == AUTHORIZATION).map(|(_, value)| value)
+    } else {
+        headers.get(AUTHORIZATION)
+    }
 }
 
 /// Reads the credential from the value of an `Authorization` header.
@@ -53,31 +66,35 @@ pub fn from_header_value(value: &HeaderValue, max_bytes: usize) -> Result<Creden
             access_token(credential)?;
             Ok(Credential::Bearer(Bearer(credential.as_bytes().into())))
         }
-        Scheme::Basic => match token68(credential) {
-            Ok(()) | Err(Kind::NotToken68) => Basic::from_base64(credential).map(Credential::Basic),
-            Err(kind) => Err(kind),
-        },
+        // What is base64 is one word.
+        Scheme::Basic => {
+            Basic::from_base64(credential).map(Credential::Basic).map_err(|kind| match token68(credential) {
+                Ok(()) | Err(Kind::NotToken68) => kind,
+                Err(kind) => kind,
+            })
+        }
     };
     read().map_err(|kind| CredentialError::new(kind, Some(scheme)))
 }
 
-/// The scheme of a credential and the text after it, and the header's value, where there is one such header and it is
-/// written as nearly all are. Nothing is said of the text's form, and `None` says nothing at all.
-pub(crate) fn unread(headers: &HeaderMap, max_bytes: usize) -> Option<(Scheme, &[u8], &HeaderValue)> {
-    let value = headers.get(AUTHORIZATION)?;
-    if headers.len() > headers.keys_len() || value.len() > max_bytes {
+/// The scheme of a credential and the text after it, where it is written as nearly all are: the text is then what
+/// [`from_header_value`] would read. Nothing is said of its form, and `None` says nothing at all.
+pub(crate) fn unread(value: &HeaderValue, max_bytes: usize) -> Option<(Scheme, &[u8])> {
+    let bytes = value.as_bytes();
+    if bytes.len() > max_bytes {
         return None;
     }
-    let bytes = value.as_bytes();
-    match bytes.split_first_chunk::<7>() {
-        Some((scheme, text)) if scheme.eq_ignore_ascii_case(b"Bearer ") => {
-            Some((Scheme::Bearer, text, value))
-        }
+    let (scheme, text) = match bytes.split_first_chunk::<7>() {
+        // Compared at once.
+        Some((b"Bearer ", text)) => (Scheme::Bearer, text),
+        Some((scheme, text)) if scheme.eq_ignore_ascii_case(b"Bearer ") => (Scheme::Bearer, text),
         _ => {
             let (scheme, text) = bytes.split_first_chunk::<6>()?;
-            scheme.eq_ignore_ascii_case(b"Basic ").then_some((Scheme::Basic, text, value))
+            scheme.eq_ignore_ascii_case(b"Basic ").then_some((Scheme::Basic, text))?
         }
-    }
+    };
+    // Further spaces belong to no credential.
+    (text.first() != Some(&b' ')).then_some((scheme, text))
 }
 
 /// The token of a bearer credential that is written as nearly all are. `None` says nothing: what is wrong, if something is,

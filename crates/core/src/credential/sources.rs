@@ -157,6 +157,9 @@ impl CredentialSources {
         headers: &'h HeaderMap,
         max_bytes: usize,
     ) -> Result<Option<Credential<'h>>, CredentialError> {
+        if self.reads_header_alone() {
+            return from_headers(headers, max_bytes);
+        }
         let in_header = if self.header { from_headers(headers, max_bytes)? } else { None };
         let in_protocol = if self.websocket_protocol && websocket::opens(method, headers) {
             protocols::read(headers, max_bytes)?

@@ -7,6 +7,7 @@ use crate::{BuildError, IntoProvider, Provider, RequiredScopes, Scheme};
 pub struct Element {
     provider: Arc<dyn Provider>,
     scheme: Scheme,
+    looks_at_client: bool,
     name: Arc<str>,
     scopes: RequiredScopes,
 }
@@ -20,7 +21,9 @@ impl Element {
     pub fn new(provider: impl IntoProvider, scopes: impl Into<RequiredScopes>) -> Result<Self, BuildError> {
         let provider = provider.into_provider()?;
         let (scheme, name) = (provider.scheme(), provider.kind().into());
-        Self { provider, scheme, name, scopes: RequiredScopes::anyone() }.with_scopes(scopes.into())
+        let looks_at_client = provider.looks_at_client();
+        Self { provider, scheme, looks_at_client, name, scopes: RequiredScopes::anyone() }
+            .with_scopes(scopes.into())
     }
 
     /// The same under a name of its own, which logs and the principal show.
@@ -55,6 +58,10 @@ impl Element {
     #[must_use]
     pub const fn scheme(&self) -> Scheme {
         self.scheme
+    }
+
+    pub(crate) const fn looks_at_client(&self) -> bool {
+        self.looks_at_client
     }
 
     /// The scopes of which a caller needs any one.

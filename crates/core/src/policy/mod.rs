@@ -5,7 +5,10 @@ mod element;
 pub(crate) mod pattern;
 mod resource;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 pub(crate) use self::choose::{Choice, Compiled, Resources, decode};
 pub use self::{
@@ -13,12 +16,21 @@ pub use self::{
     resource::{Override, Resource},
 };
 use crate::{
-    Clock, Principal, Protocol, Rejection, RejectionKind, RequiredScopes, Scheme, rejection::Challenges,
+    Clock, Lanes, Principal, Protocol, Rejection, RejectionKind, RequiredScopes, Scheme,
+    rejection::Challenges,
 };
 
 /// What guards one request: the outcome of service, resource and route together. Cheap to clone.
 #[derive(Clone)]
-pub struct Policy(Arc<Inner>);
+pub struct Policy(Arc<Handle>);
+
+/// Alone in its cache line: what is written there is the count of those who hold it.
+#[repr(align(64))]
+struct Handle {
+    inner: Arc<Inner>,
+    /// The same policy for each thread, so that those who let callers in do not count together. Empty in these.
+    own: OnceLock<Lanes<Policy>>,
+}
 
 struct Inner {
     /// What it belongs to, for logs: `service /foo`, `resource GET /foo/admin`.
@@ -36,14 +48,30 @@ pub(crate) struct Guard {
     pub(crate) challenges: Challenges,
     /// Made once, since crawlers and browsers ask without credentials all the time.
     pub(crate) no_credential: Rejection,
-    /// Where all elements refused a bearer token.
-    pub(crate) refused_bearer: Rejection,
+    /// Where all elements refused a bearer token, and where they refused a password.
+    refused_bearer: Rejection,
+    refused_basic: Rejection,
+}
+
+impl Guard {
+    /// Whether some element that looks at such credentials wants to know from whom they come.
+    pub(crate) fn looks_at_client(&self, scheme: Scheme) -> bool {
+        self.elements.iter().any(|element| element.scheme() == scheme && element.looks_at_client())
+    }
+
+    /// The answer where all elements refused a credential of this scheme.
+    pub(crate) const fn refused(&self, sent: Scheme) -> &Rejection {
+        match sent {
+            Scheme::Bearer => &self.refused_bearer,
+            Scheme::Basic => &self.refused_basic,
+        }
+    }
 }
 
 impl Policy {
     /// Everybody is let in.
     pub(crate) fn public(label: String, protocol: Protocol, clock: Arc<dyn Clock>) -> Self {
-        Self(Arc::new(Inner { label: label.into(), protocol, clock, guard: None }))
+        Self::holding(Inner { label: label.into(), protocol, clock, guard: None }.into())
     }
 
     /// One of `elements` has to let the caller in. Without elements nobody is.
@@ -79,24 +107,39 @@ impl Policy {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let no_credential = Rejection::no_credential(&challenges).prepared();
-        let refused_bearer =
-            Rejection::unauthorized(RejectionKind::Refused, &challenges, Some(Scheme::Bearer)).prepared();
-        let protocol = challenges.protocol();
-        let guard = Guard { elements: elements.into(), optional, challenges, no_credential, refused_bearer };
-        Self(Arc::new(Inner { label: label.into(), protocol, clock, guard: Some(guard) }))
+        let refused =
+            |sent| Rejection::unauthorized(RejectionKind::Refused, &challenges, Some(sent)).prepared();
+        let (refused_bearer, refused_basic) = (refused(Scheme::Bearer), refused(Scheme::Basic));
+        let (protocol, elements) = (challenges.protocol(), elements.into());
+        let guard = Guard { elements, optional, challenges, no_credential, refused_bearer, refused_basic };
+        Self::holding(Inner { label: label.into(), protocol, clock, guard: Some(guard) }.into())
+    }
+
+    fn holding(inner: Arc<Inner>) -> Self {
+        Self(Arc::new(Handle { inner, own: OnceLock::new() }))
+    }
+
+    fn inner(&self) -> &Inner {
+        &self.0.inner
+    }
+
+    /// The same, for a principal: counted by this thread alone, or nearly.
+    pub(crate) fn own(&self) -> Self {
+        let own = self.0.own.get_or_init(|| Lanes::new(|| Self::holding(Arc::clone(&self.0.inner))));
+        own.own().clone()
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
-        &self.0.clock
+        &self.inner().clock
     }
 
     pub(crate) fn guard(&self) -> Option<&Guard> {
-        self.0.guard.as_ref()
+        self.inner().guard.as_ref()
     }
 
     /// The answer to a check that asks for the caller where there never is one.
     pub(crate) fn without_caller(&self) -> Rejection {
-        Rejection::without_challenge(RejectionKind::PublicRoute, self.0.protocol)
+        Rejection::without_challenge(RejectionKind::PublicRoute, self.inner().protocol)
     }
 
     /// The answer to a request without credentials.
@@ -115,13 +158,13 @@ impl Policy {
     /// What it belongs to, for logs.
     #[must_use]
     pub fn label(&self) -> &str {
-        &self.0.label
+        &self.inner().label
     }
 
     /// Whether everybody is let in, with the credential not looked at.
     #[must_use]
     pub fn is_public(&self) -> bool {
-        self.0.guard.is_none()
+        self.inner().guard.is_none()
     }
 
     /// Whether a request without credentials is let in.

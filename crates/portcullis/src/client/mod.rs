@@ -78,11 +78,12 @@ mod reqwest;
 mod transport;
 
 pub use portcullis_core::{
-    AssertionPurpose, AssertionReader, AssertionSigner, Authorization, OnBehalfOf, UnfitForHeader,
+    AssertionPurpose, AssertionReader, AssertionSigner, Authorization, OnBehalfOf, TokenLease, UnfitForHeader,
 };
 pub use portcullis_outbound::HttpVersion;
 pub use portcullis_tower::client_auth::{
-    IncomingResponse, NeverReplay, OutgoingRequest, Replay, ReplayCloned, ReplayEmpty, ResponseFuture, Target,
+    IncomingResponse, KeptRequest, NeverReplay, OutgoingRequest, Replay, ReplayCloned, ReplayEmpty,
+    ResponseFuture, Target,
 };
 
 #[cfg(feature = "reqwest")]

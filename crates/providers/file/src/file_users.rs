@@ -2,13 +2,13 @@ use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use portcullis_core::{
-    Basic, BoxFuture, BuildError, Context, Credential, Identity, Outcome, Provider, QueueState, Scheme,
-    Unavailable, Vouch,
+    Basic, BoxFuture, BuildError, Context, Credential, Identity, Outcome, Provider, QueueState, Recall,
+    Scheme, Unavailable, Vouch,
 };
 
 use crate::{
     refusal,
-    snapshot::{Known, Record, Snapshot},
+    snapshot::{Record, Snapshot},
     user::User,
     verify::{Digest, Finding, Verifier},
 };
@@ -87,6 +87,14 @@ fn read(users: Vec<User>, verifier: &Verifier) -> Result<Snapshot, BuildError> {
 }
 
 impl Inner {
+    /// Whose credential it is, where no hash has to be computed to tell.
+    fn known(&self, snapshot: &Snapshot, credential: &Digest, cx: &Context<'_>) -> Option<Arc<Identity>> {
+        let verified = self.verifier.verified_against(credential, cx);
+        // Whoever has that hash now: nobody, where password or user are gone.
+        let caller = verified.and_then(|hash| snapshot.caller(&hash));
+        caller.or_else(|| snapshot.caller(credential)).cloned()
+    }
+
     /// Answers where no hash has to be computed.
     fn at_once(
         &self,
@@ -95,18 +103,10 @@ impl Inner {
         credential: &Digest,
         cx: &Context<'_>,
     ) -> Option<Outcome> {
-        let user = snapshot.user(basic.username());
-        let right = match user.map(|user| &user.password) {
-            Some(Known::Clear(expected)) => expected == credential,
-            Some(Known::Hashed(stored)) => self.verifier.remembers(credential, stored, cx),
-            None => false,
-        };
-        match user {
-            Some(user) if right => Some(Outcome::Known(Arc::clone(&user.identity))),
-            // Nothing to hide behind a hash: no password of this store is hashed.
-            user if snapshot.equalised().is_empty() => Some(refused(user, Finding::Wrong)),
-            _ => None,
-        }
+        let known = self.known(snapshot, credential, cx).map(Outcome::Known);
+        // Nothing to hide behind a hash: no password of this store is hashed.
+        let refused = || refused(snapshot.user(basic.username()), Finding::Wrong);
+        known.or_else(|| snapshot.equalised().is_empty().then(refused))
     }
 
     async fn answer(&self, basic: &Basic, cx: &Context<'_>) -> Outcome {
@@ -159,19 +159,22 @@ impl Provider for FileUsers {
         Scheme::Basic
     }
 
-    fn recall(&self, text: &[u8], cx: &Context<'_>) -> Option<Arc<Identity>> {
-        let basic = Basic::decode(std::str::from_utf8(text).ok()?).ok()?;
-        let digest = self.0.verifier.prf().credential(basic.pair());
-        match self.0.at_once(&self.0.snapshot.load(), &basic, &digest, cx)? {
-            Outcome::Known(identity) => Some(identity),
-            _ => None,
+    fn recall(&self, text: &[u8], cx: &Context<'_>) -> Recall {
+        if !cx.may_recall() {
+            return Recall::Nothing;
         }
+        let Some(credential) = self.0.verifier.prf().shown(text) else { return Recall::Unasked };
+        Recall::found(self.0.known(&self.0.snapshot.load(), &credential, cx).map(Outcome::Known))
     }
 
     fn try_authenticate(&self, credential: &Credential<'_>, cx: &Context<'_>) -> Option<Outcome> {
         let Credential::Basic(basic) = credential else { return Some(refusal::not_basic().into()) };
+        let snapshot = self.0.snapshot.load();
+        if !cx.may_recall() && !snapshot.equalised().is_empty() {
+            return None;
+        }
         let digest = self.0.verifier.prf().credential(basic.pair());
-        self.0.at_once(&self.0.snapshot.load(), basic, &digest, cx)
+        self.0.at_once(&snapshot, basic, &digest, cx)
     }
 
     fn vouch(&self, identity: &Identity) -> Option<Vouch> {

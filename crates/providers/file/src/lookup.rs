@@ -228,7 +228,7 @@ impl Found {
                 Password::Hash(text) => match PasswordHash::parse(text.expose()) {
                     Ok(hash) => {
                         self.kinds.seen(Some(hash.parameters()));
-                        let fingerprint = self.verifier.prf().fingerprint(text.expose());
+                        let fingerprint = self.verifier.prf().fingerprint(basic.username(), text.expose());
                         stored = Some(Stored { hash: Arc::new(hash), fingerprint });
                     }
                     Err(error) => {
@@ -240,7 +240,9 @@ impl Found {
                 },
             }
         }
-        if stored.as_ref().is_some_and(|stored| self.verifier.remembers(&credential, stored, cx)) {
+        if let Some(stored) = &stored
+            && self.verifier.verified_against(&credential, cx) == Some(stored.fingerprint)
+        {
             return known(found);
         }
         let equalised = self.kinds.equalised();

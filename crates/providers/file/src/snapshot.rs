@@ -16,6 +16,9 @@ use crate::{
 
 pub(crate) struct Snapshot {
     users: HashMap<Box<str>, Record>,
+    /// Who is let in by what: by the fingerprint of the hash that a credential was verified against, or by the digest of the
+    /// credential where it stands in clear text.
+    callers: HashMap<Digest, Arc<Identity>>,
     /// Every kind of hash among the users, once. Empty where all passwords are clear text.
     equalised: Arc<[Parameters]>,
 }
@@ -28,7 +31,7 @@ pub(crate) struct Record {
     pub(crate) mark: [u8; 32],
 }
 
-/// Two are equal where the same password is right for both, because it is the same hash.
+/// Two are equal where the same password is right for both, because it is the same hash of one user.
 #[derive(PartialEq)]
 pub(crate) enum Known {
     /// The digest that the right credential has.
@@ -45,6 +48,7 @@ impl Snapshot {
     pub(crate) fn new(users: Vec<User>, prf: &Prf) -> Result<Self, BuildError> {
         let mut problems = Vec::new();
         let mut records = HashMap::with_capacity(users.len());
+        let mut callers = HashMap::with_capacity(users.len());
         let mut equalised = Vec::new();
         if users.is_empty() {
             problems.push("the file user store has no users and would refuse everybody: add at least one ([[auth.users]] in Config.toml)".to_owned());
@@ -75,12 +79,13 @@ impl Snapshot {
                 Entry::Occupied(_) => problem("is there twice: user names are unique, remove one of them"),
                 Entry::Vacant(vacant) => {
                     let identity = Arc::new(Identity::new(user.username.as_str()).with_scopes(user.scopes));
+                    callers.insert(password.digest(), Arc::clone(&identity));
                     vacant.insert(Record { identity, password, mark });
                 }
             }
         }
         if problems.is_empty() {
-            Ok(Self { users: records, equalised: equalised.into() })
+            Ok(Self { users: records, callers, equalised: equalised.into() })
         } else {
             Err(BuildError::new(problems.join("\n")))
         }
@@ -88,6 +93,11 @@ impl Snapshot {
 
     pub(crate) fn user(&self, username: &str) -> Option<&Record> {
         self.users.get(username)
+    }
+
+    /// Who is let in by a digest, see [`Known::digest`].
+    pub(crate) fn caller(&self, digest: &Digest) -> Option<&Arc<Identity>> {
+        self.callers.get(digest)
     }
 
     pub(crate) const fn equalised(&self) -> &Arc<[Parameters]> {
@@ -108,7 +118,7 @@ fn read(user: &User, prf: &Prf) -> Result<Known, String> {
                     .map(Arc::new)
                     .map_err(|error| format!("the password hash {error}"))?,
             };
-            Ok(Known::Hashed(Stored { hash, fingerprint: prf.fingerprint(text.expose()) }))
+            Ok(Known::Hashed(Stored { hash, fingerprint: prf.fingerprint(&user.username, text.expose()) }))
         }
     }
 }
@@ -118,6 +128,16 @@ fn named(user: &User, position: usize) -> String {
         format!("user at position {}", position + 1)
     } else {
         format!("user {:?}", user.username)
+    }
+}
+
+impl Known {
+    /// What tells it from the password of every other user, and from every other one of the same user.
+    const fn digest(&self) -> Digest {
+        match self {
+            Self::Clear(digest) => *digest,
+            Self::Hashed(stored) => stored.fingerprint,
+        }
     }
 }
 

@@ -33,7 +33,7 @@ impl fmt::Debug for UnverifiedToken {
 pub fn decode_unverified(token: &str) -> Result<UnverifiedToken, Refusal> {
     let compact = Compact::split(token.as_bytes())?;
     Ok(UnverifiedToken {
-        header: json::object(&compact.header, "the header")?,
+        header: json::object(&compact.header()?, "the header")?,
         claims: json::object(&compact.payload()?, "the payload")?,
     })
 }

@@ -49,7 +49,7 @@ impl Keys {
     /// Whether one of them verifies this token.
     #[must_use]
     pub fn verify(&self, token: &str, now: UnixTime) -> bool {
-        Unverified::read(token.as_bytes()).is_ok_and(|token| token.key(&self.0, now).is_ok())
+        Unverified::read(token.as_bytes(), Some(&self.0)).is_ok_and(|token| token.key(&self.0, now).is_ok())
     }
 }
 

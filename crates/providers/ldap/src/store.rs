@@ -8,7 +8,7 @@ use std::{
 use futures_util::FutureExt as _;
 use portcullis_core::{
     Basic, BoxFuture, BuildError, Clock, Context, Credential, Guess, Outcome, Probe, Provider, QueueState,
-    Scheme, ServerState, SystemClock, Unavailable,
+    Recall, Refusal, Scheme, ServerState, SystemClock, Unavailable,
 };
 use portcullis_keys::{ClientTls, KeyError, TrustAnchors, config::explained};
 
@@ -96,14 +96,13 @@ impl Store {
         self.clock.get_or_init(|| Arc::clone(cx.clock()))
     }
 
-    /// The answer that needs nobody to be asked.
-    fn at_once(&self, basic: &Basic, cx: &Context<'_>) -> Option<Outcome> {
-        if let Some(refusal) = refusal::beforehand(basic.username(), basic.password()) {
-            return Some(refusal.into());
-        }
-        let credentials = self.credentials.as_ref().filter(|_| cx.may_recall())?;
-        let identity = credentials.get(&self.prf.credential(basic.pair()), self.clock(cx).monotonic())?;
-        Some(Outcome::Known(identity))
+    /// The credentials that are remembered, if this question may be answered from memory.
+    fn memory(&self, cx: &Context<'_>) -> Option<&Credentials> {
+        self.credentials.as_ref().filter(|_| cx.may_recall())
+    }
+
+    fn remembered(&self, memory: &Credentials, credential: &Digest, cx: &Context<'_>) -> Option<Outcome> {
+        memory.get(credential, self.clock(cx).monotonic()).map(Outcome::Known)
     }
 }
 
@@ -128,6 +127,12 @@ async fn login(
     outcome
 }
 
+/// The login, or why no directory is asked about it.
+fn beforehand<'c>(credential: &'c Credential<'_>) -> Result<&'c Basic, Refusal> {
+    let Credential::Basic(basic) = credential else { return Err(refusal::not_basic()) };
+    refusal::beforehand(basic.username(), basic.password()).map_or(Ok(basic), Err)
+}
+
 impl Provider for LdapUserStore {
     fn kind(&self) -> &'static str {
         "ldap"
@@ -137,11 +142,20 @@ impl Provider for LdapUserStore {
         Scheme::Basic
     }
 
+    fn recall(&self, text: &[u8], cx: &Context<'_>) -> Recall {
+        let Some(memory) = self.0.memory(cx) else { return Recall::Unasked };
+        // What is not remembered may be no login at all, which is found out where it is read.
+        let Some(credential) = self.0.prf.shown(text) else { return Recall::Unasked };
+        Recall::found(self.0.remembered(memory, &credential, cx))
+    }
+
     fn try_authenticate(&self, credential: &Credential<'_>, cx: &Context<'_>) -> Option<Outcome> {
-        match credential {
-            Credential::Basic(basic) => self.0.at_once(basic, cx),
-            _ => Some(refusal::not_basic().into()),
-        }
+        let basic = match beforehand(credential) {
+            Ok(basic) => basic,
+            Err(refusal) => return Some(refusal.into()),
+        };
+        let memory = self.0.memory(cx)?;
+        self.0.remembered(memory, &self.0.prf.credential(basic.pair()), cx)
     }
 
     fn authenticate<'a>(
@@ -150,15 +164,19 @@ impl Provider for LdapUserStore {
         cx: &'a Context<'a>,
     ) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
-            let Credential::Basic(basic) = credential else { return refusal::not_basic().into() };
-            if let Some(outcome) = self.0.at_once(basic, cx) {
+            let basic = match beforehand(credential) {
+                Ok(basic) => basic,
+                Err(refusal) => return refusal.into(),
+            };
+            let digest = self.0.prf.credential(basic.pair());
+            if let Some(outcome) = self.0.memory(cx).and_then(|memory| self.0.remembered(memory, &digest, cx))
+            {
                 return outcome;
             }
             if !cx.may_contact() {
                 return Unavailable::new("the directory would have to be asked about the user").into();
             }
             let memories = Memories { may_recall: cx.may_recall(), may_remember: cx.may_remember() };
-            let digest = self.0.prf.credential(basic.pair());
             let clock = Arc::clone(self.0.clock(cx));
             let begin = || login(Arc::clone(&self.0), basic.clone(), digest, clock, memories, cx.guess());
             // An answer to what was asked before is none where it has to be asked afresh.

@@ -159,4 +159,18 @@ mod tests {
         assert_ne!(mixed(&other, &prf), mixed(&prf, &prf));
         assert_ne!(mixed(&prf, &other), mixed(&prf, &prf));
     }
+
+    #[test]
+    fn all_of_the_key_and_all_of_what_is_condensed_count() {
+        let prf = Prf::random().unwrap();
+        let words: HashSet<u64> = prf.condense.iter().copied().collect();
+        assert_eq!(words.len(), 4, "four words, each of its own");
+        let token = "x".repeat(BLOCK + 1);
+        let whole = [&65_u64.to_le_bytes(), token.as_bytes()].concat();
+        let condensed = HighwayHasher::new(highway::Key(*prf.condense)).hash256(&whole);
+        let condensed: Vec<u8> = condensed.iter().flat_map(|word| word.to_le_bytes()).collect();
+        assert_eq!(prf.question(&token, &[]).0, blake3::keyed_hash(&prf.condensed, &condensed));
+        let short = &token[..BLOCK];
+        assert_eq!(prf.question(short, &[]).0, blake3::keyed_hash(&prf.short, short.as_bytes()));
+    }
 }

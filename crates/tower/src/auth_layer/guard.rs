@@ -26,17 +26,17 @@ impl<R: RequestSource, H> Guard<R, H> {
     /// Decides by the version that was taken for the request.
     pub(super) fn decide<B>(&self, auth: &Now<'_>, request: &Request<B>) -> Step {
         let (method, headers) = (request.method(), request.headers());
+        let view = || self.source.view(method, request.uri(), request.extensions());
         // To find out where the request goes takes longer than to let a caller in who is remembered.
-        let goes_anywhere = !self.source.settles_policies() && auth.resources().next().is_none();
-        if goes_anywhere && let Some(decision) = auth.decide_at_once(method, headers) {
-            return Step::Ready(decision);
+        if !self.source.settles_policies() && auth.resources().next().is_none() {
+            return auth.decide_with(method, headers, || {
+                let RequestView { path, client, .. } = view();
+                let path = self.mount.strip_path(path).unwrap_or(path);
+                RequestHead::new(method, path, headers).with_client(client)
+            });
         }
-        let view = self.source.view(method, request.uri(), request.extensions());
-        let RequestView { path, route, client, policy, position } = view;
-        let head = |path| {
-            let head = RequestHead::new(method, path, headers).with_client(client);
-            if goes_anywhere { head.not_at_once() } else { head }
-        };
+        let RequestView { path, route, client, policy, position } = view();
+        let head = |path| RequestHead::new(method, path, headers).with_client(client);
         let settled = || position.and_then(|position| auth.settled(position, method));
         if let Some(policy) = policy.or_else(settled) {
             return auth.decide_by(policy, &head(path));
@@ -97,7 +97,16 @@ pub(super) fn mark_sensitive(headers: &mut HeaderMap, sources: &CredentialSource
     }
 }
 
+/// Among so few headers one is found sooner by looking at each than by its hash.
+const FEW: usize = 6;
+
 fn mark(headers: &mut HeaderMap, secret: &HeaderName) {
+    if headers.keys_len() <= FEW {
+        return headers
+            .iter_mut()
+            .filter(|(name, _)| *name == secret)
+            .for_each(|(_, value)| value.set_sensitive(true));
+    }
     // Some name has several values; hardly ever this one.
     let several = headers.len() > headers.keys_len();
     let Some(first) = headers.get_mut(secret) else { return };

@@ -61,8 +61,11 @@ where
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         // One version for all that becomes of the request.
         let auth = &self.guard.auth.now();
-        mark_sensitive(request.headers_mut(), auth.credential_sources());
         let step = self.guard.decide(auth, &request);
+        // What is refused goes nowhere.
+        if !matches!(step, Step::Ready(Err(_))) {
+            mark_sensitive(request.headers_mut(), auth.credential_sources());
+        }
         let standing = self.guard.standing(auth, &request);
         let offered = conceal(auth, &mut request);
         match step {

@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Request, Uri, header::AUTHORIZATION};
 use portcullis_core::{
-    Authorization, BoxFuture, OnBehalfOf, Principal, Probe, Secret, TokenError, TokenSource,
+    Authorization, BoxFuture, OnBehalfOf, Principal, Probe, Secret, TokenError, TokenLease, TokenSource,
 };
 
 use super::{
@@ -210,6 +210,11 @@ impl ClientAuth {
         self.shared.source.try_token()
     }
 
+    /// The credential, where it can be sent again without asking.
+    pub(super) fn lease(&self) -> Option<Arc<TokenLease>> {
+        self.shared.source.lease()
+    }
+
     /// The credential, in a future that owns what it needs.
     pub(super) fn token(&self) -> BoxFuture<'static, Result<Authorization, TokenError>> {
         let source = Arc::clone(&self.shared.source);
@@ -217,6 +222,7 @@ impl ClientAuth {
     }
 
     /// Whether an answer may be a refusal that another credential mends.
+    #[inline]
     pub(super) fn watches(&self) -> bool {
         self.shared.watches
     }

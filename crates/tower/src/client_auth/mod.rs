@@ -44,9 +44,10 @@
 //!
 //! # What it costs
 //!
-//! With a credential at hand nothing is boxed or allocated, beyond the place of one more header. Where the credential can be renewed and the
-//! request sent twice, its copy is one allocation, and what cloning it takes: two more with headers, one for each of its
-//! extensions.
+//! With a credential at hand nothing is boxed or allocated, beyond the place of one more header. A source that
+//! [leases](portcullis_core::TokenSource::lease) its token is asked once for many requests, by each service and by clones that are made later.
+//! Where the credential can be renewed and the request sent twice, method, URL, headers and extensions are kept until the
+//! answer is there: each thread has room for them that is used again and again, so only extensions take allocations, one each.
 //!
 //! # Example
 //!
@@ -83,6 +84,7 @@ mod auth;
 mod builder;
 mod error;
 mod future;
+mod kept;
 mod layer;
 mod origin;
 mod refusal;
@@ -100,6 +102,7 @@ pub use self::{
     builder::ClientAuthBuilder,
     error::{ClientAuthError, ClientAuthErrorKind, SendError},
     future::ResponseFuture,
+    kept::KeptRequest,
     layer::ClientAuthLayer,
     origin::Target,
     replay::{NeverReplay, Replay, ReplayCloned, ReplayEmpty},

@@ -16,6 +16,7 @@ pub struct Target<'a> {
 
 impl<'a> Target<'a> {
     /// A URL's scheme, and what stands between it and the path; user-info in it plays no role.
+    #[inline]
     #[must_use]
     pub fn new(scheme: Option<&'a str>, authority: Option<&'a str>) -> Self {
         Self { scheme, authority: authority.filter(|authority| !authority.is_empty()) }
@@ -37,6 +38,7 @@ impl<'a> Target<'a> {
 }
 
 impl<'a> From<&'a Uri> for Target<'a> {
+    #[inline]
     fn from(uri: &'a Uri) -> Self {
         Self::new(uri.scheme_str(), uri.authority().map(Authority::as_str))
     }
@@ -120,6 +122,7 @@ impl Origin {
     }
 
     /// Whether `target` spells this origin as it usually is. `false` says nothing.
+    #[inline]
     pub(super) fn is_spelled(&self, target: &Target<'_>) -> bool {
         let (Some(scheme), Some(authority)) = (target.scheme, target.authority) else { return false };
         // Of a length that is known here, it is compared without a call.

@@ -9,9 +9,13 @@ const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// Whether the server does not take the credential: 401, or in gRPC `UNAUTHENTICATED` before anything else was said. A
 /// credential that is good but allows too little is no such case: another one would allow no more.
-pub(super) fn is_refusal(status: StatusCode, headers: &HeaderMap) -> bool {
-    (status == StatusCode::UNAUTHORIZED || (status == StatusCode::OK && is_grpc_refusal(headers)))
-        && !lacks_scope(headers)
+#[inline]
+pub(super) fn is_refusal(status: StatusCode, headers: &HeaderMap, may_be_grpc: bool) -> bool {
+    match status {
+        StatusCode::UNAUTHORIZED => !lacks_scope(headers),
+        StatusCode::OK if may_be_grpc => is_grpc_refusal(headers) && !lacks_scope(headers),
+        _ => false,
+    }
 }
 
 /// gRPC over HTTP/2, "Trailers-Only": the status stands among the headers. In real trailers it comes too late: the

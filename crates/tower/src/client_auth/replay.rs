@@ -1,15 +1,25 @@
 //! Which requests can be sent once more.
 
+use std::convert::Infallible;
+
 use http::Request;
 use http_body::Body;
 
-/// Makes the copy of a request that is sent once more if the server refuses the credential.
+use super::KeptRequest;
+
+/// Keeps what it takes to send a request once more if the server refuses the credential.
 ///
-/// It is asked before the credential is on the request, and only where the credential can be renewed. Whatever it copies is
-/// paid for by every request; a body that is streamed cannot be copied at all.
+/// It is asked before the credential is on the request, and only where the credential can be renewed. Whatever it keeps is
+/// paid for by every request; a body that is streamed cannot be kept at all.
 pub trait Replay<R> {
-    /// A copy, or `None` where the request can be sent only once.
-    fn copy(&self, request: &R) -> Option<R>;
+    /// What is kept: [`KeptRequest`], or another request.
+    type Kept;
+
+    /// What the request can be made from again, or `None` where it can be sent only once.
+    fn keep(&self, request: &R) -> Option<Self::Kept>;
+
+    /// The request again.
+    fn restore(kept: Self::Kept) -> R;
 }
 
 /// Sends once more what is known to have no body, and any request of reqwest whose body it can clone. The default.
@@ -18,8 +28,15 @@ pub trait Replay<R> {
 pub struct ReplayEmpty;
 
 impl<B: Body + Default> Replay<Request<B>> for ReplayEmpty {
-    fn copy(&self, request: &Request<B>) -> Option<Request<B>> {
-        (request.body().size_hint().exact() == Some(0)).then(|| copy(request, B::default()))
+    type Kept = KeptRequest<()>;
+
+    #[inline]
+    fn keep(&self, request: &Request<B>) -> Option<Self::Kept> {
+        (request.body().size_hint().exact() == Some(0)).then(|| KeptRequest::new(request, ()))
+    }
+
+    fn restore(kept: Self::Kept) -> Request<B> {
+        kept.restore(|()| B::default())
     }
 }
 
@@ -29,8 +46,15 @@ impl<B: Body + Default> Replay<Request<B>> for ReplayEmpty {
 pub struct ReplayCloned;
 
 impl<B: Clone> Replay<Request<B>> for ReplayCloned {
-    fn copy(&self, request: &Request<B>) -> Option<Request<B>> {
-        Some(copy(request, request.body().clone()))
+    type Kept = KeptRequest<B>;
+
+    #[inline]
+    fn keep(&self, request: &Request<B>) -> Option<Self::Kept> {
+        Some(KeptRequest::new(request, request.body().clone()))
+    }
+
+    fn restore(kept: Self::Kept) -> Request<B> {
+        kept.restore(|body| body)
     }
 }
 
@@ -40,17 +64,14 @@ impl<B: Clone> Replay<Request<B>> for ReplayCloned {
 pub struct NeverReplay;
 
 impl<R> Replay<R> for NeverReplay {
-    fn copy(&self, _: &R) -> Option<R> {
+    type Kept = Infallible;
+
+    #[inline]
+    fn keep(&self, _: &R) -> Option<Infallible> {
         None
     }
-}
 
-fn copy<B>(request: &Request<B>, body: B) -> Request<B> {
-    let mut copy = Request::new(body);
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    *copy.version_mut() = request.version();
-    copy.headers_mut().clone_from(request.headers());
-    copy.extensions_mut().clone_from(request.extensions());
-    copy
+    fn restore(kept: Infallible) -> R {
+        match kept {}
+    }
 }

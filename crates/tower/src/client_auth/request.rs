@@ -1,6 +1,6 @@
 //! What the layer has to know of requests and answers, whoever's types they are.
 
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::Target;
 
@@ -14,20 +14,40 @@ pub trait OutgoingRequest {
 
     /// Its headers, to change.
     fn headers_mut(&mut self) -> &mut HeaderMap;
+
+    /// Whether it may be a call of gRPC, whose refusals are looked for in the headers of the answer. `true` where nobody
+    /// knows.
+    fn may_be_grpc(&self) -> bool {
+        true
+    }
 }
 
 impl<B> OutgoingRequest for Request<B> {
+    #[inline]
     fn target(&self) -> Target<'_> {
         Target::from(self.uri())
     }
 
+    #[inline]
     fn headers(&self) -> &HeaderMap {
         self.headers()
     }
 
+    #[inline]
     fn headers_mut(&mut self) -> &mut HeaderMap {
         self.headers_mut()
     }
+
+    #[inline]
+    fn may_be_grpc(&self) -> bool {
+        is_grpc_method(self.method())
+    }
+}
+
+/// gRPC over HTTP/2, "Requests": the method is POST. So it is in gRPC-Web.
+#[inline]
+pub(super) fn is_grpc_method(method: &Method) -> bool {
+    *method == Method::POST
 }
 
 /// An answer that may be a refusal of the credential.
@@ -45,10 +65,12 @@ pub trait IncomingResponse {
 }
 
 impl<B> IncomingResponse for Response<B> {
+    #[inline]
     fn status(&self) -> StatusCode {
         self.status()
     }
 
+    #[inline]
     fn headers(&self) -> &HeaderMap {
         self.headers()
     }

@@ -11,6 +11,7 @@
 mod behalf;
 mod hyper;
 mod layer;
+mod leases;
 mod readiness;
 mod retry;
 mod rules;

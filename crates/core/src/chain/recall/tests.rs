@@ -1,10 +1,13 @@
-use std::sync::Arc;
+use std::{
+    cell::Cell,
+    sync::{Arc, Mutex},
+};
 
 use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
 
 use crate::{
     Auth, AuthBuilder, BoxFuture, Context, Credential, CredentialErrorKind, CredentialSources, Decision,
-    Identity, Outcome, Provider, Reason, RejectionKind, RequestHead, Resource, Scheme, Step,
+    Identity, Outcome, Provider, Reason, Recall, RejectionKind, RequestHead, Resource, Scheme, Step,
 };
 
 /// Remembers one text, and refuses whatever it is asked for otherwise.
@@ -20,8 +23,9 @@ impl Provider for Remembers {
         self.0
     }
 
-    fn recall(&self, text: &[u8], _: &Context<'_>) -> Option<Arc<Identity>> {
-        (text == self.1.as_bytes()).then(|| Arc::new(Identity::new("alice").with_scopes(["hello"])))
+    fn recall(&self, text: &[u8], _: &Context<'_>) -> Recall {
+        let known = || Outcome::known(Identity::new("alice").with_scopes(["hello"]));
+        Recall::found((text == self.1.as_bytes()).then(known))
     }
 
     fn try_authenticate(&self, _: &Credential<'_>, _: &Context<'_>) -> Option<Outcome> {
@@ -43,13 +47,25 @@ fn headers(values: &[&'static str]) -> HeaderMap {
     values.iter().map(|value| (AUTHORIZATION, HeaderValue::from_static(value))).collect()
 }
 
-/// What is decided at once, if anything, and what is decided after all.
+/// What is decided without asking where the request goes, if anything, and what is decided after all.
 fn decided(auth: &Auth, headers: &HeaderMap) -> (Option<Decision>, Decision) {
-    let head = RequestHead::new(&Method::GET, "/", headers);
-    match auth.decide(&head) {
-        Step::Ready(decision) => (auth.decide_at_once(&Method::GET, headers), decision),
+    let ready = |step| match step {
+        Step::Ready(decision) => decision,
         waiting @ Step::Wait(_) => panic!("{waiting:?}"),
+    };
+    let head = RequestHead::new(&Method::GET, "/", headers);
+    let decision = ready(auth.decide(&head));
+    let asked = Cell::new(false);
+    let other = ready(auth.decide_with(&Method::GET, headers, || {
+        asked.set(true);
+        head
+    }));
+    match (&decision, &other) {
+        (Ok(_), Ok(_)) => {}
+        (Err(one), Err(other)) => assert_eq!(one.kind(), other.kind()),
+        (one, other) => panic!("{one:?} {other:?}"),
     }
+    ((!asked.get()).then_some(other), decision)
 }
 
 fn kind(decision: Decision) -> RejectionKind {
@@ -80,24 +96,21 @@ fn who_is_remembered_without_a_scope_that_is_asked_for_is_not_let_in() {
     let auth = service("other").build().unwrap();
     let (at_once, decision) = decided(&auth, &headers(&["Bearer token"]));
     assert!(at_once.is_none());
-    assert_eq!(kind(decision), RejectionKind::Refused);
+    assert_eq!(kind(decision), RejectionKind::InsufficientScope);
 }
 
 #[test]
 fn what_is_remembered_is_no_answer_where_the_request_shows_more_than_it() {
     let auth = service("hello").build().unwrap();
     for values in [["Bearer token", "Bearer token"], ["Bearer token", "Basic cGFpcg=="]] {
-        let (at_once, decision) = decided(&auth, &headers(&values));
-        assert!(at_once.is_none());
+        let (_, decision) = decided(&auth, &headers(&values));
         assert_eq!(kind(decision), RejectionKind::Malformed(CredentialErrorKind::Repeated));
     }
     for value in ["Bearer  token", "Bearer token ", "Bearer", "token", "Basic token", "Bearer cGFpcg=="] {
-        let (at_once, decision) = decided(&auth, &headers(&[value]));
-        assert!(at_once.is_none() && decision.is_err(), "{value}");
+        assert!(decided(&auth, &headers(&[value])).1.is_err(), "{value}");
     }
     let short = service("hello").max_credential_bytes("Bearer token".len() - 1).build().unwrap();
-    let (at_once, decision) = decided(&short, &headers(&["Bearer token"]));
-    assert!(at_once.is_none());
+    let (_, decision) = decided(&short, &headers(&["Bearer token"]));
     assert_eq!(kind(decision), RejectionKind::Malformed(CredentialErrorKind::TooLong));
 }
 
@@ -145,7 +158,7 @@ fn a_refusal_that_is_logged_waits_for_the_path() {
 fn answers_that_are_made_beforehand_are_the_same() {
     let auth = service("hello").build().unwrap();
     let guard = auth.policy().guard().unwrap();
-    for prepared in [&guard.no_credential, &guard.refused_bearer] {
+    for prepared in [&guard.no_credential, guard.refused(Scheme::Bearer), guard.refused(Scheme::Basic)] {
         let (mut copied, mut made) =
             (HeaderMap::new(), HeaderMap::from_iter([(http::header::VARY, HeaderValue::from_static("*"))]));
         prepared.write_headers(&mut copied);
@@ -153,4 +166,125 @@ fn answers_that_are_made_beforehand_are_the_same() {
         made.remove(http::header::VARY);
         assert_eq!(copied, made);
     }
+}
+
+/// Remembers what it is told to, and writes down what it is asked.
+#[derive(Debug)]
+struct Scripted {
+    recall: Recall,
+    waits: bool,
+    asked: Mutex<Vec<&'static str>>,
+}
+
+impl Scripted {
+    fn new(recall: Recall) -> Arc<Self> {
+        Arc::new(Self { recall, waits: false, asked: Mutex::default() })
+    }
+
+    fn write(&self, what: &'static str) {
+        self.asked.lock().unwrap().push(what);
+    }
+
+    fn asked(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.asked.lock().unwrap())
+    }
+
+    fn answer() -> Outcome {
+        Outcome::known(Identity::new("alice").with_scopes(["hello"]))
+    }
+}
+
+impl Provider for Scripted {
+    fn kind(&self) -> &'static str {
+        "scripted"
+    }
+
+    fn scheme(&self) -> Scheme {
+        Scheme::Bearer
+    }
+
+    fn recall(&self, _: &[u8], cx: &Context<'_>) -> Recall {
+        assert!(cx.may_recall() && cx.may_remember());
+        self.write("recall");
+        self.recall.clone()
+    }
+
+    fn try_authenticate(&self, _: &Credential<'_>, cx: &Context<'_>) -> Option<Outcome> {
+        assert!(cx.may_remember());
+        self.write(if cx.may_recall() { "try" } else { "try afresh" });
+        (!self.waits).then(Self::answer)
+    }
+
+    fn authenticate<'a>(&'a self, _: &'a Credential<'a>, cx: &'a Context<'a>) -> BoxFuture<'a, Outcome> {
+        assert!(cx.may_recall() && cx.may_remember(), "somebody else may have been quicker");
+        self.write("authenticate");
+        Box::pin(async { Self::answer() })
+    }
+}
+
+fn scripted(providers: &[(&Arc<Scripted>, &'static str)], value: &'static str) -> Decision {
+    let builder = providers
+        .iter()
+        .fold(Auth::builder(), |builder, (provider, scope)| builder.element(Arc::clone(provider), *scope));
+    let (auth, headers) = (builder.build().unwrap(), headers(&[value]));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(auth.decided(&RequestHead::new(&Method::GET, "/", &headers)))
+}
+
+#[test]
+fn a_memory_that_holds_nothing_is_not_searched_again() {
+    let one = Scripted::new(Recall::Nothing);
+    assert!(scripted(&[(&one, "hello")], "Bearer token").is_ok());
+    assert_eq!(one.asked(), ["recall", "try afresh"]);
+    // What the first element found out the second one may recall.
+    assert!(scripted(&[(&one, "other"), (&one, "hello")], "Bearer token").is_ok());
+    assert_eq!(one.asked(), ["recall", "try afresh", "try"]);
+    let other = Scripted::new(Recall::Nothing);
+    assert!(scripted(&[(&one, "other"), (&other, "hello")], "Bearer token").is_ok());
+    assert_eq!((one.asked(), other.asked()), (vec!["recall", "try afresh"], vec!["try"]));
+}
+
+#[test]
+fn who_does_not_say_or_was_not_asked_may_recall_later() {
+    let silent = Scripted::new(Recall::Unasked);
+    assert!(scripted(&[(&silent, "hello")], "Bearer token").is_ok());
+    assert_eq!(silent.asked(), ["recall", "try"]);
+    // The text after the first space is not what will be read.
+    let one = Scripted::new(Recall::Nothing);
+    assert!(scripted(&[(&one, "hello")], "Bearer  token").is_ok());
+    assert_eq!(one.asked(), ["try"]);
+}
+
+#[test]
+fn an_element_that_has_to_be_waited_for_is_asked_once() {
+    let one = Arc::new(Scripted { recall: Recall::Nothing, waits: true, asked: Mutex::default() });
+    assert!(scripted(&[(&one, "hello")], "Bearer token").is_ok());
+    assert_eq!(one.asked(), ["recall", "try afresh", "authenticate"]);
+    assert!(scripted(&[(&one, "other"), (&one, "hello")], "Bearer token").is_ok());
+    assert_eq!(one.asked(), ["recall", "try afresh", "authenticate", "try", "authenticate"]);
+}
+
+#[test]
+fn an_answer_from_memory_that_lets_nobody_in_is_that_of_its_element() {
+    let remembered = |outcome| Scripted::new(Recall::Answer(outcome));
+    let refusing = remembered(Outcome::refused(Reason::Other, "it was revoked"));
+    assert_eq!(kind(scripted(&[(&refusing, "hello")], "Bearer token")), RejectionKind::Refused);
+    assert_eq!(refusing.asked(), ["recall"]);
+    let away = remembered(crate::Unavailable::new("the server is away").into());
+    assert_eq!(kind(scripted(&[(&away, "hello")], "Bearer token")), RejectionKind::Unavailable);
+    let known = remembered(Scripted::answer());
+    assert_eq!(kind(scripted(&[(&known, "other")], "Bearer token")), RejectionKind::InsufficientScope);
+    assert_eq!(known.asked(), ["recall"]);
+    // Further elements are asked all the same.
+    for first in [&refusing, &away, &known] {
+        first.asked();
+        let second = Scripted::new(Recall::Nothing);
+        assert!(scripted(&[(first, "other"), (&second, "hello")], "Bearer token").is_ok());
+        assert_eq!((first.asked(), second.asked()), (vec!["recall"], vec!["try"]));
+    }
+    // What cannot be read is refused for that, whatever somebody remembers of it.
+    assert_eq!(
+        kind(scripted(&[(&refusing, "hello")], "Bearer to ken")),
+        RejectionKind::Malformed(CredentialErrorKind::TrailingWords)
+    );
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use portcullis_core::{Contact, Context, Outcome, Provider};
+use portcullis_core::{Contact, Context, Outcome, Provider, Recall};
 
 use super::{Gate, ask, at_once, basic, clock, gated, now, pbkdf2, told};
-use crate::{FileUserStore, Hashing, User};
+use crate::{FileUserStore, FileUsers, Hashing, User};
 
 fn alice(password: &str) -> User {
     User::new("alice", pbkdf2(password, 1)).scopes(["hello"])
@@ -31,6 +31,86 @@ async fn a_verified_credential_costs_nothing_until_fifteen_minutes_are_over() {
     assert_eq!(at_once(&users, &right, &cx), None);
     assert_eq!(ask(&users, &right, &cx).await, "known alice");
     assert_eq!(gate.count(), 2);
+}
+
+/// Whose text of a header it is, where that is known without reading it.
+fn recalled(users: &FileUsers, text: impl AsRef<[u8]>, cx: &Context<'_>) -> String {
+    match users.recall(text.as_ref(), cx) {
+        Recall::Unasked => "unasked".to_owned(),
+        Recall::Nothing => "nothing".to_owned(),
+        Recall::Answer(outcome) => told(&outcome),
+    }
+}
+
+#[tokio::test]
+async fn a_verified_credential_is_recalled_by_its_text_until_fifteen_minutes_are_over() {
+    let gate = Gate::open();
+    let users = gated(&gate, [alice("right"), User::with_password("bob", "right")]);
+    let (manual, clock) = clock();
+    let cx = Context::new(&clock);
+    let alice = "YWxpY2U6cmlnaHQ";
+    for text in [alice, "YWxpY2U6cmlnaHQ=", ""] {
+        assert_eq!(recalled(&users, text, &cx), "nothing", "{text}");
+    }
+    assert_eq!(ask(&users, &basic("alice", "right"), &cx).await, "known alice");
+    for text in [alice, "YWxpY2U6cmlnaHQ="] {
+        assert_eq!(recalled(&users, text, &cx), "known alice", "{text}");
+    }
+    for text in [
+        &b" YWxpY2U6cmlnaHQ"[..],
+        b" YWxpY2U6cmlnaHQ=",
+        b"YWxpY2U6cmlnaHQ= ",
+        b"YWxpY2U6cmlnaHQ=,",
+        b"YWxpY2U6cmlnaHQ\xff",
+        b"YWxpY2U6cmlnaHR=",
+        b"YWxpY2U6d3Jvbmc=",
+        b"alice:right",
+        b"",
+    ] {
+        assert_eq!(recalled(&users, text, &cx), "nothing", "{}", text.escape_ascii());
+    }
+    assert_eq!(recalled(&users, "YWxpY2U6cmlnaHQ==", &cx), "unasked", "it cannot be read either");
+    for cx in [cx.explaining(Contact::Allowed), cx.afresh()] {
+        assert_eq!(recalled(&users, alice, &cx), "nothing");
+        assert_eq!(recalled(&users, "Ym9iOnJpZ2h0", &cx), "nothing", "nor is what stands in clear text");
+    }
+    manual.advance(Duration::from_secs(15 * 60));
+    assert_eq!(recalled(&users, alice, &cx), "nothing");
+    // A password in clear text need not be verified first.
+    assert_eq!(recalled(&users, "Ym9iOnJpZ2h0", &cx), "known bob");
+    assert_eq!(recalled(&users, "Ym9iOndyb25n", &cx), "nothing");
+    assert_eq!(gate.count(), 1);
+}
+
+#[tokio::test]
+async fn what_is_recalled_is_what_the_user_is_now() {
+    let gate = Gate::open();
+    let users = gated(&gate, [alice("right")]);
+    let (_, clock) = clock();
+    let cx = Context::new(&clock);
+    let text = "YWxpY2U6cmlnaHQ";
+    assert_eq!(ask(&users, &basic("alice", "right"), &cx).await, "known alice");
+    // The same hash, and in other hands, too.
+    let mallory = || User::new("mallory", pbkdf2("right", 1)).scopes(["admin"]);
+    users.replace([mallory(), alice("right").scopes(["now"])]).unwrap();
+    let Recall::Answer(Outcome::Known(identity)) = users.recall(text.as_bytes(), &cx) else {
+        panic!("alice is remembered")
+    };
+    assert_eq!(identity.subject(), Some("alice"));
+    assert_eq!(identity.scopes().iter().collect::<Vec<_>>(), ["now"]);
+    for replaced in [
+        vec![mallory()],
+        vec![mallory(), alice("new")],
+        vec![User::new("alice", pbkdf2("right", 2))],
+        vec![User::with_password("alice", "new")],
+    ] {
+        users.replace(replaced).unwrap();
+        assert_eq!(recalled(&users, text, &cx), "nothing");
+    }
+    users.replace([User::with_password("alice", "right")]).unwrap();
+    assert_eq!(recalled(&users, text, &cx), "known alice");
+    users.replace([alice("right")]).unwrap();
+    assert_eq!(recalled(&users, text, &cx), "known alice", "it was verified against this hash");
 }
 
 #[tokio::test]

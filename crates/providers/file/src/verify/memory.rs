@@ -33,10 +33,10 @@ impl Memory {
         Self { verified: Cache::new(CAPACITY), max_age: max_age.min(MAX_AGE) }
     }
 
-    pub(crate) fn holds(&self, credential: &Digest, hash: &Digest, now: Duration) -> bool {
-        self.verified
-            .get(credential)
-            .is_some_and(|verified| verified.against == *hash && now < verified.until)
+    /// The fingerprint of the hash that a credential was verified against.
+    pub(crate) fn get(&self, credential: &Digest, now: Duration) -> Option<Digest> {
+        let verified = self.verified.get(credential)?;
+        (now < verified.until).then_some(verified.against)
     }
 
     pub(crate) fn put(&self, credential: Digest, hash: Digest, now: Duration) {
@@ -58,17 +58,15 @@ mod tests {
     use super::{super::prf::Prf, *};
 
     #[test]
-    fn a_verification_is_believed_against_its_hash_until_its_time_is_over() {
+    fn a_verification_is_believed_until_its_time_is_over() {
         let prf = Prf::random().unwrap();
         let memory = Memory::new(MAX_AGE);
-        let (credential, hash) = (prf.credential("alice:a"), prf.fingerprint("$1"));
-        assert!(!memory.holds(&credential, &hash, Duration::ZERO));
+        let (credential, hash) = (prf.credential("alice:a"), prf.fingerprint("alice", "$1"));
+        let after = |seconds| memory.get(&credential, Duration::from_secs(seconds));
+        assert_eq!(after(0), None);
         memory.put(credential, hash, Duration::from_secs(5));
-        assert!(memory.holds(&credential, &hash, Duration::from_secs(5)));
-        assert!(memory.holds(&credential, &hash, Duration::from_secs(904)));
-        assert!(!memory.holds(&credential, &hash, Duration::from_secs(905)));
-        assert!(!memory.holds(&credential, &prf.fingerprint("$2"), Duration::from_secs(5)));
-        assert!(!memory.holds(&prf.credential("alice:b"), &hash, Duration::from_secs(5)));
+        assert_eq!([after(5), after(904), after(905)], [Some(hash), Some(hash), None]);
+        assert_eq!(memory.get(&prf.credential("alice:b"), Duration::from_secs(5)), None);
     }
 
     #[test]
@@ -76,7 +74,7 @@ mod tests {
         let prf = Prf::random().unwrap();
         let memory = Memory::new(Duration::MAX);
         assert_eq!(memory.max_age, MAX_AGE, "no age over fifteen minutes");
-        let hash = prf.fingerprint("$1");
+        let hash = prf.fingerprint("a", "$1");
         for number in 0..2 * CAPACITY {
             memory.put(prf.credential(&number.to_string()), hash, Duration::ZERO);
         }
@@ -87,7 +85,7 @@ mod tests {
     fn an_age_of_zero_remembers_nothing() {
         let prf = Prf::random().unwrap();
         let memory = Memory::new(Duration::ZERO);
-        memory.put(prf.credential("a:b"), prf.fingerprint("$1"), Duration::ZERO);
+        memory.put(prf.credential("a:b"), prf.fingerprint("a", "$1"), Duration::ZERO);
         assert_eq!(memory.verified.len(), 0);
     }
 }

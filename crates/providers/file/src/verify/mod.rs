@@ -41,7 +41,7 @@ pub(crate) struct Verifier {
     clock: OnceLock<Arc<dyn Clock>>,
 }
 
-/// A stored hash, and what tells it from every other.
+/// A stored hash, and what tells it, as that of its user, from every other.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
     pub(crate) hash: Arc<PasswordHash>,
@@ -69,9 +69,10 @@ impl Verifier {
         &self.prf
     }
 
-    /// Whether `credential` was verified against exactly this hash, not long ago.
-    pub(crate) fn remembers(&self, credential: &Digest, stored: &Stored, cx: &Context<'_>) -> bool {
-        cx.may_remember() && self.memory.holds(credential, &stored.fingerprint, self.now(cx))
+    /// The fingerprint of the hash that `credential` was verified against, not long ago. Whether anybody has that hash still
+    /// is for who asks to find out.
+    pub(crate) fn verified_against(&self, credential: &Digest, cx: &Context<'_>) -> Option<Digest> {
+        if cx.may_remember() { self.memory.get(credential, self.now(cx)) } else { None }
     }
 
     /// Remembers that `credential` was verified against this hash.

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::OnceLock};
 
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use portcullis_core::BuildError;
 use zeroize::Zeroizing;
 
@@ -27,9 +28,23 @@ impl Prf {
         Ok(Self { credentials: random_key()?, hashes: random_key()? })
     }
 
-    /// The digest of a whole credential, `user:password` as it was sent.
+    /// The digest of a whole credential as it stands in the header, in base64: so nothing has to be decoded to find out that
+    /// it is remembered. `None` where it cannot be one.
+    pub(crate) fn shown(&self, text: &[u8]) -> Option<Digest> {
+        // Padding says nothing, and is there as a whole or not at all: read like that by `Basic::decode`, too, to which
+        // a credential has no third spelling.
+        let bare = match text {
+            [bare @ .., b'=', b'='] | [bare @ .., b'='] if text.len().is_multiple_of(4) => bare,
+            [.., b'='] => return None,
+            bare => bare,
+        };
+        Some(Digest(blake3::keyed_hash(&self.credentials, bare)))
+    }
+
+    /// The digest of the credential with this `user:password`, however it was spelled.
     pub(crate) fn credential(&self, pair: &str) -> Digest {
-        Digest(blake3::keyed_hash(&self.credentials, pair.as_bytes()))
+        let bare = Zeroizing::new(STANDARD_NO_PAD.encode(pair));
+        Digest(blake3::keyed_hash(&self.credentials, bare.as_bytes()))
     }
 
     /// The digest that the credential of these two has.
@@ -40,9 +55,12 @@ impl Prf {
         self.credential(&pair)
     }
 
-    /// The digest of a stored hash.
-    pub(crate) fn fingerprint(&self, hash: &str) -> Digest {
-        Digest(blake3::keyed_hash(&self.hashes, hash.as_bytes()))
+    /// The digest of a stored hash, and of whose it is.
+    pub(crate) fn fingerprint(&self, username: &str, hash: &str) -> Digest {
+        // No name holds a colon.
+        let mut hasher = blake3::Hasher::new_keyed(&self.hashes);
+        hasher.update(username.as_bytes()).update(b":").update(hash.as_bytes());
+        Digest(hasher.finalize())
     }
 }
 
@@ -90,6 +108,9 @@ impl fmt::Debug for Digest {
 
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose::STANDARD;
+    use portcullis_core::Basic;
+
     use super::*;
 
     #[test]
@@ -98,7 +119,50 @@ mod tests {
         assert_eq!(prf.credential("alice:a:b"), prf.credential_of("alice", "a:b"));
         assert_eq!(prf.credential("alice:a"), prf.credential_of("alice", "a"));
         assert_ne!(prf.credential("alice:a"), prf.credential("alice:b"));
-        assert_ne!(prf.fingerprint("alice:a"), prf.credential("alice:a"));
+        assert_ne!(prf.fingerprint("alice", "a"), prf.credential("alice:a"));
+        assert_ne!(prf.fingerprint("alice", "a"), prf.fingerprint("bob", "a"));
+        assert_ne!(prf.fingerprint("alice", "a"), prf.fingerprint("alice", "b"));
+    }
+
+    /// What the memory finds by the text of a header is what is read from it.
+    #[test]
+    fn a_text_has_the_digest_of_the_credential_that_is_read_from_it() {
+        let prf = Prf::random().unwrap();
+        for password in ["1", "12", "123", "1234", "päß wörd", "a:b", &"x".repeat(1_000)] {
+            let pair = format!("alice:{password}");
+            for text in [STANDARD.encode(&pair), STANDARD_NO_PAD.encode(&pair)] {
+                assert_eq!(prf.shown(text.as_bytes()), Some(prf.credential(&pair)), "{text}");
+                assert_eq!(Basic::decode(&text).unwrap().pair(), pair);
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_not_read_has_no_digest_of_a_credential() {
+        let prf = Prf::random().unwrap();
+        // `alice:1`, `alice:12`, `alice:123`
+        for bare in ["YWxpY2U6MQ", "YWxpY2U6MTI", "YWxpY2U6MTIz"] {
+            let credential = prf.credential(Basic::decode(bare).unwrap().pair());
+            let last = bare.len() - 1;
+            let next = char::from(bare.as_bytes()[last] + 1);
+            let mut others: Vec<String> =
+                (1..=6).map(|padding| format!("{bare}{}", "=".repeat(padding))).collect();
+            // Bits that no encoder writes, white space, more of either.
+            others.extend([format!("{}{next}", &bare[..last]), format!(" {bare}"), format!("{bare} ")]);
+            others.extend([
+                format!("{bare}\n"),
+                format!("={bare}"),
+                bare.to_lowercase(),
+                bare[..last].to_owned(),
+            ]);
+            for text in others {
+                let found = prf.shown(text.as_bytes()) == Some(credential);
+                let read = Basic::decode(&text).is_ok_and(|basic| prf.credential(basic.pair()) == credential);
+                assert_eq!(found, read, "{text:?}");
+            }
+        }
+        assert_eq!(prf.shown(b"YWxpY2U6MTI=="), None);
+        assert_ne!(prf.shown(b""), None);
     }
 
     #[test]

@@ -80,6 +80,11 @@ impl Held {
         now < self.unusable_at
     }
 
+    /// Until when there is nothing to be done about it, where no fetch may begin before `quiet_until`.
+    pub(super) fn calm_until(&self, quiet_until: Duration) -> Duration {
+        self.refresh_at.max(quiet_until).min(self.unusable_at)
+    }
+
     /// How long ago it was asked for.
     pub(super) fn age(&self, now: Duration) -> Duration {
         now.saturating_sub(self.asked_at)

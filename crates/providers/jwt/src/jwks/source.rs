@@ -42,6 +42,8 @@ struct Shared {
     ends: watch::Sender<u64>,
     /// No request need think of refreshing before this moment, in nanoseconds.
     quiet_until: AtomicU64,
+    /// Before this moment the keys may be used and need no refreshing, in nanoseconds.
+    calm_until: AtomicU64,
     fetch: Box<dyn Fetch>,
     settings: Settings,
 }
@@ -95,6 +97,7 @@ impl KeySource {
             ended: AtomicU64::new(0),
             ends: watch::Sender::new(0),
             quiet_until: AtomicU64::new(0),
+            calm_until: AtomicU64::new(0),
             fetch,
             settings,
         }))
@@ -112,8 +115,30 @@ impl KeySource {
 
     /// Reads the keys that are in use. Takes no lock and allocates nothing.
     pub(crate) fn look(&self) -> Looked {
+        self.look_at(self.now())
+    }
+
+    /// The same at a moment that has just been read.
+    pub(crate) fn look_at(&self, now: Duration) -> Looked {
         let ended = self.0.ended.load(Ordering::Acquire);
-        Looked { held: self.0.held.load(), now: self.0.now(), ended }
+        Looked { held: self.0.held.load(), now, ended }
+    }
+
+    /// The moment, on the monotonic scale.
+    pub(crate) fn now(&self) -> Duration {
+        self.0.now()
+    }
+
+    /// By which that is measured.
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.settings.clock
+    }
+
+    /// Where there are keys that may be used at this moment and are not due, a number that is another one once they may have
+    /// changed. Whoever reads it before [`KeySource::look`] need not look again while it is the same.
+    pub(crate) fn calm(&self, now: Duration) -> Option<u64> {
+        let ended = self.0.ended.load(Ordering::Acquire);
+        (nanoseconds(now) < self.0.calm_until.load(Ordering::Relaxed)).then_some(ended)
     }
 
     /// Begins to renew the keys in the background where it is time.
@@ -271,6 +296,11 @@ impl Looked {
         self.held.as_ref().filter(|held| held.is_usable(self.now)).map(|held| held.keys())
     }
 
+    /// When they were looked at.
+    pub(crate) const fn now(&self) -> Duration {
+        self.now
+    }
+
     /// To tell [`KeySource::newer`] what was looked at.
     pub(crate) const fn number(&self) -> u64 {
         self.ended
@@ -335,8 +365,10 @@ impl Shared {
         if let Some(held) = &held {
             self.held.store(Some(Arc::clone(held)));
         }
-        let quiet = nanoseconds(now.saturating_add(state.wait(Share::Spare, now)));
-        self.quiet_until.store(quiet, Ordering::Relaxed);
+        let quiet_until = now.saturating_add(state.wait(Share::Spare, now));
+        self.quiet_until.store(nanoseconds(quiet_until), Ordering::Relaxed);
+        let calm_until = held.as_deref().or(before.as_deref()).map(|held| held.calm_until(quiet_until));
+        self.calm_until.store(nanoseconds(calm_until.unwrap_or_default()), Ordering::Relaxed);
         self.ended.store(number, Ordering::Release);
         drop(state);
         match (held, failure) {

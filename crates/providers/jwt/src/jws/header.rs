@@ -1,6 +1,6 @@
 //! The JOSE header: what is read of it, and what is refused because it is there.
 
-use serde_json::{Map, Value};
+use portcullis_core::json::{Json, Members};
 
 use super::json;
 use crate::refusal::{Refused, code, refuse, shown};
@@ -9,7 +9,7 @@ use crate::refusal::{Refused, code, refuse, shown};
 /// it has to be what the key allows.
 ///
 /// `jku`, `jwk`, `x5u`, `x5c` and all other parameters are not looked at: keys come from the configuration.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Header {
     pub(crate) alg: String,
     pub(crate) kid: Option<String>,
@@ -24,29 +24,29 @@ impl Header {
         let mut members = json::members(text, "the header", |name| READ.contains(&name))?;
         // RFC 7515 §4.1.11: "If any of the listed extension Header Parameters are not understood and supported by the
         // recipient, then the JWS is invalid." No extension is supported, and an empty list is not allowed.
-        if members.contains_key("crit") {
+        if members.get("crit").is_some() {
             return refuse(
                 code::CRITICAL_HEADER,
                 "the header has `crit`, and no extension of JWS is supported",
             );
         }
         for name in ["b64", "zip"] {
-            if members.contains_key(name) {
+            if members.get(name).is_some() {
                 return refuse(
                     code::UNSUPPORTED_HEADER,
                     format!("the header has `{name}`, which is not supported"),
                 );
             }
         }
-        let Some(alg) = members.remove("alg") else {
+        let Some(alg) = members.take("alg") else {
             return refuse(code::UNSUPPORTED_ALGORITHM, "the header has no `alg`");
         };
-        let Value::String(alg) = alg else {
+        let Json::Text(alg) = alg else {
             return refuse(code::UNSUPPORTED_ALGORITHM, "`alg` in the header is not a string");
         };
         let mut text = |name| take_text(&mut members, name);
         text("cty")?;
-        Ok(Self { alg, kid: text("kid")?, typ: text("typ")? })
+        Ok(Self { alg: alg.into_owned(), kid: text("kid")?, typ: text("typ")? })
     }
 
     /// Whether `typ` is one of `types`; or absent, unless it is `required`.
@@ -84,10 +84,10 @@ fn short_type(typ: &str) -> &str {
     }
 }
 
-fn take_text(members: &mut Map<String, Value>, name: &'static str) -> Refused<Option<String>> {
-    match members.remove(name) {
+fn take_text(members: &mut Members<'_>, name: &'static str) -> Refused<Option<String>> {
+    match members.take(name) {
         None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
+        Some(Json::Text(text)) => Ok(Some(text.into_owned())),
         Some(_) => refuse(code::MALFORMED, format!("`{name}` in the header is not a string")),
     }
 }

@@ -2,7 +2,7 @@
 
 use portcullis_core::{
     Refusal,
-    json::{self, JsonError},
+    json::{self, JsonError, Members},
 };
 use serde_json::{Map, Value};
 
@@ -14,11 +14,11 @@ pub(crate) fn object(text: &[u8], what: &'static str) -> Refused<Map<String, Val
 }
 
 /// The same for those of its members that are wanted.
-pub(crate) fn members(
-    text: &[u8],
+pub(crate) fn members<'t>(
+    text: &'t [u8],
     what: &'static str,
     wanted: impl Fn(&str) -> bool,
-) -> Refused<Map<String, Value>> {
+) -> Refused<Members<'t>> {
     json::members(text, wanted).map_err(|error| refusal(&error, what))
 }
 

@@ -14,7 +14,7 @@ mod tests;
 #[cfg(test)]
 mod wycheproof;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use portcullis_core::{Refusal, UnixTime};
 
@@ -31,7 +31,7 @@ use crate::{
 /// A token taken apart, of which nothing is proven.
 #[derive(Debug)]
 pub(crate) struct Unverified<'t> {
-    pub(crate) header: Header,
+    pub(crate) header: Cow<'t, Header>,
     compact: Compact<'t>,
 }
 
@@ -59,9 +59,15 @@ pub(crate) enum Doubt {
 }
 
 impl<'t> Unverified<'t> {
-    pub(crate) fn read(token: &'t [u8]) -> Refused<Self> {
+    /// Takes a token apart. A header that `keys` have seen before is not read again: it is the same text in all tokens that
+    /// an issuer signs with one key.
+    pub(crate) fn read(token: &'t [u8], keys: Option<&'t KeySet>) -> Refused<Self> {
         let compact = Compact::split(token)?;
-        Ok(Self { header: Header::read(&compact.header)?, compact })
+        let header = match keys.and_then(|keys| keys.known_header(compact.encoded_header)) {
+            Some(header) => Cow::Borrowed(header),
+            None => Cow::Owned(Header::read(&compact.header()?)?),
+        };
+        Ok(Self { header, compact })
     }
 
     pub(crate) fn payload(&self) -> Refused<Vec<u8>> {
@@ -88,6 +94,7 @@ impl<'t> Unverified<'t> {
             if let Err(refusal) = key.is_valid_at(now) {
                 outside_validity = Some(refusal);
             } else if verifier.verify(compact.signed, &compact.signature) {
+                key.remember_header(compact.encoded_header, header);
                 return Ok(key);
             }
         }
@@ -114,7 +121,7 @@ impl From<Refusal> for NotVerified {
 /// The payload of `token`, if one of `keys` verifies it at the time `now`.
 #[cfg(test)]
 pub(crate) fn verify(token: &str, keys: &KeySet, now: UnixTime) -> Refused<Vec<u8>> {
-    let unverified = Unverified::read(token.as_bytes())?;
+    let unverified = Unverified::read(token.as_bytes(), Some(keys))?;
     unverified.key(keys, now).map_err(|not| not.refusal)?;
     unverified.payload()
 }

@@ -406,3 +406,36 @@ fn tokens_that_others_made_verify() {
         assert_eq!(code(&token, &keys), "accepted", "{token}");
     }
 }
+
+/// A header that was seen is not read again, and another one is, be it different by one byte.
+#[test]
+fn a_header_that_a_key_has_seen_says_what_it_said() {
+    let keys = secret(SECRET);
+    let signer = Signs::secret();
+    let token = |header: Value| signer.token(&header, &claims());
+    let read = |token: &str| {
+        let unverified = super::Unverified::read(token.as_bytes(), Some(&keys)).unwrap();
+        let header = unverified.header;
+        (matches!(header, std::borrow::Cow::Borrowed(_)), header.alg.clone(), header.typ.clone())
+    };
+    let (first, second) =
+        (token(json!({"alg": "HS256", "typ": "JWT"})), token(json!({"alg": "HS256", "typ": "at+jwt"})));
+    let said = |known, typ: &str| (known, "HS256".to_owned(), Some(typ.to_owned()));
+    assert_eq!(read(&first), said(false, "JWT"));
+    let (signed, signature) = first.rsplit_once('.').unwrap();
+    let forged =
+        format!("{signed}.{}{}", if signature.starts_with('A') { 'B' } else { 'A' }, &signature[1..]);
+    assert_ne!(code(&forged, &keys), "accepted");
+    assert_eq!(read(&first), said(false, "JWT"), "a token that does not verify leaves no trace");
+    assert_eq!(code(&first, &keys), "accepted");
+    assert_eq!((read(&first), read(&second)), (said(true, "JWT"), said(false, "at+jwt")));
+    assert_eq!(code(&second, &keys), "accepted");
+    assert_eq!((read(&first), read(&second)), (said(true, "JWT"), said(false, "at+jwt")));
+    assert_eq!(code(&forged, &keys), code(&forged, &secret(SECRET)));
+    let none = first.replacen(
+        &encode(r#"{"alg":"HS256","typ":"JWT"}"#),
+        &encode(r#"{"alg":"none","typ":"JWT"}"#),
+        1,
+    );
+    assert_eq!(code(&none, &keys), "unsupported-algorithm");
+}

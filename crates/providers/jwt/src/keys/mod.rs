@@ -12,7 +12,7 @@ mod tests;
 #[cfg(feature = "jwks")]
 mod x5c;
 
-use std::fmt;
+use std::{fmt, sync::OnceLock};
 
 use aws_lc_rs::{
     hmac,
@@ -30,6 +30,7 @@ pub(crate) use self::{
 };
 use crate::{
     algorithm::Algorithm,
+    jws::Header,
     refusal::{Refused, code},
 };
 
@@ -42,6 +43,8 @@ pub(crate) struct Key {
     id: Option<Box<str>>,
     verifiers: Vec<Verifier>,
     validity: Option<Validity>,
+    /// The header of the first token that it verified, as it stands there and as it was read.
+    header: OnceLock<(Box<[u8]>, Header)>,
 }
 
 /// A key made ready for one algorithm.
@@ -137,7 +140,7 @@ impl Key {
     }
 
     const fn of(verifiers: Vec<Verifier>) -> Self {
-        Self { id: None, verifiers, validity: None }
+        Self { id: None, verifiers, validity: None, header: OnceLock::new() }
     }
 
     fn with_id(mut self, id: Option<&str>) -> Self {
@@ -166,6 +169,16 @@ impl Key {
 
     fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
         self.verifiers.iter().map(|verifier| verifier.algorithm)
+    }
+
+    /// What the header says that is spelled so, if it is the one that was seen.
+    fn known_header(&self, encoded: &[u8]) -> Option<&Header> {
+        self.header.get().filter(|(known, _)| **known == *encoded).map(|(_, header)| header)
+    }
+
+    /// Keeps the header of a token that this key verified, unless it has one.
+    pub(crate) fn remember_header(&self, encoded: &[u8], header: &Header) {
+        self.header.get_or_init(|| (encoded.into(), header.clone()));
     }
 
     /// Whether its certificate, where it has one, is valid at `now`.

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::{Key, Unusable};
-use crate::algorithm::{self, Algorithm};
+use crate::{
+    algorithm::{self, Algorithm},
+    jws::Header,
+};
 
 /// The keys of one `signatureConfig`.
 #[derive(Clone, Debug)]
@@ -48,6 +51,11 @@ impl KeySet {
             (Some(wanted), Some(id)) => **id == *wanted,
             _ => true,
         })
+    }
+
+    /// What the header says that is spelled so, if a key has verified a token with it.
+    pub(crate) fn known_header(&self, encoded: &[u8]) -> Option<&Header> {
+        self.keys.iter().find_map(|key| key.known_header(encoded))
     }
 
     /// Where this very key stands in the set, if it does.

@@ -1,17 +1,23 @@
 //! Verified tokens, remembered until they expire.
 
+mod near;
+
 use std::{
     fmt,
     hash::{Hash, Hasher},
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
-use portcullis_core::{ClaimsSource, Clock, Identity, UnixTime};
+use portcullis_core::{ClaimsSource, Clock, Identity, Lanes, UnixTime};
 use quick_cache::{Equivalent, Weighter, sync::Cache};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use self::near::Near;
 use super::{Accepted, claims, claims::Times, config::CacheConfig};
 use crate::{
     jws::{Compact, json},
@@ -23,7 +29,10 @@ use crate::{
 const UNIT: u32 = 8 * 1024;
 
 /// Tokens are compared whole: two that differ in one bit are two. Only tokens that were accepted are in it.
+///
+/// The tokens that come again and again are also near the threads that see them, see [`Near`].
 pub(super) struct TokenCache {
+    near: Lanes<Near>,
     entries: Cache<Arc<Token>, Arc<Entry>, ByBytes>,
     max_age: Option<Duration>,
     /// The clock that ages are measured by. Services that share a provider each bring a clock with a start of its own;
@@ -31,49 +40,96 @@ pub(super) struct TokenCache {
     clock: OnceLock<Arc<dyn Clock>>,
 }
 
-/// What a token was found to say, and what has to be looked at again whenever it comes back.
+/// Whose a token is.
 struct Entry {
+    token: Arc<Token>,
     identity: Arc<Identity>,
-    not_before: Option<UnixTime>,
+    /// Whether some thread counts `identity` as its own.
+    is_near: AtomicBool,
+    known: Known,
+    weight: u32,
+}
+
+/// What has to be looked at again.
+struct Known {
+    /// Civil time, with the leeway for clocks that differ: not before the one, and before the other.
+    from: UnixTime,
+    until: UnixTime,
     key: Arc<Key>,
     /// Where the key stood in its set.
     place: u32,
-    weight: u32,
     /// On the monotonic scale, so that setting the machine's clock back makes no entry live longer.
     good_until: Option<Duration>,
 }
 
+/// The keys of now, as a remembered token asks for its own.
+pub(super) trait KeysOfNow: Copy {
+    /// Whether this very key is there; it stood at `place`. `seen` is what [`KeysOfNow::number`] said when it was there
+    /// before.
+    fn hold(self, key: &Arc<Key>, place: usize, seen: Option<u64>) -> bool;
+
+    /// By which the same keys are known again; `None` where there is nothing to be gained.
+    fn number(self) -> Option<u64> {
+        None
+    }
+}
+
+impl KeysOfNow for &KeySet {
+    fn hold(self, key: &Arc<Key>, place: usize, _: Option<u64>) -> bool {
+        self.holds(key, place)
+    }
+}
+
+/// The moment of a request: civil time, and the monotonic one where it has been read already.
+#[derive(Clone, Copy)]
+pub(super) struct Now<'c> {
+    pub(super) civil: UnixTime,
+    pub(super) clock: &'c Arc<dyn Clock>,
+    pub(super) monotonic: Option<Duration>,
+}
+
 impl TokenCache {
-    /// `None` where the configuration switches it off.
-    pub(super) fn new(config: &CacheConfig) -> Option<Self> {
+    /// `None` where the configuration switches it off. Ages are measured by `clock`, or else by the first one that is seen.
+    pub(super) fn new(config: &CacheConfig, clock: Option<&Arc<dyn Clock>>) -> Option<Self> {
         let capacity = config.capacity;
         (capacity > 0).then(|| Self {
+            near: Lanes::new(Near::default),
             entries: Cache::with_weighter(capacity, u64::from(UNIT).saturating_mul(capacity as u64), ByBytes),
             max_age: config.max_age,
-            clock: OnceLock::new(),
+            clock: clock.map_or_else(OnceLock::new, |clock| OnceLock::from(Arc::clone(clock))),
         })
     }
 
-    /// Whose token it is, if it was accepted before and would be now. Allocates nothing.
-    pub(super) fn get(
-        &self,
-        token: &[u8],
-        clock: &Arc<dyn Clock>,
-        keys: &KeySet,
-        skew: Duration,
-    ) -> Option<Arc<Identity>> {
-        let entry = self.entries.get(&Shown(token))?;
-        let now = clock.now();
-        let too_old = entry.good_until.is_some_and(|until| self.monotonic(clock) >= until);
-        let good = !too_old
-            && entry.times().check(now, skew).is_ok()
-            && keys.holds(&entry.key, entry.place as usize)
-            && entry.key.is_valid_at(now).is_ok();
-        if good {
-            return Some(Arc::clone(&entry.identity));
+    /// Whose token it is, if it was accepted before and would be now. Allocates nothing, but where a token comes near.
+    pub(super) fn get(&self, token: &[u8], now: Now<'_>, keys: impl KeysOfNow) -> Option<Arc<Identity>> {
+        let is_good = |known: &Known, seen| self.is_good(known, now, keys, seen);
+        let mut near = self.near.own().lock();
+        if let Some(near) = &mut near
+            && let Some(identity) = near.get(token, keys.number(), is_good)
+        {
+            return Some(identity);
         }
-        self.entries.remove(&Shown(token));
-        None
+        let entry = self.entries.get(&Shown(token))?;
+        if !is_good(&entry.known, None) {
+            self.entries.remove(&Shown(token));
+            return None;
+        }
+        // What lies near comes on top of what the memory may hold: a few that are small.
+        if let Some(near) = &mut near
+            && entry.weight == UNIT
+        {
+            near.found(&entry);
+        }
+        Some(Arc::clone(&entry.identity))
+    }
+
+    fn is_good(&self, known: &Known, now: Now<'_>, keys: impl KeysOfNow, seen: Option<u64>) -> bool {
+        let monotonic = || now.monotonic.unwrap_or_else(|| self.monotonic(now.clock));
+        known.from <= now.civil
+            && now.civil < known.until
+            && known.good_until.is_none_or(|until| monotonic() < until)
+            && keys.hold(&known.key, known.place as usize, seen)
+            && known.key.is_valid_at(now.civil).is_ok()
     }
 
     /// Remembers whose token it is. The claims are read from the token when somebody looks at them, so that an entry takes
@@ -87,19 +143,26 @@ impl TokenCache {
         skew: Duration,
     ) -> Arc<Identity> {
         let Accepted { identity, times, key, place, payload } = accepted;
-        let left = times.expires_at.map(|expires_at| expires_at.saturating_add(skew).since(now));
+        let Times { expires_at, not_before } = times;
+        let until = expires_at.map_or(UnixTime::MAX, |expires_at| expires_at.saturating_add(skew));
+        let left = expires_at.map(|_| until.since(now));
         let age = [left, self.max_age].into_iter().flatten().min();
-        let good_until = age.map(|age| self.monotonic(clock).saturating_add(age));
+        let known = Known {
+            from: not_before.unwrap_or_default().saturating_sub(skew),
+            until,
+            key,
+            place: u32::try_from(place).unwrap_or_default(),
+            good_until: age.map(|age| self.monotonic(clock).saturating_add(age)),
+        };
         let bytes = token.len() + size_of::<Entry>() + size_of::<Identity>() + claims::most_bytes(&payload);
         let token = Arc::new(Token(Zeroizing::new(token.into())));
         let identity = Arc::new(identity.with_claims_from(Arc::<Token>::clone(&token)));
         let entry = Entry {
+            token: Arc::clone(&token),
             identity: Arc::clone(&identity),
-            not_before: times.not_before,
-            key,
-            place: u32::try_from(place).unwrap_or_default(),
+            is_near: AtomicBool::new(false),
+            known,
             weight: u32::try_from(bytes).unwrap_or(u32::MAX).max(UNIT),
-            good_until,
         };
         self.entries.insert(token, Arc::new(entry));
         identity
@@ -107,6 +170,18 @@ impl TokenCache {
 
     fn monotonic(&self, clock: &Arc<dyn Clock>) -> Duration {
         self.clock.get_or_init(|| Arc::clone(clock)).monotonic()
+    }
+
+    /// Whose token it is by what lies near this thread, looked at no further.
+    #[cfg(test)]
+    pub(super) fn near_this_thread(&self, token: &[u8]) -> Option<Arc<Identity>> {
+        self.near.own().lock()?.peek(token)
+    }
+
+    #[cfg(test)]
+    pub(super) fn while_near_is_locked<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _near = self.near.own().lock().unwrap();
+        work()
     }
 
     #[cfg(test)]
@@ -127,8 +202,13 @@ impl fmt::Debug for TokenCache {
 }
 
 impl Entry {
-    fn times(&self) -> Times {
-        Times { expires_at: self.identity.expires_at(), not_before: self.not_before }
+    /// The caller for one thread, with a count of its own. The first one takes that of the entry.
+    fn own_identity(&self) -> Arc<Identity> {
+        if self.is_near.swap(true, Ordering::Relaxed) {
+            Arc::new(Identity::clone(&self.identity))
+        } else {
+            Arc::clone(&self.identity)
+        }
     }
 }
 

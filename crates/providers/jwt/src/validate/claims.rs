@@ -1,10 +1,11 @@
 //! The claims of a token: their JSON types, and whether they say what the configuration asks for.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use portcullis_core::{
     Reason, Refusal, UnixTime,
     claims::{self, WrongType},
+    json::{Json, Members},
 };
 use serde_json::{Map, Number, Value};
 
@@ -14,14 +15,16 @@ use crate::{
     refusal::{Refused, code, refuse, shown},
 };
 
-/// The claims that every token is read for.
-const REGISTERED: [&str; 8] = ["aud", "cnf", "exp", "iat", "iss", "jti", "nbf", "sub"];
+/// Whether every token is read for this claim.
+fn is_registered(name: &str) -> bool {
+    matches!(name, "aud" | "cnf" | "exp" | "iat" | "iss" | "jti" | "nbf" | "sub")
+}
 
 /// Reads of a payload what is looked at: those claims, and what the configuration names.
-pub(super) fn read(payload: &[u8], config: &JwtValidatorConfig) -> Refused<Map<String, Value>> {
+pub(super) fn read<'p>(payload: &'p [u8], config: &JwtValidatorConfig) -> Refused<Members<'p>> {
     let scopes = first_member(&config.scope_key);
     json::members(payload, "the payload", |name| {
-        REGISTERED.contains(&name)
+        is_registered(name)
             || scopes.is_none_or(|scopes| name == scopes)
             || config.custom_claims.contains_key(name)
     })
@@ -35,11 +38,25 @@ fn first_member(key: &str) -> Option<&str> {
     (!first.contains('~')).then_some(first)
 }
 
-/// About how many bytes the claims of this payload take where somebody looks at them, at most; more than the token by far
-/// where they are many small ones. Each begins with one of these characters or ends with one.
+/// How many bytes the claims of this payload take where somebody looks at them, at most; more than the token by far where
+/// they are many small ones.
 pub(super) fn most_bytes(payload: &[u8]) -> usize {
-    let structural = |byte: &&u8| matches!(byte, b',' | b':' | b'[' | b'{');
-    payload.len() + payload.iter().filter(structural).count() * (size_of::<Value>() + size_of::<String>())
+    // The smallest object has a node with room for eleven members, and the smallest array has room for four values; what
+    // grows beyond that has room for twice what is in it, at most.
+    const OBJECT: usize = 11 * (size_of::<String>() + size_of::<Value>()) + 2 * size_of::<usize>();
+    const ARRAY: usize = 4 * size_of::<Value>();
+    const ITEM: usize = 2 * size_of::<Value>();
+    let items = count(payload, |byte| matches!(byte, b',' | b':'));
+    let (objects, arrays) = (count(payload, |byte| byte == b'{'), count(payload, |byte| byte == b'['));
+    payload.len() + objects * OBJECT + arrays * ARRAY + items * ITEM
+}
+
+/// How many bytes of a kind there are. Added up in bytes, which the compiler makes vector instructions of, for as many as
+/// cannot overflow.
+fn count(payload: &[u8], kind: impl Fn(u8) -> bool) -> usize {
+    let in_block =
+        |block: &[u8]| usize::from(block.iter().map(|byte| u8::from(kind(*byte))).fold(0, u8::wrapping_add));
+    payload.chunks(usize::from(u8::MAX)).map(in_block).sum()
 }
 
 /// When a token is good. Compared with the clock again whenever it is used.
@@ -50,10 +67,14 @@ pub(super) struct Times {
 }
 
 impl Times {
-    pub(super) fn read(claims: &Map<String, Value>) -> Refused<Self> {
+    pub(super) fn read(claims: &Members<'_>) -> Refused<Self> {
         // `iat` says how old a token is, which nothing asks for: clocks differ, and a token from "the future" is no
         // forgery. Its type is held to all the same.
-        let date = |name| claims::numeric_date(claims, name).map_err(wrong_type);
+        let date = |name| match claims.get(name) {
+            None => Ok(None),
+            Some(Json::Number(number)) => claims::date(number, name).map(Some).map_err(wrong_type),
+            Some(_) => wrong(name, "a number"),
+        };
         date("iat")?;
         Ok(Self { expires_at: date("exp")?, not_before: date("nbf")? })
     }
@@ -85,27 +106,77 @@ fn wrong_type(found: WrongType) -> Refusal {
     Refusal::new(code::MALFORMED_CLAIM, format!("the claim `{name}` is not {expected}"))
 }
 
+fn wrong<T>(name: &str, expected: &'static str) -> Refused<T> {
+    refuse(code::MALFORMED_CLAIM, format!("the claim `{name}` is not {expected}"))
+}
+
+/// A string.
+fn text<'c>(claims: &'c Members<'_>, name: &str) -> Refused<Option<&'c str>> {
+    match claims.get(name) {
+        None => Ok(None),
+        Some(Json::Text(text)) => Ok(Some(text)),
+        Some(_) => wrong(name, "a string"),
+    }
+}
+
+/// The items of an array of strings.
+fn texts<'c>(value: &'c Json<'_>, name: &str) -> Refused<Vec<&'c str>> {
+    let Json::Array(items) = value else { return wrong(name, "a string or an array of strings") };
+    let text = |item: &'c Json<'_>| match item {
+        Json::Text(text) => Some(&**text),
+        _ => None,
+    };
+    match items.iter().map(text).collect() {
+        Some(texts) => Ok(texts),
+        None => wrong(name, "an array of strings only"),
+    }
+}
+
 /// The claims that every token is read for.
 pub(super) struct Registered<'c> {
     pub(super) issuer: Option<&'c str>,
     pub(super) subject: Option<&'c str>,
     jwt_id: Option<&'c str>,
-    audience: Option<Vec<&'c str>>,
+    audience: Audience<'c>,
+}
+
+/// `aud`, which is a string or an array of them.
+enum Audience<'c> {
+    /// Absent, or of one.
+    One(Option<&'c str>),
+    Several(Vec<&'c str>),
+}
+
+impl<'c> Audience<'c> {
+    fn read(claims: &'c Members<'_>) -> Refused<Self> {
+        match claims.get("aud") {
+            None => Ok(Self::One(None)),
+            Some(Json::Text(one)) => Ok(Self::One(Some(one))),
+            Some(value) => texts(value, "aud").map(Self::Several),
+        }
+    }
+
+    fn as_slice(&self) -> &[&'c str] {
+        match self {
+            Self::One(one) => one.as_slice(),
+            Self::Several(several) => several,
+        }
+    }
 }
 
 impl<'c> Registered<'c> {
     /// Reads them. Their types are held to whether or not the configuration asks for their values.
-    pub(super) fn read(claims: &'c Map<String, Value>) -> Refused<Self> {
+    pub(super) fn read(claims: &'c Members<'_>) -> Refused<Self> {
         // A token that is bound to a key of its sender (RFC 7800) is good in the hands of whoever proves to have that
         // key. That is not checked, so in anybody's hands it is worth nothing here.
-        if claims.contains_key("cnf") {
+        if claims.get("cnf").is_some() {
             return refuse(
                 code::BOUND_TOKEN,
                 "the token is bound to a key of its sender (`cnf`), and such bindings are not checked",
             );
         }
-        let text = |name| claims::text(claims, name).map_err(wrong_type);
-        let audience = claims::texts(claims, "aud").map_err(wrong_type)?;
+        let audience = Audience::read(claims)?;
+        let text = |name| text(claims, name);
         Ok(Self { issuer: text("iss")?, subject: text("sub")?, jwt_id: text("jti")?, audience })
     }
 
@@ -119,7 +190,7 @@ impl<'c> Registered<'c> {
         one("sub", self.subject, &config.username, code::WRONG_SUBJECT)?;
         one("jti", self.jwt_id, &config.jwt_id, code::WRONG_JWT_ID)?;
         let Some(audience) = &config.audience else { return Ok(()) };
-        let found = self.audience.as_deref().unwrap_or_default();
+        let found = self.audience.as_slice();
         if found.iter().any(|found| audience.iter().any(|wanted| wanted == found)) {
             return Ok(());
         }
@@ -141,10 +212,10 @@ pub(super) fn is(name: &str, found: Option<&str>, expected: &str, code: Reason) 
     }
 }
 
-pub(super) fn check_custom(claims: &Map<String, Value>, expected: &Map<String, Value>) -> Refused<()> {
+pub(super) fn check_custom(claims: &Members<'_>, expected: &Map<String, Value>) -> Refused<()> {
     for (name, expected) in expected {
         match claims.get(name) {
-            Some(found) if same(found, expected) => {}
+            Some(found) if same(&found.clone().into(), expected) => {}
             Some(_) => return refuse(code::WRONG_CLAIM, format!("the claim `{name}` is not {expected}")),
             None => {
                 return refuse(
@@ -185,8 +256,18 @@ fn same_number(one: &Number, other: &Number) -> bool {
 ///
 /// A token without the claim has no scopes. A claim that is neither a string nor an array of strings refuses the token:
 /// something other than scopes stands there, and guessing would be to authorize by it.
-pub(super) fn scopes<'c>(claims: &'c Value, key: &str) -> Refused<Vec<&'c str>> {
-    claims::scopes(claims, key).map_err(wrong_type)
+pub(super) fn scopes<'c>(claims: &'c Members<'_>, key: &str) -> Refused<Vec<Cow<'c, str>>> {
+    if key.starts_with('/') {
+        let claims = Value::Object(claims.clone().into_map());
+        let found = claims::scopes(&claims, key).map_err(wrong_type)?;
+        return Ok(found.into_iter().map(|scope| Cow::Owned(scope.to_owned())).collect());
+    }
+    match claims.get(key) {
+        None => Ok(Vec::new()),
+        // RFC 6749 §3.3 separates scopes by one space; more than one, and tabs, add no scope.
+        Some(Json::Text(text)) => Ok(text.split_whitespace().map(Cow::Borrowed).collect()),
+        Some(value) => Ok(texts(value, key)?.into_iter().map(Cow::Borrowed).collect()),
+    }
 }
 
 /// [`code::MISSING_EXPIRATION`].

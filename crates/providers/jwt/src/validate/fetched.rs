@@ -4,13 +4,32 @@ use std::sync::Arc;
 
 use portcullis_core::{Bearer, Context, Identity, Outcome, Refusal, Unavailable, UnixTime};
 
-use super::{Accepted, JwtValidator, Keys};
+use super::{Accepted, JwtValidator, Keys, cache::KeysOfNow};
 use crate::{
     algorithm::{self, Algorithm},
     jwks::{JwksState, KeySource, Looked, Settled, Share},
     jws::{Doubt, NotVerified, Unverified},
+    keys::Key,
     refusal::{Refused, code, refuse, shown},
 };
+
+/// Keys that may be used, and of which none is due. They are the same as long as the number is.
+#[derive(Clone, Copy)]
+struct Calm<'s> {
+    source: &'s KeySource,
+    number: u64,
+}
+
+impl KeysOfNow for Calm<'_> {
+    fn hold(self, key: &Arc<Key>, place: usize, seen: Option<u64>) -> bool {
+        let holds = || self.source.look().keys().is_some_and(|keys| keys.holds(key, place));
+        seen == Some(self.number) || holds()
+    }
+
+    fn number(self) -> Option<u64> {
+        Some(self.number)
+    }
+}
 
 /// A token about which newer keys could say something else. All that can be read without a key speaks for it.
 struct Open {
@@ -33,8 +52,9 @@ impl JwtValidator {
     #[cfg(test)]
     pub(crate) fn with_source(mut config: super::JwtValidatorConfig, source: KeySource) -> Self {
         config.complete();
-        let cache = super::TokenCache::new(&config.cache);
-        Self { config, keys: Keys::Fetched(source), cache }
+        let keys = Keys::Fetched(source);
+        let cache = super::TokenCache::new(&config.cache, keys.clock());
+        Self { config, keys, cache }
     }
 
     /// The key set as it stands; `None` where the keys are not fetched.
@@ -57,7 +77,7 @@ impl JwtValidator {
         let Some(keys) = looked.keys() else {
             return Err(Refusal::new(code::NO_KEYS, "there is no key set that may be used").into());
         };
-        let unverified = Unverified::read(token)?;
+        let unverified = Unverified::read(token, Some(keys))?;
         self.could_be_accepted(&unverified)?;
         self.accept(&unverified, keys, now)
     }
@@ -69,8 +89,12 @@ impl JwtValidator {
         source: &KeySource,
         cx: &Context<'_>,
     ) -> Option<Arc<Identity>> {
-        let looked = source.look();
-        let identity = looked.keys().and_then(|keys| self.remembered(token, keys, cx))?;
+        let now = source.now();
+        if let Some(number) = source.calm(now) {
+            return self.remembered(token, Calm { source, number }, Some(now), cx);
+        }
+        let looked = source.look_at(now);
+        let identity = looked.keys().and_then(|keys| self.remembered(token, keys, Some(now), cx))?;
         keep_fresh(source, &looked, cx);
         Some(identity)
     }
@@ -135,10 +159,12 @@ impl JwtValidator {
     /// Looks at a token with the keys that are there.
     fn examine(&self, bearer: &Bearer<'_>, looked: &Looked, cx: &Context<'_>) -> Result<Outcome, Open> {
         let keys = looked.keys();
-        if let Some(identity) = keys.and_then(|keys| self.remembered(bearer.as_bytes(), keys, cx)) {
+        if let Some(identity) =
+            keys.and_then(|keys| self.remembered(bearer.as_bytes(), keys, Some(looked.now()), cx))
+        {
             return Ok(Outcome::Known(identity));
         }
-        let unverified = match Unverified::read(bearer.as_bytes()) {
+        let unverified = match Unverified::read(bearer.as_bytes(), keys) {
             Ok(unverified) => unverified,
             Err(refusal) => return Ok(refusal.into()),
         };

@@ -10,18 +10,17 @@ mod signature;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use portcullis_core::{
-    Bearer, BoxFuture, BuildError, Context, Credential, Identity, Outcome, Provider, Refusal, Scheme,
+    Bearer, BoxFuture, BuildError, Context, Credential, Identity, Outcome, Provider, Recall, Refusal, Scheme,
     UnixTime,
 };
 #[cfg(feature = "jwks")]
 use portcullis_core::{Probe, QueueState, ServerState};
-use serde_json::Value;
 
 use self::{
-    cache::{Payload, TokenCache},
+    cache::{KeysOfNow, Now, Payload, TokenCache},
     claims::{Registered, Times},
     signature::Keys,
 };
@@ -103,7 +102,7 @@ impl JwtValidator {
         match keys {
             Some(keys) if problems.is_empty() => {
                 config.complete();
-                let cache = TokenCache::new(&config.cache);
+                let cache = TokenCache::new(&config.cache, keys.clock());
                 Ok(Self { config, keys, cache })
             }
             _ => {
@@ -122,7 +121,7 @@ impl JwtValidator {
     /// With a code and a sentence that say why it is not accepted; see the [crate's table](crate#codes).
     pub fn validate(&self, token: &str, now: UnixTime) -> Result<Identity, Refusal> {
         let accepted = match &self.keys {
-            Keys::Fixed(keys) => Unverified::read(token.as_bytes())
+            Keys::Fixed(keys) => Unverified::read(token.as_bytes(), Some(keys))
                 .map_err(NotVerified::from)
                 .and_then(|unverified| self.accept(&unverified, keys, now)),
             #[cfg(feature = "jwks")]
@@ -178,16 +177,15 @@ impl JwtValidator {
         if let Some(expires_at) = times.expires_at {
             identity = identity.with_expiry(expires_at).with_leeway(config.clock_skew);
         }
-        let payload = Value::Object(payload);
         let scopes = claims::scopes(&payload, &config.scope_key)?;
         Ok((identity.with_scopes(scopes), times))
     }
 
     fn answer(&self, bearer: &Bearer<'_>, keys: &KeySet, cx: &Context<'_>) -> Outcome {
-        if let Some(identity) = self.remembered(bearer.as_bytes(), keys, cx) {
+        if let Some(identity) = self.remembered(bearer.as_bytes(), keys, None, cx) {
             return Outcome::Known(identity);
         }
-        let unverified = match Unverified::read(bearer.as_bytes()) {
+        let unverified = match Unverified::read(bearer.as_bytes(), Some(keys)) {
             Ok(unverified) => unverified,
             Err(refusal) => return refusal.into(),
         };
@@ -199,9 +197,16 @@ impl JwtValidator {
     }
 
     /// Whose token it is, if it was accepted before and would be now.
-    fn remembered(&self, token: &[u8], keys: &KeySet, cx: &Context<'_>) -> Option<Arc<Identity>> {
+    /// `monotonic` is the moment where it has been read already.
+    fn remembered(
+        &self,
+        token: &[u8],
+        keys: impl KeysOfNow,
+        monotonic: Option<Duration>,
+        cx: &Context<'_>,
+    ) -> Option<Arc<Identity>> {
         let cache = self.cache.as_ref().filter(|_| cx.may_recall())?;
-        cache.get(token, cx.clock(), keys, self.config.clock_skew)
+        cache.get(token, Now { civil: cx.clock().now(), clock: cx.clock(), monotonic }, keys)
     }
 
     /// The answer to a token that was accepted, which is remembered.
@@ -233,12 +238,17 @@ impl Provider for JwtValidator {
         Scheme::Bearer
     }
 
-    fn recall(&self, text: &[u8], cx: &Context<'_>) -> Option<Arc<Identity>> {
-        match &self.keys {
-            Keys::Fixed(keys) => self.remembered(text, keys, cx),
+    fn looks_at_client(&self) -> bool {
+        false
+    }
+
+    fn recall(&self, text: &[u8], cx: &Context<'_>) -> Recall {
+        let identity = match &self.keys {
+            Keys::Fixed(keys) => self.remembered(text, keys, None, cx),
             #[cfg(feature = "jwks")]
             Keys::Fetched(source) => self.remembered_by_held(text, source, cx),
-        }
+        };
+        identity.map_or(Recall::Nothing, |identity| Recall::Answer(Outcome::Known(identity)))
     }
 
     fn try_authenticate(&self, credential: &Credential<'_>, cx: &Context<'_>) -> Option<Outcome> {

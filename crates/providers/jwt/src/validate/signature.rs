@@ -3,9 +3,10 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use portcullis_core::{Secret, config::Section};
+use portcullis_core::{Clock, Secret, config::Section};
 
 #[cfg(feature = "jwks")]
 use crate::jwks::{Jwks, JwksConfig, KeySource};
@@ -54,6 +55,17 @@ pub(super) enum Keys {
     /// They are fetched, and change.
     #[cfg(feature = "jwks")]
     Fetched(KeySource),
+}
+
+impl Keys {
+    /// The clock by which they age, where they do.
+    pub(super) fn clock(&self) -> Option<&Arc<dyn Clock>> {
+        match self {
+            Self::Fixed(_) => None,
+            #[cfg(feature = "jwks")]
+            Self::Fetched(source) => Some(source.clock()),
+        }
+    }
 }
 
 /// A key of the configuration relative to `signatureConfig`, and what is wrong there.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_core::{Contact, Outcome, Provider as _};
+use portcullis_core::{Contact, Outcome, Provider as _, Recall};
 
 use super::{
     ALICE, Bench, ask, known, scopes,
@@ -50,6 +50,32 @@ async fn a_refused_password_is_never_remembered_as_good_or_bad() {
     bench.server.add(TestEntry::new(ALICE).with("uid", &["alice"]).password("wrong"));
     bench.known("alice", "wrong").await;
     assert_eq!(bench.store.servers()[0].holds, Some(1));
+}
+
+#[tokio::test]
+async fn a_remembered_credential_is_recalled_by_the_text_of_its_header() {
+    let bench = Bench::with(|config| config.remember_credentials(AGE)).await;
+    let recalled = |text: &str| match bench.store.recall(text.as_bytes(), &bench.cx()) {
+        Recall::Unasked => "unasked".to_owned(),
+        Recall::Nothing => "nothing".to_owned(),
+        Recall::Answer(outcome) => known(outcome).subject().unwrap_or_default().to_owned(),
+    };
+    // `alice:secret`, and `bob:secret` with padding and without.
+    let (alice, padded, bob) = ("YWxpY2U6c2VjcmV0", "Ym9iOnNlY3JldA==", "Ym9iOnNlY3JldA");
+    assert_eq!(recalled(alice), "nothing");
+    bench.known("alice", "secret").await;
+    assert_eq!([alice, padded, bob].map(recalled), ["alice", "nothing", "nothing"]);
+    for (text, expected) in [("Ym9iOnNlY3JldA=", "unasked"), ("YWxpY2U6c2VjcmV1", "nothing"), ("", "nothing")]
+    {
+        assert_eq!(recalled(text), expected, "{text}");
+    }
+    let asked = bench.server.requests().len();
+    bench.manual.advance(AGE);
+    assert_eq!(recalled(alice), "nothing");
+    assert_eq!(bench.server.requests().len(), asked);
+    let forgetful = Bench::new().await;
+    forgetful.known("alice", "secret").await;
+    assert!(matches!(forgetful.store.recall(alice.as_bytes(), &forgetful.cx()), Recall::Unasked));
 }
 
 #[tokio::test]

@@ -2,7 +2,9 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use portcullis_core::{Authorization, BoxFuture, BuildError, Clock, Probe, Secret, TokenError, TokenSource};
+use portcullis_core::{
+    Authorization, BoxFuture, BuildError, Clock, Probe, Secret, TokenError, TokenLease, TokenSource,
+};
 use portcullis_outbound::Endpoint;
 
 use super::{
@@ -122,6 +124,10 @@ impl RefreshTokenGrant {
 impl TokenSource for RefreshTokenGrant {
     fn try_token(&self) -> Option<Authorization> {
         self.keeper.try_token()
+    }
+
+    fn lease(&self) -> Option<Arc<TokenLease>> {
+        self.keeper.lease()
     }
 
     fn token(&self) -> BoxFuture<'_, Result<Authorization, TokenError>> {

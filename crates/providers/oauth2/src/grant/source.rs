@@ -8,6 +8,10 @@ macro_rules! token_source {
                 self.keeper.try_token()
             }
 
+            fn lease(&self) -> Option<std::sync::Arc<portcullis_core::TokenLease>> {
+                self.keeper.lease()
+            }
+
             fn token(
                 &self,
             ) -> portcullis_core::BoxFuture<

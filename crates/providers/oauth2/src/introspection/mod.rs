@@ -16,8 +16,8 @@ use std::{
 };
 
 use portcullis_core::{
-    Bearer, BoxFuture, BuildError, Clock, Context, Credential, Identity, Outcome, Probe, Provider,
-    QueueState, Scheme, ServerState, SystemClock, Unavailable,
+    Bearer, BoxFuture, BuildError, Clock, Context, Credential, Outcome, Probe, Provider, QueueState, Recall,
+    Scheme, ServerState, SystemClock, Unavailable,
 };
 use zeroize::Zeroizing;
 
@@ -189,19 +189,19 @@ impl Provider for OAuth2Introspection {
         Scheme::Bearer
     }
 
-    fn recall(&self, text: &[u8], cx: &Context<'_>) -> Option<Arc<Identity>> {
-        self.cache.as_ref()?;
-        // Of what is remembered not all was read from a header: `introspect` asks about any text.
-        let bearer = Bearer::new(std::str::from_utf8(text).ok()?).ok()?;
-        match self.remembered(&self.prf.question(bearer.as_bytes(), &[]), cx)? {
-            Outcome::Known(identity) => Some(identity),
-            _ => None,
+    fn recall(&self, text: &[u8], cx: &Context<'_>) -> Recall {
+        if self.cache.is_none() {
+            return Recall::Unasked;
         }
+        // Of what is remembered not all was read from a header: `introspect` asks about any text.
+        let text = std::str::from_utf8(text).ok();
+        let Some(bearer) = text.and_then(|text| Bearer::new(text).ok()) else { return Recall::Unasked };
+        Recall::found(self.remembered(&self.prf.question(bearer.as_bytes(), &[]), cx))
     }
 
     fn try_authenticate(&self, credential: &Credential<'_>, cx: &Context<'_>) -> Option<Outcome> {
         let Credential::Bearer(bearer) = credential else { return Some(other_scheme()) };
-        self.cache.as_ref()?;
+        self.cache.as_ref().filter(|_| cx.may_recall())?;
         self.remembered(&self.prf.question(bearer.as_bytes(), &[]), cx)
     }
 

@@ -8,7 +8,7 @@ fn headers(lines: &[(HeaderName, &'static str)]) -> HeaderMap {
 
 fn challenged(values: &[&'static str]) -> bool {
     let lines: Vec<_> = values.iter().map(|value| (WWW_AUTHENTICATE, *value)).collect();
-    is_refusal(StatusCode::UNAUTHORIZED, &headers(&lines))
+    is_refusal(StatusCode::UNAUTHORIZED, &headers(&lines), false)
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn of_all_answers_401_is_a_refusal_with_and_without_a_challenge() {
     for status in [200, 204, 302, 400, 403, 404, 407, 500, 503] {
         let status = StatusCode::from_u16(status).unwrap();
         assert!(
-            !is_refusal(status, &headers(&[(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")])),
+            !is_refusal(status, &headers(&[(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")]), true),
             "{status}"
         );
     }
@@ -30,7 +30,9 @@ fn grpc_says_unauthenticated_in_place_of_trailers() {
     const UNAUTHENTICATED: (HeaderName, &str) = (GRPC_STATUS, "16");
     let grpc = |value| (CONTENT_TYPE, value);
     for content_type in ["application/grpc", "application/grpc+proto", "application/grpc-web+proto"] {
-        assert!(is_refusal(StatusCode::OK, &headers(&[grpc(content_type), UNAUTHENTICATED])));
+        let headers = headers(&[grpc(content_type), UNAUTHENTICATED]);
+        assert!(is_refusal(StatusCode::OK, &headers, true));
+        assert!(!is_refusal(StatusCode::OK, &headers, false), "the request was none of gRPC");
     }
     for lines in [
         &[grpc("application/grpc"), (GRPC_STATUS, "7")][..],
@@ -45,9 +47,10 @@ fn grpc_says_unauthenticated_in_place_of_trailers() {
             (WWW_AUTHENTICATE, "Bearer error=\"insufficient_scope\""),
         ],
     ] {
-        assert!(!is_refusal(StatusCode::OK, &headers(lines)), "{lines:?}");
+        assert!(!is_refusal(StatusCode::OK, &headers(lines), true), "{lines:?}");
     }
-    assert!(!is_refusal(StatusCode::BAD_GATEWAY, &headers(&[grpc("application/grpc"), UNAUTHENTICATED])));
+    let unauthenticated = headers(&[grpc("application/grpc"), UNAUTHENTICATED]);
+    assert!(!is_refusal(StatusCode::BAD_GATEWAY, &unauthenticated, true));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use http::{HeaderMap, StatusCode};
 use reqwest::{Request, Response, Url};
 
 pub use self::{redirects::redirect_policy, send_via::SendVia};
-use super::{IncomingResponse, OutgoingRequest, Replay, ReplayEmpty, Target};
+use super::{IncomingResponse, OutgoingRequest, Replay, ReplayEmpty, Target, request::is_grpc_method};
 
 impl<'a> From<&'a Url> for Target<'a> {
     fn from(url: &'a Url) -> Self {
@@ -32,6 +32,10 @@ impl OutgoingRequest for Request {
     fn headers_mut(&mut self) -> &mut HeaderMap {
         self.headers_mut()
     }
+
+    fn may_be_grpc(&self) -> bool {
+        is_grpc_method(self.method())
+    }
 }
 
 impl IncomingResponse for Response {
@@ -49,7 +53,13 @@ impl IncomingResponse for Response {
 }
 
 impl Replay<Request> for ReplayEmpty {
-    fn copy(&self, request: &Request) -> Option<Request> {
+    type Kept = Request;
+
+    fn keep(&self, request: &Request) -> Option<Request> {
         request.try_clone()
+    }
+
+    fn restore(kept: Request) -> Request {
+        kept
     }
 }

@@ -8,7 +8,8 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use portcullis_core::{
-    Authorization, BoxFuture, Clock, Probe, Secret, SystemClock, TokenError, TokenSource, UnixTime,
+    Authorization, BoxFuture, Clock, Probe, Secret, SystemClock, TokenError, TokenLease, TokenSource,
+    UnixTime,
 };
 
 use crate::{IssueError, JwtIssuer};
@@ -59,9 +60,9 @@ pub struct SelfSignedJwt {
 }
 
 struct Held {
-    authorization: Authorization,
+    /// Good while no other is needed.
+    lease: Arc<TokenLease>,
     not_before: UnixTime,
-    renew_at: UnixTime,
     expires: UnixTime,
 }
 
@@ -97,23 +98,22 @@ impl SelfSignedJwt {
     }
 
     /// The one that is held, where nothing need be signed for it. Takes no lock and allocates nothing.
-    fn ready(&self) -> Option<Authorization> {
+    fn ready(&self) -> Option<Arc<TokenLease>> {
         let held = self.held.load();
-        let held = held.as_ref().filter(|held| held.is_fresh(self.clock.now()))?;
-        Some(held.authorization.clone())
+        held.as_ref().map(|held| &held.lease).filter(|lease| lease.is_good()).cloned()
     }
 
     /// One that is good now, where it takes a signature.
     #[cold]
-    fn renewed(&self) -> Result<Authorization, TokenError> {
+    fn renewed(&self) -> Result<Arc<TokenLease>, TokenError> {
         let old = self.held.load_full().filter(|held| held.is_good(self.clock.now()));
         let turn = match (self.turn.try_lock(), old) {
             (Ok(turn), _) => turn,
             (Err(TryLockError::Poisoned(poisoned)), _) => poisoned.into_inner(),
-            (Err(TryLockError::WouldBlock), Some(old)) => return Ok(old.authorization.clone()),
+            (Err(TryLockError::WouldBlock), Some(old)) => return Ok(Arc::clone(&old.lease)),
             (Err(TryLockError::WouldBlock), None) => self.turn(),
         };
-        self.current(&turn).map(|held| held.authorization.clone())
+        self.current(&turn).map(|held| Arc::clone(&held.lease))
     }
 
     /// What is to be sent now, signed if need be.
@@ -121,7 +121,7 @@ impl SelfSignedJwt {
         // The time is read anew: whoever had the turn before may have signed at a later one than the caller came at.
         let (held, now) = (self.held.load_full(), self.clock.now());
         match held {
-            Some(held) if held.is_fresh(now) => Ok(held),
+            Some(held) if held.lease.is_good() => Ok(held),
             // One that lives is better than none.
             Some(held) if held.is_good(now) => Ok(self.signed(turn, now).unwrap_or(held)),
             _ => self.signed(turn, now),
@@ -134,8 +134,10 @@ impl SelfSignedJwt {
         let token = (self.sign)(now).map_err(failed)?;
         let authorization = Authorization::bearer(&token)
             .map_err(|error| TokenError::permanent("the client's token cannot be sent").with_source(error))?;
-        let held = Arc::new(Held::new(authorization, now, self.life));
-        self.held.store(Some(Arc::clone(&held)));
+        let held = Arc::new(Held::new(authorization, &self.clock, now, self.life));
+        if let Some(old) = self.held.swap(Some(Arc::clone(&held))) {
+            old.lease.end();
+        }
         Ok(held)
     }
 
@@ -146,17 +148,13 @@ impl SelfSignedJwt {
 
 impl Held {
     /// A token that was signed at `now`, and lives for whole seconds.
-    fn new(authorization: Authorization, now: UnixTime, life: Duration) -> Self {
+    fn new(authorization: Authorization, clock: &Arc<dyn Clock>, now: UnixTime, life: Duration) -> Self {
         let not_before = UnixTime::from_secs(now.as_secs());
         let expires = not_before.saturating_add(life);
         let margin = (life / 10).min(LONGEST_MARGIN);
         let renew_at = expires.saturating_sub(margin).max(not_before.saturating_add(SECOND));
-        Self { authorization, not_before, renew_at, expires }
-    }
-
-    /// Good, and no other is needed yet.
-    fn is_fresh(&self, now: UnixTime) -> bool {
-        self.not_before <= now && now < self.renew_at
+        let lease = TokenLease::between(authorization, Arc::clone(clock), not_before, renew_at);
+        Self { lease: Arc::new(lease), not_before, expires }
     }
 
     fn is_good(&self, now: UnixTime) -> bool {
@@ -166,18 +164,25 @@ impl Held {
 
 impl TokenSource for SelfSignedJwt {
     fn try_token(&self) -> Option<Authorization> {
+        self.lease().map(|lease| lease.token().clone())
+    }
+
+    fn lease(&self) -> Option<Arc<TokenLease>> {
         // A signature takes a millisecond: that is not worth a future.
         self.ready().or_else(|| self.renewed().ok())
     }
 
     fn token(&self) -> BoxFuture<'_, Result<Authorization, TokenError>> {
-        Box::pin(async { self.ready().map_or_else(|| self.renewed(), Ok) })
+        Box::pin(async {
+            let lease = self.ready().map_or_else(|| self.renewed(), Ok)?;
+            Ok(lease.token().clone())
+        })
     }
 
     fn refused(&self, token: &Authorization) -> bool {
         let mut turn = self.turn();
         let Ok(held) = self.current(&turn) else { return false };
-        if held.authorization != *token {
+        if held.lease.token() != token {
             return true;
         }
         let now = self.clock.monotonic();
@@ -186,7 +191,7 @@ impl TokenSource for SelfSignedJwt {
         }
         turn.last_refusal = Some(now);
         // With a `jti` of the configuration, it may be the same one again.
-        self.signed(&turn, self.clock.now()).is_ok_and(|held| held.authorization != *token)
+        self.signed(&turn, self.clock.now()).is_ok_and(|held| held.lease.token() != token)
     }
 
     fn expires_in(&self) -> Option<Duration> {

@@ -348,3 +348,32 @@ fn no_secret_is_shown() {
         assert!(!shown.contains(secret), "{shown}");
     }
 }
+
+#[test]
+fn a_lease_is_good_while_no_other_token_is_needed() {
+    let counted = Counted::new(Duration::from_secs(300));
+    let first = counted.source.lease().expect("a token is signed in passing");
+    assert_eq!((first.token(), counted.signatures()), (&counted.token(), 1));
+    counted.clock.advance(Duration::from_secs(269));
+    assert!(first.is_good() && Arc::ptr_eq(&first, &counted.source.lease().unwrap()));
+    counted.clock.advance(Duration::from_secs(1));
+    assert!(!first.is_good());
+    let second = counted.source.lease().unwrap();
+    assert!(second.is_good() && second.token() != first.token());
+    assert_eq!(counted.signatures(), 2);
+}
+
+#[test]
+fn a_lease_ends_with_a_refusal_and_with_a_clock_that_is_set() {
+    let counted = Counted::new(Duration::from_secs(300));
+    let first = counted.source.lease().unwrap();
+    counted.clock.advance(Duration::from_secs(10));
+    assert!(counted.source.refused(first.token()));
+    assert!(!first.is_good());
+    let second = counted.source.lease().unwrap();
+    assert!(second.is_good());
+    counted.clock.set(NOW);
+    assert!(!second.is_good(), "it is not good yet");
+    assert!(counted.source.lease().unwrap().is_good());
+    assert!(!second.is_good());
+}

@@ -1,5 +1,6 @@
 //! The key set under a script: what a server answers, a clock that tests move, and no network.
 
+mod calm;
 mod fetching;
 mod outages;
 mod refreshing;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use portcullis_core::{
-    Bearer, Clock, Contact, Context, Credential, Identity, Outcome, Provider as _, UnixTime,
+    Bearer, Clock, Contact, Context, Credential, Identity, Outcome, Provider as _, Recall, UnixTime,
 };
 use portcullis_testing::{
     ManualClock,
@@ -11,21 +11,24 @@ use portcullis_testing::{
 };
 use serde_json::{Value, json};
 
-use super::{super::signature::Keys, config, validator};
+use super::{
+    super::{cache::Now, signature::Keys},
+    config, validator,
+};
 use crate::{
     Algorithm, CacheConfig, JwtValidator, JwtValidatorConfig, SignatureConfig,
     fixtures::{NOW, Signs, claims, claims_with, public_crt, rsa_signing},
     keys::KeySet,
 };
 
-struct Bench {
-    validator: JwtValidator,
-    manual: ManualClock,
+pub(super) struct Bench {
+    pub(super) validator: JwtValidator,
+    pub(super) manual: ManualClock,
     clock: Arc<dyn Clock>,
 }
 
 impl Bench {
-    fn new(config: JwtValidatorConfig) -> Self {
+    pub(super) fn new(config: JwtValidatorConfig) -> Self {
         let manual = ManualClock::at(NOW);
         Self { validator: validator(config), clock: Arc::new(manual.clone()), manual }
     }
@@ -43,7 +46,7 @@ impl Bench {
         }
     }
 
-    fn ask(&self, token: &str) -> Result<Arc<Identity>, &'static str> {
+    pub(super) fn ask(&self, token: &str) -> Result<Arc<Identity>, &'static str> {
         self.ask_with(token, false)
     }
 
@@ -52,7 +55,11 @@ impl Bench {
         Arc::ptr_eq(&self.ask(token).unwrap(), &self.ask(token).unwrap())
     }
 
-    fn len(&self) -> usize {
+    fn moment(&self) -> Now<'_> {
+        Now { civil: self.clock.now(), clock: &self.clock, monotonic: None }
+    }
+
+    pub(super) fn len(&self) -> usize {
         self.validator.cache.as_ref().map_or(0, super::super::cache::TokenCache::len)
     }
 }
@@ -65,7 +72,7 @@ fn fixed(validator: &JwtValidator) -> &KeySet {
     }
 }
 
-fn token(claims: &Value) -> String {
+pub(super) fn token(claims: &Value) -> String {
     Signs::secret().claims(claims)
 }
 
@@ -89,7 +96,12 @@ fn an_accepted_token_is_remembered_and_compared_whole() {
 fn a_remembered_token_is_known_before_it_is_read_and_nothing_else_is() {
     let bench = Bench::new(config());
     let token = token(&claims());
-    let recall = |text: &str| bench.validator.recall(text.as_bytes(), &Context::new(&bench.clock));
+    let recall_with = |text: &str, cx: &Context<'_>| match bench.validator.recall(text.as_bytes(), cx) {
+        Recall::Answer(Outcome::Known(identity)) => Some(identity),
+        Recall::Nothing => None,
+        other => panic!("{other:?}"),
+    };
+    let recall = |text: &str| recall_with(text, &Context::new(&bench.clock));
     assert!(recall(&token).is_none());
     let known = bench.ask(&token).unwrap();
     assert!(Arc::ptr_eq(&known, &recall(&token).unwrap()));
@@ -98,8 +110,8 @@ fn a_remembered_token_is_known_before_it_is_read_and_nothing_else_is() {
         assert!(recall(other).is_none(), "{other:?}");
     }
     let cx = Context::new(&bench.clock);
-    assert!(bench.validator.recall(token.as_bytes(), &cx.afresh()).is_none());
-    assert!(bench.validator.recall(token.as_bytes(), &cx.explaining(Contact::Forbidden)).is_none());
+    assert!(recall_with(&token, &cx.afresh()).is_none());
+    assert!(recall_with(&token, &cx.explaining(Contact::Forbidden)).is_none());
     bench.manual.set(UnixTime::from_secs(NOW.as_secs() + 1_000_000));
     assert!(recall(&token).is_none(), "it has expired");
     assert_eq!(bench.len(), 0);
@@ -173,7 +185,7 @@ fn the_key_is_looked_for_again() {
     let cache = bench.validator.cache.as_ref().unwrap();
     let token = token(&claims());
     let remembered = bench.ask(&token).unwrap();
-    let get = |keys: &KeySet| cache.get(token.as_bytes(), &bench.clock, keys, Duration::ZERO);
+    let get = |keys: &KeySet| cache.get(token.as_bytes(), bench.moment(), keys);
     assert!(Arc::ptr_eq(&remembered, &get(fixed(&bench.validator)).unwrap()));
     // The same secret, read once more, is a key of which nobody has said that it verified this token.
     let other = validator(config());
@@ -269,6 +281,7 @@ async fn the_validator_keeps_the_contract_of_providers() {
         provider: Arc::new(validator(config())),
         good: header(&good),
         subject: "alice",
+        recalls: true,
         bad: vec![
             header("abc"),
             header("a.b.c"),

@@ -1,7 +1,9 @@
 mod caching;
 mod configuration;
 mod hostile;
+mod near;
 mod rules;
+mod weight;
 
 use portcullis_core::{Identity, Refusal};
 use serde_json::Value;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use portcullis_core::{Authorization, BoxFuture, Clock, Probe, TokenError, TokenSource};
+use portcullis_core::{Authorization, BoxFuture, Clock, Probe, TokenError, TokenLease, TokenSource};
 use tracing::{info, warn};
 
 use self::{
@@ -96,7 +96,13 @@ impl TokenKeeper {
         if now >= held.renew_at {
             self.keep.renew(now);
         }
-        Some(held.token.clone())
+        Some(held.token().clone())
+    }
+
+    /// The same, to be sent until its renewal is due.
+    pub(crate) fn lease(&self) -> Option<Arc<TokenLease>> {
+        let held = self.keep.held.load();
+        held.as_ref().map(|held| &held.lease).filter(|lease| lease.is_good()).cloned()
     }
 
     /// A token that is good now.
@@ -140,6 +146,10 @@ impl TokenSource for TokenKeeper {
         self.at_hand()
     }
 
+    fn lease(&self) -> Option<Arc<TokenLease>> {
+        self.lease()
+    }
+
     fn token(&self) -> BoxFuture<'_, Result<Authorization, TokenError>> {
         Box::pin(self.get())
     }
@@ -181,9 +191,9 @@ impl Keep {
         let mut state = self.lock();
         // Another one may have landed since.
         if let Some(held) = self.held.load().as_ref().filter(|held| now < held.good_until) {
-            return Ok(Look::Held(held.token.clone()));
+            return Ok(Look::Held(held.token().clone()));
         }
-        self.held.store(None);
+        self.hold(None);
         if let Some(flight) = state.under_way(now) {
             return Ok(Look::Waits(flight.clone()));
         }
@@ -216,7 +226,7 @@ impl Keep {
         // The token at hand is good: that another cannot be fetched is no error yet.
         if let Ok(departure) = self.begin(&mut state, now) {
             // So that nobody else takes the lock for it while it is under way.
-            self.held.store(Some(held.renewed_from(now.saturating_add(self.fetch.longest()))));
+            self.hold(Some(held.renewed_from(now.saturating_add(self.fetch.longest()), &self.clock)));
             drop(state);
             departure.depart();
         }
@@ -237,7 +247,7 @@ impl Keep {
         let possible = under_way || state.resting(now).is_none();
         match self.held.load_full() {
             // A late complaint: a newer one is at hand.
-            Some(held) if held.token != *token && now < held.good_until => return true,
+            Some(held) if held.token() != token && now < held.good_until => return true,
             // It has ended meanwhile, and is replaced without force.
             Some(held) if now >= held.good_until => return possible,
             None if state.awaited => return possible,
@@ -250,7 +260,7 @@ impl Keep {
         }
         state.forced_at = Some(now);
         state.awaited = true;
-        self.held.store(None);
+        self.hold(None);
         true
     }
 
@@ -271,8 +281,8 @@ impl Keep {
                 if !(trying_out && self.held.load().as_ref().is_some_and(good)) {
                     state.newest_asked = Some(asked);
                     state.awaited = false;
-                    let held = Held::new(fetched, asked);
-                    self.held.store((now < held.good_until).then(|| Arc::new(held)));
+                    let held = Held::new(fetched, asked, &self.clock);
+                    self.hold((now < held.good_until).then(|| Arc::new(held)));
                 }
                 drop(state);
                 if recovered {
@@ -292,7 +302,7 @@ impl Keep {
                 let first = state.failure.is_none();
                 let failure = Failure::after(state.failure.as_ref(), error, now);
                 if let Some(held) = self.held.load_full() {
-                    self.held.store(Some(held.renewed_from(failure.again_at)));
+                    self.hold(Some(held.renewed_from(failure.again_at, &self.clock)));
                 }
                 state.failure = Some(failure);
                 drop(state);
@@ -316,7 +326,14 @@ impl Keep {
         if state.flight.take_if(|flight| flight.number == number).is_some()
             && let Some(held) = self.held.load_full()
         {
-            self.held.store(Some(held.renewed_from(self.clock.monotonic())));
+            self.hold(Some(held.renewed_from(self.clock.monotonic(), &self.clock)));
+        }
+    }
+
+    /// Whoever sends the token that was held before asks again.
+    fn hold(&self, held: Option<Arc<Held>>) {
+        if let Some(old) = self.held.swap(held) {
+            old.lease.end();
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use portcullis_core::{Authorization, TokenError};
+use portcullis_core::{Authorization, Clock, TokenError, TokenLease};
 
 use super::{Fetched, flight::Flight};
 
@@ -19,7 +19,8 @@ const BACK_OFF_WITHOUT: Duration = Duration::from_secs(5);
 
 /// A token, with the moments that matter on the monotonic scale.
 pub(super) struct Held {
-    pub(super) token: Authorization,
+    /// Good while nothing is to be done about it.
+    pub(super) lease: Arc<TokenLease>,
     /// When its last part begins.
     due_at: Duration,
     /// From when on the next use begins to fetch another one: not before that, and not while one is under way or may not be
@@ -30,16 +31,31 @@ pub(super) struct Held {
 
 impl Held {
     /// The one that was asked for at `asked`.
-    pub(super) fn new(fetched: &Fetched, asked: Duration) -> Self {
+    pub(super) fn new(fetched: &Fetched, asked: Duration, clock: &Arc<dyn Clock>) -> Self {
         let good_until = asked.saturating_add(fetched.lifetime);
         let due_at = good_until.saturating_sub(renewal_span(fetched.lifetime));
-        Self { token: fetched.token.clone(), due_at, renew_at: due_at, good_until }
+        Self::from(fetched.token.clone(), due_at, due_at, good_until, clock)
+    }
+
+    fn from(
+        token: Authorization,
+        due_at: Duration,
+        renew_at: Duration,
+        good_until: Duration,
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
+        let lease = TokenLease::until(token, Arc::clone(clock), renew_at.min(good_until));
+        Self { lease: Arc::new(lease), due_at, renew_at, good_until }
+    }
+
+    pub(super) fn token(&self) -> &Authorization {
+        self.lease.token()
     }
 
     /// The same, renewed at `moment` or later.
-    pub(super) fn renewed_from(&self, moment: Duration) -> Arc<Self> {
-        let (due_at, good_until) = (self.due_at, self.good_until);
-        Arc::new(Self { token: self.token.clone(), due_at, renew_at: due_at.max(moment), good_until })
+    pub(super) fn renewed_from(&self, moment: Duration, clock: &Arc<dyn Clock>) -> Arc<Self> {
+        let renew_at = self.due_at.max(moment);
+        Arc::new(Self::from(self.token().clone(), self.due_at, renew_at, self.good_until, clock))
     }
 }
 

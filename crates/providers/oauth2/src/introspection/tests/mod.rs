@@ -3,6 +3,7 @@ mod asking;
 mod caching;
 mod coalescing;
 mod configuration;
+mod memory;
 mod outages;
 mod secrets;
 mod throttled;

@@ -2,6 +2,7 @@
 
 mod ending;
 mod failing;
+mod leasing;
 mod probing;
 mod refusing;
 mod renewing;
@@ -13,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use portcullis_core::{Authorization, BoxFuture, TokenError, TokenSource as _};
+use portcullis_core::{Authorization, BoxFuture, TokenError, TokenLease, TokenSource as _};
 use portcullis_testing::ManualClock;
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -92,6 +93,11 @@ impl Bench {
     /// What is at hand without waiting.
     fn at_hand(&self) -> Option<String> {
         self.keeper.at_hand().as_ref().map(text)
+    }
+
+    /// What may be sent without asking again.
+    fn lease(&self) -> Option<Arc<TokenLease>> {
+        self.keeper.lease()
     }
 
     fn refused(&self, token: &str) -> bool {

@@ -1,0 +1,43 @@
+//! What claims weigh before anybody has read them.
+
+use serde_json::Value;
+
+use super::super::claims::most_bytes;
+
+/// What a value takes besides itself, counted too low: without the spare room of what has grown.
+fn least_bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => {
+            items.len().max(4) * size_of::<Value>() + items.iter().map(least_bytes).sum::<usize>()
+        }
+        Value::Object(members) if members.is_empty() => 0,
+        Value::Object(members) => {
+            // The nodes of a map have room for eleven members each.
+            let nodes = members.len().div_ceil(11);
+            let own = nodes * 11 * (size_of::<String>() + size_of::<Value>());
+            own + members.iter().map(|(name, value)| name.len() + least_bytes(value)).sum::<usize>()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
+#[test]
+fn claims_never_weigh_less_than_they_take_once_they_are_read() {
+    let many = |item: &str| format!("{{\"a\":[{}]}}", vec![item; 1_000].join(","));
+    let members = (0..1_000).map(|name| format!("\"{name}\":1")).collect::<Vec<_>>().join(",");
+    for payload in [
+        "{}".to_owned(),
+        many("1"),
+        many("\"x\""),
+        many("[1]"),
+        many("{\"b\":1}"),
+        many("{\"b\":{\"c\":[null]}}"),
+        format!("{{{members}}}"),
+        format!("{}1{}", "{\"a\":".repeat(100), "}".repeat(100)),
+    ] {
+        let least = least_bytes(&serde_json::from_str(&payload).unwrap());
+        let most = most_bytes(payload.as_bytes());
+        assert!(most >= least, "{most} of {least}: {payload:.60}");
+    }
+}

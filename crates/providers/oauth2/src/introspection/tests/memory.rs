@@ -1,0 +1,101 @@
+//! What rests in memory, and who is known from it before a credential is read.
+
+use std::{sync::Arc, time::Duration};
+
+use portcullis_core::{Contact, Context, Identity, Outcome, Provider as _, Recall};
+use serde_json::json;
+
+use super::{Bench, CacheConfig, TOKEN, known};
+
+fn recalled(bench: &Bench, text: &[u8], cx: &Context<'_>) -> Option<Arc<Identity>> {
+    match bench.provider.recall(text, cx) {
+        Recall::Answer(Outcome::Known(identity)) => Some(identity),
+        Recall::Unasked | Recall::Nothing | Recall::Answer(_) => None,
+    }
+}
+
+/// Whether somebody is let in by it.
+fn recalls(bench: &Bench, text: &[u8], cx: &Context<'_>) -> bool {
+    recalled(bench, text, cx).is_some()
+}
+
+#[tokio::test]
+async fn a_token_is_known_from_the_text_of_a_header_once_it_was_active_and_as_long_as_that_is_believed() {
+    let bench = Bench::remembering().await;
+    let long = "x".repeat(800);
+    bench.server.grant(&long, json!({"sub": "alice"}));
+    for token in [TOKEN, &long] {
+        assert!(!recalls(&bench, token.as_bytes(), &bench.cx()));
+        let identity = bench.known(token).await;
+        assert!(Arc::ptr_eq(&identity, &recalled(&bench, token.as_bytes(), &bench.cx()).unwrap()));
+        assert!(!recalls(&bench, token.as_bytes(), &bench.cx().afresh()));
+        assert!(!recalls(&bench, token.as_bytes(), &bench.cx().explaining(Contact::Forbidden)));
+        for other in [&token[1..], &token[..token.len() - 1], &format!(" {token}"), &format!("{token} "), ""]
+        {
+            assert!(!recalls(&bench, other.as_bytes(), &bench.cx()), "{other:?}");
+        }
+    }
+    assert_eq!(bench.code("refused").await, "inactive");
+    let Recall::Answer(Outcome::Refused(_)) = bench.provider.recall(b"refused", &bench.cx()) else {
+        panic!("a refusal is remembered as one, and says whose it is to nobody");
+    };
+    for cx in [bench.cx().afresh(), bench.cx().explaining(Contact::Forbidden)] {
+        assert!(matches!(bench.provider.recall(b"refused", &cx), Recall::Nothing | Recall::Unasked));
+    }
+    bench.manual.advance(Duration::from_secs(60));
+    assert!(!recalls(&bench, TOKEN.as_bytes(), &bench.cx()));
+}
+
+#[tokio::test]
+async fn a_text_that_no_header_may_hold_is_known_to_who_asks_for_it_by_name_only() {
+    let bench = Bench::remembering().await;
+    for token in ["two words", "one,two", "z\u{e9}"] {
+        bench.server.grant(token, json!({"sub": "alice"}));
+        for _ in 0..2 {
+            known(bench.provider.introspect(token, &[], &bench.cx()).await);
+        }
+        assert!(!recalls(&bench, token.as_bytes(), &bench.cx()), "{token:?}");
+    }
+    assert_eq!(bench.server.call_count(), 3);
+}
+
+#[tokio::test]
+async fn parameters_of_a_question_are_not_those_of_a_header() {
+    let bench = Bench::remembering().await;
+    known(bench.provider.introspect(TOKEN, &[("resource", "a")], &bench.cx()).await);
+    assert!(!recalls(&bench, TOKEN.as_bytes(), &bench.cx()));
+}
+
+#[tokio::test]
+async fn an_answer_is_believed_until_the_earlier_end_and_then_forgotten() {
+    // The answer names no end.
+    let cache = CacheConfig::default().max_age(Duration::from_secs(3600));
+    let bench =
+        Bench::with(|config| config.default_token_exp_time(Duration::from_secs(20)).cache(cache)).await;
+    bench.known(TOKEN).await;
+    bench.manual.advance(Duration::from_millis(19_999));
+    assert!(recalls(&bench, TOKEN.as_bytes(), &bench.cx()));
+    bench.manual.advance(Duration::from_millis(1));
+    assert!(!recalls(&bench, TOKEN.as_bytes(), &bench.cx()));
+    assert_eq!(bench.len(), 0, "it rests no longer than that, once somebody asked");
+}
+
+#[tokio::test]
+async fn what_may_not_be_believed_for_a_moment_does_not_rest_in_memory() {
+    let cache = CacheConfig::default().max_age(Duration::ZERO).negative_max_age(Duration::ZERO);
+    let bench = Bench::with(|config| config.cache(cache)).await;
+    bench.known(TOKEN).await;
+    assert_eq!(bench.code("unknown").await, "inactive");
+    assert_eq!(bench.len(), 0);
+}
+
+#[tokio::test]
+async fn small_answers_are_as_few_as_the_capacity_says() {
+    let bench = Bench::with(|config| config.cache(CacheConfig::default().capacity(10))).await;
+    for number in 0..200 {
+        let token = format!("small-{number}");
+        bench.server.grant(&token, json!({}));
+        assert!(matches!(bench.ask(&token).await, Outcome::Known(_)));
+        assert!(bench.len() <= 10, "{}", bench.len());
+    }
+}
