@@ -13,9 +13,15 @@
 )]
 
 mod basic;
+mod basic_changes;
+mod client;
+mod client_lifetimes;
+mod client_tokens;
 mod complete;
 mod files;
 mod http;
+mod http_bound;
+mod http_origins;
 mod http_protocols;
 mod introspection;
 mod introspection_memory;
@@ -26,6 +32,7 @@ mod jwt_signatures;
 mod keys;
 mod keys_answers;
 mod ldap;
+mod ldap_answers;
 mod line;
 mod named;
 mod support;
