@@ -11,6 +11,7 @@ mod fuzz;
 mod install;
 mod metadata;
 mod msrv;
+mod soak;
 mod steps;
 mod test;
 
@@ -27,6 +28,8 @@ Tasks:
   fuzz [SECONDS] [TARGET...]
                   Run each fuzzer for so long (60), or those of the named targets; what they did is
                   added to a tally, so that a long run may be made in parts
+  soak [SECONDS]  Send good and hostile traffic to a gateway of a release build for so long (600), while
+                  its servers fail and return, and report what it decided
   bench           Count what requests cost, and fail where that is above its budget
   install         Install what the tests need where it is missing, and nothing else
   ci [STEP...]    Run what CI runs, or the named steps of it only
@@ -39,6 +42,7 @@ Examples:
   cargo xtask test
   cargo xtask test wycheproof
   cargo xtask fuzz 120 jws config_toml
+  cargo xtask soak 60
   cargo xtask ci fmt clippy";
 
 /// What a task ends with: nothing, or one sentence for the person at the terminal.
@@ -59,6 +63,8 @@ fn main() -> ExitCode {
         ["test"] => test::run(None),
         ["test", filter] if !filter.starts_with('-') => test::run(Some(filter)),
         ["fuzz", arguments @ ..] => fuzz::run(arguments),
+        ["soak"] => soak::soak(None),
+        ["soak", seconds] => soak::soak(Some(seconds)),
         ["bench"] => bench::gate(),
         ["install"] => install::ensure(),
         ["ci", "--list"] => {

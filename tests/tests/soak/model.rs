@@ -384,3 +384,102 @@ impl Model {
         users.iter().any(|user| counts.get(user).is_some_and(|count| *count > PER_USER))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    /// A moment that is so many seconds after the start of everything.
+    fn at(start: Instant, seconds: u64) -> Instant {
+        start + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_503_is_right_only_while_the_server_is_away_and_shortly_after() {
+        let (start, expect) = (Instant::now(), Expect::only(401).or_503_without(Server::Directory));
+        let model = Model::new(start);
+        assert_eq!(model.right(&expect, at(start, 1), at(start, 2)), [401]);
+        model.goes(Server::Directory);
+        assert_eq!(model.right(&expect, at(start, 1), at(start, 2)), [401, 503]);
+        model.comes_back(Server::Directory);
+        assert_eq!(model.right(&expect, at(start, 5), at(start, 6)), [401, 503]);
+        assert_eq!(model.right(&expect, at(start, 8), at(start, 9)), [401]);
+        let other = Expect::only(401).or_503_without(Server::Issuer);
+        assert_eq!(model.right(&other, at(start, 1), at(start, 2)), [401]);
+    }
+
+    #[test]
+    fn a_429_is_right_only_for_those_who_guessed_more_often_than_is_free() {
+        let (start, users) = (Instant::now(), ["file/alice"]);
+        let model = Model::new(start);
+        let guess = Expect::only(401).guess(HERE, &users);
+        for _ in 0..PER_USER {
+            model.sends(&guess);
+        }
+        assert_eq!(model.right(&guess, start, start), [401]);
+        model.sends(&guess);
+        assert_eq!(model.right(&guess, start, start), [401, 429]);
+        let another = Expect::only(401).guess(HERE, &["file/bob"]);
+        assert_eq!(model.right(&another, start, start), [401]);
+        for _ in 0..PER_ADDRESS {
+            model.sends(&another);
+        }
+        assert_eq!(model.right(&Expect::only(401).guess(HERE, &[]), start, start), [401, 429]);
+        assert_eq!(model.right(&Expect::caller("alice"), start, start), [200], "she never guesses");
+    }
+
+    #[test]
+    fn a_key_is_right_from_when_it_is_known_until_it_is_retired_and_forgotten() {
+        let start = Instant::now();
+        let model = Model::new(start);
+        model.is_published("one");
+        model.is_published("two");
+        let one = Expect::of_key("one", "jack");
+        assert_eq!(model.right(&one, at(start, 1), at(start, 2)), [200, 401, 503]);
+        assert_eq!(model.right(&one, at(start, 60), at(start, 61)), [200]);
+        assert_eq!(model.retires(), None, "the gateway has no other");
+        model.learns(&Expect::of_key("two", "jack"), start, 200);
+        assert_eq!(model.right(&Expect::of_key("two", "jack"), at(start, 1), at(start, 2)), [200]);
+        assert_eq!(model.retires(), Some("one".to_owned()));
+        assert_eq!(model.right(&one, at(start, 1), at(start, 2)), [200, 401, 503]);
+        assert_eq!(model.right(&one, at(start, 60), at(start, 61)), [401]);
+    }
+
+    #[test]
+    fn a_revoked_token_is_remembered_for_so_long_and_no_longer() {
+        let start = Instant::now();
+        let model = Model::new(start);
+        for token in ["one", "two"] {
+            model.is_granted(token, "olga");
+            model.is_used(token);
+        }
+        let one = Expect::of_opaque(&model.live_token(|_| 0));
+        assert_eq!(model.right(&one, at(start, 1), at(start, 2)), [200]);
+        assert_eq!(model.revokes(), Some("one".to_owned()));
+        assert_eq!(model.right(&one, at(start, 1), at(start, 2)), [200, 401]);
+        assert_eq!(model.right(&one, at(start, 60), at(start, 61)), [401]);
+        assert_eq!(model.revokes(), None, "somebody uses the last");
+    }
+
+    #[test]
+    fn a_password_is_right_in_its_version_alone() {
+        let start = Instant::now();
+        let model = Model::new(start);
+        model.is_in_use(0);
+        let (now, later) = (Instant::now(), Instant::now());
+        let of = |version| Expect::of_version(version, 0, CHANGING);
+        assert_eq!(model.right(&of(0), now, later), [503, 200], "hashed, which may be too much");
+        model.learns(&of(0), Instant::now(), 200);
+        let (now, later) = (Instant::now(), Instant::now());
+        assert_eq!(model.right(&of(0), now, later), [200]);
+        assert_eq!(model.right(&of(7), now, later), [401, 503]);
+        model.versions.written.store(1, SeqCst);
+        assert_eq!(model.right(&of(0), now, later), [503, 200, 401, 503]);
+        assert_eq!(model.right(&of(1), now, later), [503, 200, 401, 503]);
+        model.is_in_use(1);
+        let of = |version| Expect::of_version(version, 1, CHANGING);
+        assert_eq!(model.right(&of(0), Instant::now(), Instant::now()), [503, 401, 503]);
+    }
+}
