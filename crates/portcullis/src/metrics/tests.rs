@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
 use metrics::{Key, Label, Level, Metadata, Recorder};
 use portcullis_core::{
     Auth, Authorization, BoxFuture, Context, Credential, Identity, Outcome, Probe, Provider, QueueState,
-    Reason, RequestHead, Scheme, Secret, ServerState, TokenError, TokenSource, Unavailable, UnixTime,
+    Reason, Recall, RequestHead, Scheme, Secret, ServerState, TokenError, TokenSource, Unavailable, UnixTime,
 };
 use portcullis_testing::ManualClock;
 
@@ -25,8 +25,9 @@ impl Provider for ByToken {
         Scheme::Bearer
     }
 
-    fn recall(&self, text: &[u8], _: &Context<'_>) -> Option<Arc<Identity>> {
-        (text == b"known").then(|| Arc::new(Identity::new("alice").with_scopes(["hello"])))
+    fn recall(&self, text: &[u8], _: &Context<'_>) -> Recall {
+        let known = || Outcome::known(Identity::new("alice").with_scopes(["hello"]));
+        if text == b"known" { Recall::Answer(known()) } else { Recall::Unasked }
     }
 
     fn try_authenticate(&self, credential: &Credential<'_>, _: &Context<'_>) -> Option<Outcome> {
