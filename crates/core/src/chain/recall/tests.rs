@@ -272,7 +272,7 @@ fn an_answer_from_memory_that_lets_nobody_in_is_that_of_its_element() {
     let refusing = remembered(Outcome::refused(Reason::Other, "it was revoked"));
     assert_eq!(kind(scripted(&[(&refusing, "hello")], "Bearer token")), RejectionKind::Refused);
     assert_eq!(refusing.asked(), ["recall"]);
-    let away = remembered(crate::Unavailable::new("the server is away").into());
+    let away = remembered(Unavailable::new("the server is away").into());
     assert_eq!(kind(scripted(&[(&away, "hello")], "Bearer token")), RejectionKind::Unavailable);
     let known = remembered(Scripted::answer());
     assert_eq!(kind(scripted(&[(&known, "other")], "Bearer token")), RejectionKind::InsufficientScope);
