@@ -256,4 +256,20 @@ mod tests {
         let error = from_header_value(&HeaderValue::from_static("Bearer a b"), MAX).unwrap_err();
         assert_eq!(error.scheme(), Some(Scheme::Bearer));
     }
+
+    #[test]
+    fn the_header_is_found_among_few_and_among_many() {
+        for many in 0..2 * FEW {
+            let mut headers = HeaderMap::new();
+            for number in 0..many {
+                let name = http::HeaderName::try_from(format!("x-{number}")).unwrap();
+                headers.append(&name, HeaderValue::from_static("one"));
+                headers.append(&name, HeaderValue::from_static("two"));
+            }
+            assert_eq!(find(&headers), None, "{many}");
+            headers.append(AUTHORIZATION, HeaderValue::from_static("first"));
+            headers.append(AUTHORIZATION, HeaderValue::from_static("second"));
+            assert_eq!(find(&headers).unwrap(), "first", "{many}");
+        }
+    }
 }

@@ -14,11 +14,12 @@ const BLOCK: usize = 64;
 ///
 /// Long questions are condensed first, because BLAKE3 alone takes as long for a token of 800 bytes as for the rest of
 /// the request. That step need not be one-way, as nobody sees what it returns: it only must not bring two questions
-/// together for those who do not know its key.
+/// together for those who do not know its keys. HighwayHash does so for a chosen pair under one key in 2^64; it is taken
+/// twice, under keys that have nothing to do with each other.
 #[derive(Clone)]
 pub(crate) struct Prf {
     short: Zeroizing<[u8; 32]>,
-    condense: Zeroizing<[u64; 4]>,
+    condense: [Zeroizing<[u64; 4]>; 2],
     condensed: Zeroizing<[u8; 32]>,
 }
 
@@ -30,14 +31,8 @@ pub(crate) struct Digest(blake3::Hash);
 impl Prf {
     /// A function with random keys. No two providers share one, so that no answer of one is an answer of another.
     pub(crate) fn random() -> Result<Self, BuildError> {
-        let condense = random_key()?;
-        let (words, _) = condense.as_chunks();
-        let mut words = words.iter().copied().map(u64::from_le_bytes);
-        Ok(Self {
-            short: random_key()?,
-            condense: Zeroizing::new([(); 4].map(|()| words.next().unwrap_or_default())),
-            condensed: random_key()?,
-        })
+        let condense = [random_words()?, random_words()?];
+        Ok(Self { short: random_key()?, condense, condensed: random_key()? })
     }
 
     /// The digest of a token and of what is asked along with it.
@@ -46,20 +41,22 @@ impl Prf {
         if parameters.is_empty() && token.len() <= BLOCK {
             return Digest(blake3::keyed_hash(&self.short, token));
         }
-        let mut condensing = HighwayHasher::new(highway::Key(*self.condense));
+        let mut condensing = self.condense.each_ref().map(|key| HighwayHasher::new(highway::Key(**key)));
         // Each part goes after its length, so that no two questions are written alike.
         let mut part = |bytes: &[u8]| {
-            condensing.append(&(bytes.len() as u64).to_le_bytes());
-            condensing.append(bytes);
+            for hasher in &mut condensing {
+                hasher.append(&(bytes.len() as u64).to_le_bytes());
+                hasher.append(bytes);
+            }
         };
         part(token);
         for (name, value) in parameters {
             part(name.as_bytes());
             part(value.as_bytes());
         }
-        let mut condensed = Zeroizing::new([0; 32]);
+        let mut condensed = Zeroizing::new([0; BLOCK]);
         let (words, _) = condensed.as_chunks_mut();
-        for (to, from) in words.iter_mut().zip(condensing.finalize256()) {
+        for (to, from) in words.iter_mut().zip(condensing.into_iter().flat_map(HighwayHash::finalize256)) {
             *to = from.to_le_bytes();
         }
         Digest(blake3::keyed_hash(&self.condensed, &*condensed))
@@ -73,6 +70,13 @@ fn random_key() -> Result<Zeroizing<[u8; 32]>, BuildError> {
             .with_source(error)
     })?;
     Ok(key)
+}
+
+fn random_words() -> Result<Zeroizing<[u64; 4]>, BuildError> {
+    let key = random_key()?;
+    let (words, _) = key.as_chunks();
+    let mut words = words.iter().copied().map(u64::from_le_bytes);
+    Ok(Zeroizing::new([(); 4].map(|()| words.next().unwrap_or_default())))
 }
 
 #[cfg(test)]
@@ -147,30 +151,55 @@ mod tests {
     }
 
     #[test]
-    fn both_steps_are_keyed() {
-        let prf = Prf::random().unwrap();
+    fn every_step_is_keyed() {
+        let (prf, other) = (Prf::random().unwrap(), Prf::random().unwrap());
         let long = "x".repeat(BLOCK + 1);
-        let other = Prf::random().unwrap();
-        let mixed = |condense: &Prf, condensed: &Prf| {
-            let (condense, condensed) = (condense.condense.clone(), condensed.condensed.clone());
-            Prf { short: prf.short.clone(), condense, condensed }.question(&long, &[])
-        };
-        assert_eq!(mixed(&prf, &prf), prf.question(&long, &[]));
-        assert_ne!(mixed(&other, &prf), mixed(&prf, &prf));
-        assert_ne!(mixed(&prf, &other), mixed(&prf, &prf));
+        let mixed = [
+            Prf { condense: [other.condense[0].clone(), prf.condense[1].clone()], ..prf.clone() },
+            Prf { condense: [prf.condense[0].clone(), other.condense[1].clone()], ..prf.clone() },
+            Prf { condensed: other.condensed, ..prf.clone() },
+        ];
+        for mixed in mixed {
+            assert_ne!(mixed.question(&long, &[]), prf.question(&long, &[]));
+        }
     }
 
     #[test]
-    fn all_of_the_key_and_all_of_what_is_condensed_count() {
+    fn all_of_the_keys_and_all_of_what_is_condensed_count() {
         let prf = Prf::random().unwrap();
-        let words: HashSet<u64> = prf.condense.iter().copied().collect();
-        assert_eq!(words.len(), 4, "four words, each of its own");
+        let words: HashSet<u64> = prf.condense.iter().flat_map(|key| key.iter().copied()).collect();
+        assert_eq!(words.len(), 8, "eight words, each of its own");
         let token = "x".repeat(BLOCK + 1);
         let whole = [&65_u64.to_le_bytes(), token.as_bytes()].concat();
-        let condensed = HighwayHasher::new(highway::Key(*prf.condense)).hash256(&whole);
-        let condensed: Vec<u8> = condensed.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let hashed = |key: &[u64; 4]| HighwayHasher::new(highway::Key(*key)).hash256(&whole);
+        let condensed: Vec<u8> =
+            prf.condense.iter().flat_map(|key| hashed(key)).flat_map(u64::to_le_bytes).collect();
         assert_eq!(prf.question(&token, &[]).0, blake3::keyed_hash(&prf.condensed, &condensed));
         let short = &token[..BLOCK];
         assert_eq!(prf.question(short, &[]).0, blake3::keyed_hash(&prf.short, short.as_bytes()));
+    }
+
+    #[test]
+    fn two_tokens_that_one_hash_brings_together_the_other_tells_apart() {
+        // HighwayHash has one state after both, under one key in 2^64.
+        let alike = [
+            "eFLUbdpDmk0IlowusYldcPC6KjMdrHg4M3HL6c6MP%<ojWID4y_FHnaxpmVYSQrVvdWgzPa6VU9IXgTX68jpPoZZb_7NYQAzPVGlTPcLFnW4ls-XaabCheYpLH7wAubS",
+            "eFLUbdpDml0IlowusYldcPC6KjMdrHg4M3HL6c6MP#<njWID4y_FHnaxpmVYSQrVvdWgzPa6VV9IXgTX68jpPoZZb_7NYQAzPVGlTPcLFnW4ls-XaabCheYpLH7wAubS",
+        ];
+        let key =
+            [0x97ce_c37f_811b_407c, 0xcff5_cc04_9a31_934d, 0x1319_8a2e_a8e3_3a60, 0xfc01_02fd_d843_97db];
+        let [one, other] = alike.map(|token| {
+            let whole = [&(token.len() as u64).to_le_bytes(), token.as_bytes()].concat();
+            HighwayHasher::new(highway::Key(key)).hash256(&whole)
+        });
+        assert_eq!(one, other, "this key is such a one");
+        let prf = Prf::random().unwrap();
+        for at in 0..2 {
+            let mut unlucky = prf.clone();
+            unlucky.condense[at] = Zeroizing::new(key);
+            assert_ne!(unlucky.question(alike[0], &[]), unlucky.question(alike[1], &[]));
+        }
+        let both = Prf { condense: [key, key].map(Zeroizing::new), ..prf };
+        assert_eq!(both.question(alike[0], &[]), both.question(alike[1], &[]), "one key twice is one key");
     }
 }

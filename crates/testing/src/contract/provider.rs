@@ -162,7 +162,9 @@ fn recalls_nobody(case: &Case, text: &[u8]) {
         match case.provider.recall(text, &cx) {
             Recall::Unasked | Recall::Nothing => {}
             Recall::Answer(Outcome::Refused(_)) if cx.may_recall() => {}
-            other => panic!("of what was refused at most that is remembered, not {other:?}"),
+            Recall::Answer(outcome) => {
+                panic!("of what was refused at most that is remembered, not {outcome:?}")
+            }
         }
     }
 }

@@ -4,10 +4,12 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
+use tracing::Level;
 
 use crate::{
     Auth, AuthBuilder, BoxFuture, Context, Credential, CredentialErrorKind, CredentialSources, Decision,
     Identity, Outcome, Provider, Reason, Recall, RejectionKind, RequestHead, Resource, Scheme, Step,
+    Unavailable,
 };
 
 /// Remembers one text, and refuses whatever it is asked for otherwise.
@@ -270,7 +272,7 @@ fn an_answer_from_memory_that_lets_nobody_in_is_that_of_its_element() {
     let refusing = remembered(Outcome::refused(Reason::Other, "it was revoked"));
     assert_eq!(kind(scripted(&[(&refusing, "hello")], "Bearer token")), RejectionKind::Refused);
     assert_eq!(refusing.asked(), ["recall"]);
-    let away = remembered(crate::Unavailable::new("the server is away").into());
+    let away = remembered(Unavailable::new("the server is away").into());
     assert_eq!(kind(scripted(&[(&away, "hello")], "Bearer token")), RejectionKind::Unavailable);
     let known = remembered(Scripted::answer());
     assert_eq!(kind(scripted(&[(&known, "other")], "Bearer token")), RejectionKind::InsufficientScope);
@@ -287,4 +289,70 @@ fn an_answer_from_memory_that_lets_nobody_in_is_that_of_its_element() {
         kind(scripted(&[(&refusing, "hello")], "Bearer to ken")),
         RejectionKind::Malformed(CredentialErrorKind::TrailingWords)
     );
+}
+
+/// Refuses everything, and may want to know from whom it comes.
+#[derive(Debug)]
+struct Refuses {
+    looks_at_client: bool,
+    unavailable: bool,
+}
+
+impl Provider for Refuses {
+    fn kind(&self) -> &'static str {
+        "refuses"
+    }
+
+    fn scheme(&self) -> Scheme {
+        Scheme::Bearer
+    }
+
+    fn looks_at_client(&self) -> bool {
+        self.looks_at_client
+    }
+
+    fn try_authenticate(&self, _: &Credential<'_>, cx: &Context<'_>) -> Option<Outcome> {
+        assert_eq!(cx.client().is_some(), self.looks_at_client);
+        Some(match self.unavailable {
+            true => Unavailable::new("away").into(),
+            false => Outcome::refused(Reason::Other, "no"),
+        })
+    }
+
+    fn authenticate<'a>(&'a self, _: &'a Credential<'a>, _: &'a Context<'a>) -> BoxFuture<'a, Outcome> {
+        unreachable!("it never has to be waited for")
+    }
+}
+
+/// How often it is asked from whom a request comes that is refused.
+fn asked_about(looks_at_client: bool, unavailable: bool) -> usize {
+    let auth = Auth::builder().element(Refuses { looks_at_client, unavailable }, "hello").build().unwrap();
+    let (headers, asked) = (headers(&["Bearer token"]), Cell::new(0));
+    let step = auth.decide_with(&Method::GET, &headers, || {
+        asked.set(asked.get() + 1);
+        RequestHead::new(&Method::GET, "/", &headers).with_client(Some([192, 0, 2, 1].into()))
+    });
+    assert!(matches!(step, Step::Ready(Err(_))));
+    asked.get()
+}
+
+#[test]
+fn nobody_is_asked_from_whom_a_refused_request_comes_where_nobody_wants_to_know() {
+    assert_eq!(asked_about(false, false), 0);
+    assert_eq!(asked_about(true, false), 1);
+}
+
+#[test]
+fn what_is_logged_tells_from_whom_it_comes_at_the_level_of_whose_fault_it_is() {
+    for (level, refused, unavailable) in [(Level::INFO, 1, 1), (Level::WARN, 0, 1), (Level::ERROR, 0, 0)] {
+        let subscriber = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::sink).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            assert_eq!(
+                (asked_about(false, false), asked_about(false, true)),
+                (refused, unavailable),
+                "{level}"
+            );
+            assert_eq!(asked_about(true, false), 1, "once");
+        });
+    }
 }

@@ -58,7 +58,6 @@ async fn a_verified_credential_is_recalled_by_its_text_until_fifteen_minutes_are
     }
     for text in [
         &b" YWxpY2U6cmlnaHQ"[..],
-        b" YWxpY2U6cmlnaHQ=",
         b"YWxpY2U6cmlnaHQ= ",
         b"YWxpY2U6cmlnaHQ=,",
         b"YWxpY2U6cmlnaHQ\xff",
@@ -69,7 +68,9 @@ async fn a_verified_credential_is_recalled_by_its_text_until_fifteen_minutes_are
     ] {
         assert_eq!(recalled(&users, text, &cx), "nothing", "{}", text.escape_ascii());
     }
-    assert_eq!(recalled(&users, "YWxpY2U6cmlnaHQ==", &cx), "unasked", "it cannot be read either");
+    for text in ["YWxpY2U6cmlnaHQ==", " YWxpY2U6cmlnaHQ="] {
+        assert_eq!(recalled(&users, text, &cx), "unasked", "it cannot be read either");
+    }
     for cx in [cx.explaining(Contact::Allowed), cx.afresh()] {
         assert_eq!(recalled(&users, alice, &cx), "nothing");
         assert_eq!(recalled(&users, "Ym9iOnJpZ2h0", &cx), "nothing", "nor is what stands in clear text");

@@ -189,6 +189,10 @@ impl Provider for OAuth2Introspection {
         Scheme::Bearer
     }
 
+    fn looks_at_client(&self) -> bool {
+        false
+    }
+
     fn recall(&self, text: &[u8], cx: &Context<'_>) -> Recall {
         if self.cache.is_none() {
             return Recall::Unasked;
