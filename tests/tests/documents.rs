@@ -58,7 +58,7 @@ async fn a_call_to_another_service(
 }
 
 /// docs/observability.md.
-fn what_is_told(orders: portcullis::ClientAuth) -> Result<(), Box<dyn Error>> {
+fn what_is_told(orders: &portcullis::ClientAuth) -> Result<(), Box<dyn Error>> {
     use std::sync::Arc;
 
     use portcullis::{
@@ -72,7 +72,7 @@ fn what_is_told(orders: portcullis::ClientAuth) -> Result<(), Box<dyn Error>> {
     let config =
         Config::builder().observer(metrics.clone()).observer(Arc::new(AuditLog)).load("Config.toml")?;
     metrics.watch(config.services().iter().map(|service| service.auth().clone()));
-    metrics.watch_client(&orders);
+    metrics.watch_client(orders);
 
     // For each scrape:
     metrics.collect();
