@@ -124,10 +124,13 @@ impl TokenCache {
     }
 
     fn is_good(&self, known: &Known, now: Now<'_>, keys: impl KeysOfNow, seen: Option<u64>) -> bool {
-        let monotonic = || now.monotonic.unwrap_or_else(|| self.monotonic(now.clock));
+        let is_over = |until| match now.monotonic {
+            Some(monotonic) => monotonic >= until,
+            None => self.clock(now.clock).has_reached(until),
+        };
         known.from <= now.civil
             && now.civil < known.until
-            && known.good_until.is_none_or(|until| monotonic() < until)
+            && !known.good_until.is_some_and(is_over)
             && keys.hold(&known.key, known.place as usize, seen)
             && known.key.is_valid_at(now.civil).is_ok()
     }
@@ -169,7 +172,11 @@ impl TokenCache {
     }
 
     fn monotonic(&self, clock: &Arc<dyn Clock>) -> Duration {
-        self.clock.get_or_init(|| Arc::clone(clock)).monotonic()
+        self.clock(clock).monotonic()
+    }
+
+    fn clock<'c>(&'c self, clock: &'c Arc<dyn Clock>) -> &'c Arc<dyn Clock> {
+        self.clock.get_or_init(|| Arc::clone(clock))
     }
 
     /// Whose token it is by what lies near this thread, looked at no further.
