@@ -1,5 +1,7 @@
 use std::{mem, sync::Arc, time::Duration};
 
+use smallvec::SmallVec;
+
 use super::{contain, recall::Memory};
 use crate::{
     Answer, Asked, Clock, Context, Credential, Element, Identity, Outcome, Policy, Principal, Refusal,
@@ -25,7 +27,8 @@ pub(super) enum Said {
 #[derive(Default)]
 pub(super) struct Walk {
     pub(super) next: usize,
-    pub(super) reports: Vec<Report>,
+    /// Seldom more than one, which then lies here.
+    pub(super) reports: SmallVec<[Report; 1]>,
     watch: Option<Watch>,
     /// Of the first element that looks at the credential.
     memory: Memory,

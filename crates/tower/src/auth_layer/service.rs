@@ -1,5 +1,6 @@
 use std::{
     fmt, mem,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -19,12 +20,13 @@ use crate::RequestSource;
 #[derive(Clone)]
 pub struct AuthService<S, R, H> {
     inner: S,
-    guard: Guard<R, H>,
+    /// One count for all of it: routers clone their services for every request.
+    guard: Arc<Guard<R, H>>,
 }
 
 impl<S, R, H> AuthService<S, R, H> {
-    pub(super) const fn new(inner: S, guard: Guard<R, H>) -> Self {
-        Self { inner, guard }
+    pub(super) fn new(inner: S, guard: Guard<R, H>) -> Self {
+        Self { inner, guard: Arc::new(guard) }
     }
 
     /// The service within.
