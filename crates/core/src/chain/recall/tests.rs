@@ -270,7 +270,7 @@ fn an_element_that_has_to_be_waited_for_is_asked_once() {
 #[test]
 fn an_answer_from_memory_that_lets_nobody_in_is_that_of_its_element() {
     let remembered = |outcome| Scripted::new(Recall::Answer(outcome));
-    let refusing = remembered(Outcome::refused("revoked", "it was revoked"));
+    let refusing = remembered(Outcome::refused(Reason::Other, "it was revoked"));
     assert_eq!(kind(scripted(&[(&refusing, "hello")], "Bearer token")), RejectionKind::Refused);
     assert_eq!(refusing.asked(), ["recall"]);
     let away = remembered(crate::Unavailable::new("the server is away").into());
