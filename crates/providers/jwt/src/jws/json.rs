@@ -42,6 +42,6 @@ mod tests {
             refused(r#"{"x":{"a":1,"a":2}}"#),
             r#"the payload has the member "a" twice in one object (duplicate-member)"#
         );
-        assert_eq!(refused("[]"), "the payload is not a JSON object (malformed)");
+        assert_eq!(refused("[]"), "the payload is not a JSON object (malformed-token)");
     }
 }

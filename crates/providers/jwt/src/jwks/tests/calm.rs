@@ -9,7 +9,7 @@ use crate::fixtures::claims_with;
 
 impl Bench {
     /// Whether the token is remembered, asked as a chain asks.
-    fn recalls(&self, token: &str) -> bool {
+    pub(super) fn recalls(&self, token: &str) -> bool {
         match self.validator.recall(token.as_bytes(), &Context::new(&self.clock)) {
             Recall::Answer(Outcome::Known(_)) => true,
             Recall::Nothing => false,

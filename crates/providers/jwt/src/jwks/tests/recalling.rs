@@ -3,12 +3,6 @@
 use super::*;
 use crate::fixtures::claims_with;
 
-impl Bench {
-    fn recalls(&self, token: &str) -> bool {
-        self.validator.recall(token.as_bytes(), &Context::new(&self.clock)).is_some()
-    }
-}
-
 #[tokio::test]
 async fn a_remembered_token_is_known_as_long_as_its_key_is_in_the_set() {
     let (stays, goes, comes) = (Pair::new("stays"), Pair::new("goes"), Pair::new("comes"));

@@ -1,8 +1,19 @@
 //! What lies near a thread: found there at once, and no less looked at again.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
-use portcullis_core::Identity;
+use portcullis_core::{
+    Bearer, BoxFuture, Clock, Context, Credential, Identity, Outcome, Provider as _, UnixTime,
+};
+use portcullis_testing::ManualClock;
 use serde_json::json;
 
 use super::{
@@ -75,7 +86,7 @@ fn what_lies_near_outlives_no_clock_that_is_set() {
     assert!(!Arc::ptr_eq(&near, &bench.ask(&token).unwrap()), "verified again");
     let begins = token_from(NOW.as_secs());
     bench.bring_near(&begins);
-    bench.manual.set(portcullis_core::UnixTime::from_secs(NOW.as_secs() - 1));
+    bench.manual.set(UnixTime::from_secs(NOW.as_secs() - 1));
     assert_eq!(bench.ask(&begins).unwrap_err(), "not-yet-valid");
 }
 
@@ -175,4 +186,47 @@ fn what_takes_much_memory_never_lies_near() {
     }
     assert!(bench.near(&large).is_none());
     assert_eq!(bench.len(), 1);
+}
+
+/// Stands still, and panics when it is told to.
+#[derive(Debug)]
+struct Panics(ManualClock, AtomicBool);
+
+impl Clock for Panics {
+    fn now(&self) -> UnixTime {
+        self.0.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        assert!(!self.1.load(Ordering::Relaxed), "as it was told");
+        self.0.monotonic()
+    }
+
+    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
+        self.0.sleep(span)
+    }
+}
+
+#[test]
+fn what_lies_near_is_found_again_after_a_clock_panicked() {
+    let panics = Arc::new(Panics(ManualClock::at(NOW), AtomicBool::new(false)));
+    let clock: Arc<dyn Clock> = Arc::<Panics>::clone(&panics);
+    let (validator, token) = (super::validator(config()), token(&claims()));
+    let ask = || {
+        let bearer = Credential::Bearer(Bearer::new(&token).unwrap());
+        match validator.try_authenticate(&bearer, &Context::new(&clock)) {
+            Some(Outcome::Known(identity)) => identity,
+            other => panic!("{other:?}"),
+        }
+    };
+    let near = || validator.cache.as_ref().unwrap().near_this_thread(token.as_bytes());
+    for _ in 0..TIMES {
+        ask();
+    }
+    let known = near().unwrap();
+    panics.1.store(true, Ordering::Relaxed);
+    assert!(catch_unwind(AssertUnwindSafe(ask)).is_err());
+    panics.1.store(false, Ordering::Relaxed);
+    assert!(Arc::ptr_eq(&known, &near().expect("it still lies there")));
+    assert!(Arc::ptr_eq(&known, &ask()));
 }
