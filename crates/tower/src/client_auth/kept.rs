@@ -25,7 +25,8 @@ impl<B> KeptRequest<B> {
             *request.version_mut() = line.version;
             *request.extensions_mut() = line.extensions;
         }
-        *request.headers_mut() = HeaderMap::with_capacity(head.headers.len() + 1);
+        // Values of one name take no place of their own: there may be more of them than a map has places.
+        *request.headers_mut() = HeaderMap::try_with_capacity(head.headers.len() + 1).unwrap_or_default();
         for (name, value) in head.headers.drain(..) {
             request.headers_mut().append(name, value);
         }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Version, header::AUTHORIZATION};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header::AUTHORIZATION};
 use http_body_util::{Empty, Full};
 use hyper::body::{Body, Frame};
 use portcullis_core::{Authorization, Secret, TokenError, TokenSource};
@@ -340,6 +340,15 @@ fn copies_are_whole_however_many_are_kept_and_whatever_was_kept_in_their_place_b
             assert_eq!(copy.extensions().get::<usize>(), Some(&number));
         }
     }
+}
+
+#[test]
+fn a_copy_is_whole_also_where_one_name_has_more_values_than_a_map_has_places() {
+    let mut request = get("body");
+    let value = HeaderValue::from_static("1");
+    (0..30_000).for_each(|_| _ = request.headers_mut().append("x-a", value.clone()));
+    let copy: Request<&str> = ReplayCloned::restore(ReplayCloned.keep(&request).unwrap());
+    assert_eq!(copy.headers(), request.headers());
 }
 
 /// Keeps a request when it is dropped.
