@@ -56,7 +56,7 @@ fn dispatch(arguments: &[&str]) -> Outcome {
         ["counts", wanted @ ..] => table(wanted, false),
         ["gate"] => gate(),
         // What the others start.
-        ["run", row, requests, fixtures] => measure::run(named(row)?, requests.parse()?, fixtures.as_ref()),
+        ["run", row, fixtures] => measure::run(named(row)?, fixtures.as_ref()),
         ["time", row, fixtures] => {
             let taken = measure::time(named(row)?, fixtures.as_ref())?;
             println!("{}", serde_json::to_string(&taken)?);

@@ -25,11 +25,11 @@ pub enum Pace {
 }
 
 impl Pace {
-    /// The lesser and the greater number of requests whose difference is counted.
+    /// How many requests come first, and how many are counted then.
     pub const fn counted(self) -> (usize, usize) {
         match self {
-            Self::Fast => (100, 1_100),
-            Self::Slow => (16, 112),
+            Self::Fast => (100, 1_000),
+            Self::Slow => (16, 96),
         }
     }
 

@@ -22,10 +22,10 @@ fn main() -> Outcome {
     let row = rows::find(&id).ok_or_else(|| format!("there is no row {id:?}"))?;
     let bench = Bench::new(Fixtures::read(Path::new(&fixtures))?);
     let mut case = (row.make)(&bench);
-    let (fewer, more) = row.pace.counted();
-    case.run(&bench, fewer);
-    let counted = allocation_counter::measure(|| case.run(&bench, more - fewer));
-    println!("{}", counted.count_total as f64 / (more - fewer) as f64);
+    let (before, counted) = row.pace.counted();
+    case.run(&bench, before);
+    let taken = allocation_counter::measure(|| case.run(&bench, counted));
+    println!("{}", taken.count_total as f64 / counted as f64);
     Ok(())
 }
 

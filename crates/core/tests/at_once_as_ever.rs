@@ -1,29 +1,50 @@
 //! What is decided at once, or from a provider's memory, is what a walk over all elements decides.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
-use std::sync::Arc;
+use std::{
+    cell::Cell,
+    pin::pin,
+    sync::Arc,
+    task::{self, Poll, Waker},
+};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
     header::{ACCEPT, AUTHORIZATION, CONNECTION, COOKIE, ORIGIN, UPGRADE},
 };
 use portcullis_core::{
-    Auth, AuthBuilder, BoxFuture, Context, Credential, CredentialSources, Decision, Element, Identity,
-    Outcome, Protocol, Provider, Rejection, RequestHead, RequiredScopes, Scheme, Step,
+    Auth, AuthBuilder, BoxFuture, Contact, Context, Credential, CredentialSources, Decided, Decision,
+    Element, Identity, Observer, Outcome, Protocol, Provider, Reason, Recall, Rejection, RequestHead,
+    RequiredScopes, Scheme, Step,
 };
+
+/// What a provider says before a credential is read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Memory {
+    /// Nothing at all.
+    Silent,
+    /// Whom it accepted.
+    Callers,
+    /// Whom it accepted, and what it refused.
+    All,
+}
 
 /// Accepts some texts, each the credential of the user who is named there, and remembers all of them.
 #[derive(Debug)]
 struct Accepts {
     scheme: Scheme,
     texts: &'static [(&'static str, &'static str)],
-    remembers: bool,
+    memory: Memory,
 }
 
 impl Accepts {
     fn whose(&self, text: &[u8]) -> Option<Arc<Identity>> {
         let (_, user) = self.texts.iter().find(|(own, _)| own.as_bytes() == text)?;
         Some(Arc::new(Identity::new(*user).with_scopes([*user])))
+    }
+
+    fn refused() -> Outcome {
+        Outcome::refused(Reason::Other, "nobody's")
     }
 }
 
@@ -36,9 +57,14 @@ impl Provider for Accepts {
         self.scheme
     }
 
-    fn recall(&self, text: &[u8], cx: &Context<'_>) -> Option<Arc<Identity>> {
+    fn recall(&self, text: &[u8], cx: &Context<'_>) -> Recall {
         assert!(cx.may_recall());
-        self.whose(text).filter(|_| self.remembers)
+        match (self.memory, self.whose(text)) {
+            (Memory::Silent, _) => Recall::Unasked,
+            (_, Some(identity)) => Recall::Answer(Outcome::Known(identity)),
+            (Memory::Callers, None) => Recall::Nothing,
+            (Memory::All, None) => Recall::Answer(Self::refused()),
+        }
     }
 
     fn try_authenticate(&self, credential: &Credential<'_>, _: &Context<'_>) -> Option<Outcome> {
@@ -51,7 +77,7 @@ impl Provider for Accepts {
                 .and_then(|(text, _)| self.whose(text.as_bytes())),
             _ => None,
         };
-        Some(whose.map_or_else(|| Outcome::refused("wrong", "nobody's"), Outcome::Known))
+        Some(whose.map_or_else(Self::refused, Outcome::Known))
     }
 
     fn authenticate<'a>(
@@ -67,10 +93,10 @@ impl Provider for Accepts {
 const ALICE: &str = "YWxpY2U6c2VjcmV0";
 
 /// Two elements of each scheme: what one refuses the next may accept, and both know `both`, under different names.
-fn service(remembering: [bool; 2]) -> AuthBuilder {
+fn service(memories: [Memory; 2]) -> AuthBuilder {
     let element = |scheme, texts, scopes: RequiredScopes, at: usize| {
-        let remembers = remembering.into_iter().cycle().nth(at).unwrap();
-        Element::new(Accepts { scheme, texts, remembers }, scopes).unwrap().named(format!("element-{at}"))
+        let memory = memories.into_iter().cycle().nth(at).unwrap();
+        Element::new(Accepts { scheme, texts, memory }, scopes).unwrap().named(format!("element-{at}"))
     };
     Auth::builder().elements([
         element(Scheme::Bearer, &[("t1", "first"), ("both", "first"), ("t2", "second")], "first".into(), 0),
@@ -80,10 +106,24 @@ fn service(remembering: [bool; 2]) -> AuthBuilder {
     ])
 }
 
-fn services() -> Vec<(String, Auth)> {
+/// Wants to be told, and does not listen.
+#[derive(Debug)]
+struct Observes;
+
+impl Observer for Observes {
+    fn decided(&self, _: &Decided<'_>) {}
+}
+
+/// Services that decide the same, whatever they remember.
+struct Alike {
+    name: &'static str,
+    forgetful: Auth,
+    others: Vec<(String, Auth)>,
+}
+
+fn services() -> Vec<Alike> {
     type Turn = fn(AuthBuilder) -> AuthBuilder;
-    let cookie = || CredentialSources::header().cookie("token").origin("https://app.example.org");
-    let turns: [(&str, Turn); 8] = [
+    let turns: [(&str, Turn); 11] = [
         ("plain", |auth| auth),
         ("optional", |auth| auth.optional(true)),
         ("short", |auth| auth.max_credential_bytes("Bearer both".len() - 1)),
@@ -92,22 +132,36 @@ fn services() -> Vec<(String, Auth)> {
         ("no header", |auth| auth.credential_sources(CredentialSources::none().websocket_protocol())),
         ("revalidated", |auth| auth.revalidate_interval(std::time::Duration::from_secs(1))),
         ("realm", |auth| auth.realm("elsewhere").path("/foo")),
+        ("cookie", |auth| auth.credential_sources(cookie())),
+        ("cookie, optional", |auth| auth.credential_sources(cookie()).optional(true)),
+        ("observed", |auth| auth.observer(Arc::new(Observes))),
     ];
+    let alone = |name, auth: fn() -> AuthBuilder| {
+        let (forgetful, other) = (auth().build().unwrap(), auth().build().unwrap());
+        Alike { name, forgetful, others: vec![(String::new(), other)] }
+    };
     let mut all = vec![
-        ("public".to_owned(), Auth::builder().public().build().unwrap()),
-        ("closed".to_owned(), Auth::builder().refuse_uncovered().build().unwrap()),
+        alone("public", || Auth::builder().public()),
+        alone("closed", || Auth::builder().refuse_uncovered()),
     ];
-    for remembering in [[true, true], [true, false], [false, true]] {
-        let named = |name: &str| format!("{name}, remembering {remembering:?}");
-        for (name, turn) in turns {
-            all.push((named(name), turn(service(remembering)).build().unwrap()));
-        }
-        let cookies = service(remembering).credential_sources(cookie());
-        all.push((named("cookie"), cookies.build().unwrap()));
-        let cookies = service(remembering).credential_sources(cookie()).optional(true);
-        all.push((named("cookie, optional"), cookies.build().unwrap()));
-    }
+    all.extend(turns.into_iter().map(|(name, turn)| {
+        let others = [
+            [Memory::Callers, Memory::Callers],
+            [Memory::Callers, Memory::Silent],
+            [Memory::Silent, Memory::Callers],
+            [Memory::All, Memory::All],
+        ];
+        let others = others.map(|memories| {
+            (format!(", remembering {memories:?}"), turn(service(memories)).build().unwrap())
+        });
+        let forgetful = turn(service([Memory::Silent; 2])).build().unwrap();
+        Alike { name, forgetful, others: others.into() }
+    }));
     all
+}
+
+fn cookie() -> CredentialSources {
+    CredentialSources::header().cookie("token").origin("https://app.example.org")
 }
 
 /// Every way to write a header that has something to do with a credential that is accepted.
@@ -209,23 +263,56 @@ fn ready(step: Step) -> Told {
     }
 }
 
+/// By reading the credential and asking one element after the other: nobody remembers anything, and somebody listens, so
+/// that no refusal is made at once. Who is let in without credential is told by the explanation as well, which knows no
+/// short way.
+fn walked(forgetful: &Auth, head: &RequestHead<'_>) -> Told {
+    let long = tracing::subscriber::with_default(tracing_subscriber::registry(), || {
+        let (method, headers) = (head.method, head.headers);
+        let asked = Cell::new(false);
+        let step = forgetful.decide_with(method, headers, || {
+            asked.set(true);
+            *head
+        });
+        let long = ready(step);
+        let is_read = !matches!(long, Told::In { caller: None, .. });
+        assert!(asked.get() || !is_read, "this was the short way: {method} {headers:?}");
+        long
+    });
+    if matches!(long, Told::In { caller: None, .. }) {
+        let explaining = pin!(forgetful.explain(head, Contact::Forbidden));
+        let Poll::Ready(explanation) = explaining.poll(&mut task::Context::from_waker(Waker::noop())) else {
+            panic!("nobody has to be waited for");
+        };
+        assert_eq!(told(explanation.decision), long);
+    }
+    long
+}
+
 #[test]
 fn the_short_way_and_the_long_way_end_alike() {
     let (mut at_once, mut remembered) = (0, 0);
     let requests = requests();
-    for (name, auth) in services() {
+    for Alike { name, forgetful, others } in services() {
         for headers in &requests {
             for method in [Method::GET, Method::CONNECT] {
                 let head = RequestHead::new(&method, "/foo", headers);
-                let long = ready(auth.decide(&head.not_at_once()));
-                let about = || format!("{name}: {method} {headers:?}");
-                if let Some(decision) = auth.decide_at_once(&method, headers) {
-                    assert_eq!(told(decision), long, "{}", about());
-                    at_once += 1;
-                    remembered += usize::from(matches!(long, Told::In { caller: Some(_), .. }));
+                let long = walked(&forgetful, &head);
+                for (memories, auth) in &others {
+                    let about = || format!("{name}{memories}: {method} {headers:?}");
+                    let asked = Cell::new(false);
+                    let step = auth.decide_with(&method, headers, || {
+                        asked.set(true);
+                        head
+                    });
+                    assert_eq!(ready(step), long, "{}", about());
+                    if !asked.get() {
+                        at_once += 1;
+                        remembered += usize::from(matches!(long, Told::In { caller: Some(_), .. }));
+                    }
+                    assert_eq!(ready(auth.decide(&head)), long, "{}", about());
+                    assert_eq!(ready(auth.decide_by(auth.policy(), &head)), long, "{}", about());
                 }
-                assert_eq!(ready(auth.decide(&head)), long, "{}", about());
-                assert_eq!(ready(auth.decide_by(auth.policy(), &head)), long, "{}", about());
             }
         }
     }

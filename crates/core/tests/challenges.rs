@@ -6,7 +6,7 @@ use http::{
     header::{AUTHORIZATION, VARY},
 };
 use portcullis_core::{
-    Auth, BoxFuture, Context, Credential, Outcome, Provider, RejectionKind, RequestHead, Scheme, Step,
+    Auth, BoxFuture, Context, Credential, Outcome, Provider, Reason, RejectionKind, RequestHead, Scheme, Step,
 };
 
 #[derive(Debug)]
@@ -22,11 +22,11 @@ impl Provider for Refuses {
     }
 
     fn try_authenticate(&self, _: &Credential<'_>, _: &Context<'_>) -> Option<Outcome> {
-        Some(Outcome::refused("wrong", "it always is"))
+        Some(Outcome::refused(Reason::Other, "it always is"))
     }
 
     fn authenticate<'a>(&'a self, _: &'a Credential<'a>, _: &'a Context<'a>) -> BoxFuture<'a, Outcome> {
-        Box::pin(async { Outcome::refused("wrong", "it always is") })
+        Box::pin(async { Outcome::refused(Reason::Other, "it always is") })
     }
 }
 

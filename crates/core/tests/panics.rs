@@ -18,8 +18,8 @@ use std::{
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header::AUTHORIZATION};
 use portcullis_core::{
     Asked, Auth, BoxFuture, BuildError, Contact, Context, Credential, Decided, Decision, Ended, Identity,
-    Looked, Observer, Outcome, Probe, Provider, Reason, RejectionKind, RequestHead, RequiredScopes, Scheme,
-    ServerState,
+    Looked, Observer, Outcome, Probe, Provider, Reason, Recall, RejectionKind, RequestHead, RequiredScopes,
+    Scheme, ServerState,
 };
 
 /// Where a provider panics.
@@ -78,9 +78,9 @@ impl Provider for Panics {
         Scheme::Bearer
     }
 
-    fn recall(&self, _: &[u8], _: &Context<'_>) -> Option<Arc<Identity>> {
+    fn recall(&self, _: &[u8], _: &Context<'_>) -> Recall {
         assert!(self.0 != At::Recall, "canary-4711");
-        None
+        Recall::Nothing
     }
 
     fn try_authenticate(&self, _: &Credential<'_>, _: &Context<'_>) -> Option<Outcome> {

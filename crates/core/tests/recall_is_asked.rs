@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 use std::{
+    cell::Cell,
     net::IpAddr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -12,17 +13,29 @@ use http::{
     header::{AUTHORIZATION, UPGRADE},
 };
 use portcullis_core::{
-    Auth, AuthBuilder, BoxFuture, Context, Credential, Identity, Outcome, Protocol, Provider, RequestHead,
-    Scheme, Step,
+    Auth, AuthBuilder, BoxFuture, Context, Credential, Identity, Outcome, Protocol, Provider, Reason, Recall,
+    RequestHead, Scheme, Step,
 };
 
-/// Remembers everybody, and from where memory was asked. What it is asked for otherwise takes its time, and is refused.
-#[derive(Clone, Debug, Default)]
-struct Remembers(Arc<Mutex<Vec<Option<IpAddr>>>>);
+/// Remembers everybody or nobody, and from where memory was asked. What it is asked for otherwise takes its time, and is
+/// refused.
+#[derive(Clone, Debug)]
+struct Remembers {
+    everybody: bool,
+    asked: Arc<Mutex<Vec<Option<IpAddr>>>>,
+}
 
 impl Remembers {
+    fn everybody() -> Self {
+        Self { everybody: true, asked: Arc::default() }
+    }
+
+    fn nobody() -> Self {
+        Self { everybody: false, asked: Arc::default() }
+    }
+
     fn asked(&self) -> Vec<Option<IpAddr>> {
-        std::mem::take(&mut self.0.lock().unwrap())
+        std::mem::take(&mut self.asked.lock().unwrap())
     }
 
     fn service(&self) -> AuthBuilder {
@@ -39,9 +52,9 @@ impl Provider for Remembers {
         Scheme::Bearer
     }
 
-    fn recall(&self, _: &[u8], cx: &Context<'_>) -> Option<Arc<Identity>> {
-        self.0.lock().unwrap().push(cx.client());
-        Some(Arc::new(Identity::new("alice").with_scopes(["hello"])))
+    fn recall(&self, _: &[u8], cx: &Context<'_>) -> Recall {
+        self.asked.lock().unwrap().push(cx.client());
+        Recall::found(self.everybody.then(|| Outcome::known(Identity::new("alice").with_scopes(["hello"]))))
     }
 
     fn try_authenticate(&self, _: &Credential<'_>, _: &Context<'_>) -> Option<Outcome> {
@@ -49,7 +62,7 @@ impl Provider for Remembers {
     }
 
     fn authenticate<'a>(&'a self, _: &'a Credential<'a>, _: &'a Context<'a>) -> BoxFuture<'a, Outcome> {
-        Box::pin(async { Outcome::refused("wrong", "memory was not asked") })
+        Box::pin(async { Outcome::refused(Reason::Other, "memory was not asked") })
     }
 
     fn can_revoke(&self) -> bool {
@@ -62,24 +75,38 @@ fn bearer(others: &[(HeaderName, &'static str)]) -> HeaderMap {
     others.chain([(AUTHORIZATION, HeaderValue::from_static("Bearer token"))]).collect()
 }
 
+/// Decides as a layer does, and says whether it had to be told where the request goes and from whom.
+fn decide(auth: &Auth, head: &RequestHead<'_>) -> (Step, bool) {
+    let asked = Cell::new(false);
+    let step = auth.decide_with(head.method, head.headers, || {
+        asked.set(true);
+        *head
+    });
+    (step, asked.get())
+}
+
 #[test]
-fn memory_is_asked_once_and_told_the_address_where_it_is_known() {
-    let provider = Remembers::default();
-    let auth = provider.service().build().unwrap();
+fn memory_is_asked_once_and_never_told_the_address() {
     let headers = bearer(&[]);
     let client = Some(IpAddr::from([192, 0, 2, 1]));
-    assert!(auth.decide_at_once(&Method::GET, &headers).unwrap().is_ok());
-    assert_eq!(provider.asked(), [None], "at once nothing else is known");
     let head = RequestHead::new(&Method::GET, "/", &headers).with_client(client);
+    let provider = Remembers::everybody();
+    let auth = provider.service().build().unwrap();
+    assert!(matches!(decide(&auth, &head), (Step::Ready(Ok(_)), false)));
+    assert_eq!(provider.asked(), [None], "at once nothing else is known");
     assert!(matches!(auth.decide(&head), Step::Ready(Ok(_))));
-    assert_eq!(provider.asked(), [client]);
-    assert!(matches!(auth.decide(&head.not_at_once()), Step::Wait(_)));
-    assert_eq!(provider.asked(), [], "it had said nothing");
+    assert_eq!(provider.asked(), [None], "what it says must not depend on who asks");
+    let provider = Remembers::nobody();
+    let auth = provider.service().build().unwrap();
+    assert!(matches!(decide(&auth, &head), (Step::Wait(_), true)));
+    assert_eq!(provider.asked(), [None], "it had said nothing, and is not asked again");
+    assert!(matches!(auth.decide(&head), Step::Wait(_)));
+    assert_eq!(provider.asked(), [None]);
 }
 
 #[test]
 fn a_connection_that_is_asked_about_again_is_not_opened_from_memory() {
-    let provider = Remembers::default();
+    let provider = Remembers::everybody();
     let upgrade = bearer(&[(UPGRADE, "websocket")]);
     for (method, headers, opens) in [
         (Method::GET, &upgrade, true),
@@ -88,22 +115,23 @@ fn a_connection_that_is_asked_about_again_is_not_opened_from_memory() {
     ] {
         let head = RequestHead::new(&method, "/", headers);
         let auth = provider.service().revalidate_interval(Duration::from_secs(60)).build().unwrap();
-        assert_eq!(auth.decide_at_once(&method, headers).is_none(), opens, "{method} {headers:?}");
+        let (step, asked) = decide(&auth, &head);
+        assert_eq!((matches!(step, Step::Wait(_)), asked), (opens, opens), "{method} {headers:?}");
         assert_eq!(matches!(auth.decide(&head), Step::Wait(_)), opens, "{method} {headers:?}");
         assert_eq!(provider.asked().is_empty(), opens, "{method} {headers:?}");
         // Where nothing is asked again, the answer is the same for all.
         let auth = provider.service().build().unwrap();
-        assert!(auth.decide_at_once(&method, headers).unwrap().is_ok(), "{method} {headers:?}");
+        assert!(matches!(decide(&auth, &head), (Step::Ready(Ok(_)), false)), "{method} {headers:?}");
         provider.asked();
     }
 }
 
 #[tokio::test]
 async fn a_connect_to_a_grpc_service_that_had_to_wait_is_refused_by_its_status() {
-    let auth = Remembers::default().service().protocol(Protocol::Grpc).build().unwrap();
+    let auth = Remembers::nobody().service().protocol(Protocol::Grpc).build().unwrap();
     let headers = bearer(&[]);
     for (method, status) in [(Method::CONNECT, StatusCode::UNAUTHORIZED), (Method::POST, StatusCode::OK)] {
-        let head = RequestHead::new(&method, "/", &headers).not_at_once();
+        let head = RequestHead::new(&method, "/", &headers);
         let Step::Wait(deciding) = auth.decide(&head) else { panic!("it takes its time") };
         assert_eq!(deciding.await.unwrap_err().response_status(), status, "{method}");
     }

@@ -5,7 +5,9 @@
 use std::sync::{Arc, Mutex};
 
 use http::{HeaderMap, Method};
-use portcullis_core::{Auth, BoxFuture, Context, Credential, Outcome, Provider, RequestHead, Scheme, Step};
+use portcullis_core::{
+    Auth, BoxFuture, Context, Credential, Outcome, Provider, Reason, RequestHead, Scheme, Step,
+};
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
@@ -30,11 +32,11 @@ impl Provider for Refuses {
     }
 
     fn try_authenticate(&self, _: &Credential<'_>, _: &Context<'_>) -> Option<Outcome> {
-        Some(Outcome::refused("wrong", "it always is"))
+        Some(Outcome::refused(Reason::Other, "it always is"))
     }
 
     fn authenticate<'a>(&'a self, _: &'a Credential<'a>, _: &'a Context<'a>) -> BoxFuture<'a, Outcome> {
-        Box::pin(async { Outcome::refused("wrong", "it always is") })
+        Box::pin(async { Outcome::refused(Reason::Other, "it always is") })
     }
 }
 
@@ -62,17 +64,12 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Messages {
     }
 }
 
-/// Decides on a request without credentials as a layer does: at once, or else with all that is known.
+/// Decides on a request without credentials as a layer does: at once if nobody listens.
 fn refuse() {
     let auth = Auth::builder().element(Refuses, "hello").build().unwrap();
     let headers = HeaderMap::new();
-    let decision = auth.decide_at_once(&Method::GET, &headers).unwrap_or_else(|| {
-        match auth.decide(&RequestHead::new(&Method::GET, "/", &headers).not_at_once()) {
-            Step::Ready(decision) => decision,
-            Step::Wait(_) => unreachable!("nobody waits here"),
-        }
-    });
-    assert!(decision.is_err());
+    let step = auth.decide_with(&Method::GET, &headers, || RequestHead::new(&Method::GET, "/", &headers));
+    assert!(matches!(step, Step::Ready(Err(_))), "{step:?}");
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::{convert::Infallible, net::IpAddr, sync::Arc};
 
 use http::{Extensions, HeaderValue, Method, Request, Response, StatusCode, Uri, header::AUTHORIZATION};
 use portcullis_core::{
-    Auth, BoxFuture, Context, Credential, Identity, Outcome, Override, Policy, Principal, Provider, Resource,
-    Scheme,
+    Auth, BoxFuture, Context, Credential, Identity, Outcome, Override, Policy, Principal, Provider, Recall,
+    Resource, Scheme,
 };
 use portcullis_tower::{AuthLayer, AuthLayerWith, ClientAddr, RequestSource, RequestView};
 use tower::{Layer as _, ServiceExt as _};
@@ -30,8 +30,8 @@ impl Provider for Remembers {
         Scheme::Bearer
     }
 
-    fn recall(&self, text: &[u8], _: &Context<'_>) -> Option<Arc<Identity>> {
-        (text == b"token").then(alice)
+    fn recall(&self, text: &[u8], _: &Context<'_>) -> Recall {
+        Recall::found((text == b"token").then(|| Outcome::Known(alice())))
     }
 
     fn try_authenticate(&self, _: &Credential<'_>, _: &Context<'_>) -> Option<Outcome> {

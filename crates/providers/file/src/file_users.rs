@@ -160,6 +160,9 @@ impl Provider for FileUsers {
     }
 
     fn recall(&self, text: &[u8], cx: &Context<'_>) -> Recall {
+        if !cx.may_recall() {
+            return Recall::Unasked;
+        }
         let Some(credential) = self.0.verifier.prf().shown(text) else { return Recall::Unasked };
         Recall::found(self.0.known(&self.0.snapshot.load(), &credential, cx).map(Outcome::Known))
     }

@@ -34,7 +34,7 @@ fn trusting(pem: &str) -> ClientConfig {
     ClientConfig::new().tls(ClientTls::new(anchors))
 }
 
-async fn keeps_the_contract(server: &TestIntrospection, config: IntrospectionConfig) {
+async fn keeps_the_contract(server: &TestIntrospection, config: IntrospectionConfig, recalls: bool) {
     server.grant(TOKEN, json!({"sub": "alice", "scope": "hello"}));
     server.answer_raw("x7Qm9.k3ypE", r#"{"active":"true"}"#);
     server.grant("jk1X-7zz", json!({"sub": "alice", "cnf": {"jkt": "x"}}));
@@ -43,6 +43,7 @@ async fn keeps_the_contract(server: &TestIntrospection, config: IntrospectionCon
         provider: OAuth2Introspection::new(config).unwrap().into_provider().unwrap(),
         good: bearer(TOKEN),
         subject: "alice",
+        recalls,
         bad: vec![
             bearer("2yotnfzfejr1zcsicmwpaa"),
             bearer("2YotnFZFEjr1zCsicMWpA"),
@@ -59,13 +60,13 @@ async fn keeps_the_contract(server: &TestIntrospection, config: IntrospectionCon
 #[tokio::test]
 async fn without_memory_the_contract_is_kept() {
     let server = TestIntrospection::start().await;
-    keeps_the_contract(&server, config(&server)).await;
+    keeps_the_contract(&server, config(&server), false).await;
 }
 
 #[tokio::test]
 async fn with_memory_the_contract_is_kept() {
     let server = TestIntrospection::start().await;
-    keeps_the_contract(&server, config(&server).cache(CacheConfig::default())).await;
+    keeps_the_contract(&server, config(&server).cache(CacheConfig::default()), true).await;
 }
 
 #[tokio::test]
@@ -74,7 +75,7 @@ async fn over_https_the_contract_is_kept_and_an_unknown_certificate_is_an_outage
     server.require_basic("gateway", "s3cret");
     let trusting = trusting(server.certificate_pem().unwrap());
     let config = || config(&server).client_secret("gateway", "s3cret");
-    keeps_the_contract(&server, config().client(trusting)).await;
+    keeps_the_contract(&server, config().client(trusting), false).await;
 
     let decision = decide(&service(config()), TOKEN).await;
     assert_eq!(decision.unwrap_err().status(), StatusCode::SERVICE_UNAVAILABLE);

@@ -161,7 +161,7 @@ fn a_refusal_that_is_logged_waits_for_the_path() {
 fn answers_that_are_made_beforehand_are_the_same() {
     let auth = service("hello").build().unwrap();
     let guard = auth.policy().guard().unwrap();
-    for prepared in [&guard.no_credential, &guard.refused_bearer] {
+    for prepared in [&guard.no_credential, guard.refused(Scheme::Bearer), guard.refused(Scheme::Basic)] {
         let (mut copied, mut made) =
             (HeaderMap::new(), HeaderMap::from_iter([(http::header::VARY, HeaderValue::from_static("*"))]));
         prepared.write_headers(&mut copied);

@@ -1,6 +1,6 @@
 //! Who has to wait costs no hash, and finds nothing in a memory.
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::Cell, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
@@ -49,7 +49,12 @@ async fn a_delayed_password_is_not_hashed_and_not_looked_up() {
         assert_eq!(status(&auth, "192.0.2.1", "mallory", "wrong").await, 429, "known or not");
         assert_eq!(status(&auth, "192.0.2.1", "alice", "right").await, 429, "remembered or not");
         let remembered = headers("alice", "right");
-        assert!(auth.decide_at_once(&Method::GET, &remembered).is_none(), "no memory says so sooner");
+        let asked = Cell::new(false);
+        let step = auth.decide_with(&Method::GET, &remembered, || {
+            asked.set(true);
+            RequestHead::new(&Method::GET, "/", &remembered).with_client(address("192.0.2.1"))
+        });
+        assert!(matches!(step, Step::Ready(Err(_))) && asked.get(), "no memory says so sooner");
     }
     assert_eq!(gate.count(), 5);
     manual.advance(Duration::from_secs(1));

@@ -144,6 +144,7 @@ async fn the_validator_keeps_the_contract_of_providers() {
         provider: Arc::new(bench.validator(bench.by_url())),
         good: header(&good),
         subject: "alice",
+        recalls: true,
         bad: vec![
             header("abc"),
             header(&format!("{head}.")),

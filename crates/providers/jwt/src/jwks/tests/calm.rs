@@ -9,7 +9,7 @@ use crate::fixtures::claims_with;
 
 impl Bench {
     /// Whether the token is remembered, asked as a chain asks.
-    pub(super) fn recalls(&self, token: &str) -> bool {
+    fn recalls(&self, token: &str) -> bool {
         match self.validator.recall(token.as_bytes(), &Context::new(&self.clock)) {
             Recall::Answer(Outcome::Known(_)) => true,
             Recall::Nothing => false,
@@ -36,6 +36,9 @@ async fn a_key_that_is_removed_takes_its_tokens_along_wherever_they_lie() {
     let (goes, stays, comes) = (Pair::new("goes"), Pair::new("stays"), Pair::new("comes"));
     let bench = Bench::new(set(&[&goes, &stays]));
     let (gone, kept) = (lasting(&goes), lasting(&stays));
+    let far = goes.token_with(&claims_with("exp", 9_999_999_998_u64.into()));
+    assert_eq!(bench.ask(&far).await, Told::Known);
+    assert!(bench.recalls(&far));
     for token in [&gone, &kept] {
         assert!(!bench.recalls(token));
         assert_eq!(bench.ask(token).await, Told::Known);
@@ -45,7 +48,7 @@ async fn a_key_that_is_removed_takes_its_tokens_along_wherever_they_lie() {
     bench.script.says(set(&[&comes, &stays]));
     assert_eq!(bench.ask(&comes.token()).await, Told::Known);
     assert_ne!(bench.number(), Some(before));
-    assert!(!bench.recalls(&gone));
+    assert!(!bench.recalls(&gone) && !bench.recalls(&far));
     assert!(bench.recalls(&kept));
     // It is forgotten, and the key's return changes nothing.
     bench.manual.advance(INTERVAL);
@@ -94,4 +97,19 @@ async fn while_the_server_is_away_it_is_asked_now_and_then_and_the_keys_end() {
     bench.manual.advance(STALE);
     assert_eq!(bench.number(), None);
     assert!(!bench.recalls(&token), "the keys are too old");
+}
+
+#[tokio::test]
+async fn a_remembered_token_is_not_known_by_keys_that_are_too_old_and_keeps_others_fresh() {
+    let pair = Pair::new("1");
+    let bench = Bench::new(set(&[&pair]));
+    let token = lasting(&pair);
+    assert!(!bench.recalls(&token), "there are no keys yet");
+    assert_eq!(bench.ask(&token).await, Told::Known);
+    bench.manual.advance(AGE + STALE - Duration::from_millis(1));
+    assert!(bench.recalls(&token));
+    bench.ended(2).await;
+    bench.manual.advance(AGE + STALE);
+    assert!(!bench.recalls(&token));
+    assert_eq!(bench.script.calls(), 2, "who says nothing fetches nothing");
 }

@@ -3,7 +3,6 @@
 mod calm;
 mod fetching;
 mod outages;
-mod recalling;
 mod refreshing;
 mod rotation;
 mod sets;

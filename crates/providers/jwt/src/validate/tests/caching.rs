@@ -281,6 +281,7 @@ async fn the_validator_keeps_the_contract_of_providers() {
         provider: Arc::new(validator(config())),
         good: header(&good),
         subject: "alice",
+        recalls: true,
         bad: vec![
             header("abc"),
             header("a.b.c"),
