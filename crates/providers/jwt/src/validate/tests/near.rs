@@ -84,6 +84,11 @@ fn what_lies_near_outlives_no_clock_that_is_set() {
     bench.manual.advance(Duration::from_secs(60));
     bench.manual.set(NOW);
     assert!(!Arc::ptr_eq(&near, &bench.ask(&token).unwrap()), "verified again");
+    // Civil time alone: not a moment longer than the token says.
+    bench.bring_near(&token);
+    bench.manual.set(UnixTime::from_secs(NOW.as_secs() + 60));
+    assert_eq!(bench.ask(&token).unwrap_err(), "expired");
+    bench.manual.set(NOW);
     let begins = token_from(NOW.as_secs());
     bench.bring_near(&begins);
     bench.manual.set(UnixTime::from_secs(NOW.as_secs() - 1));
@@ -175,6 +180,29 @@ fn a_flood_of_tokens_drives_nothing_away_and_stays_outside() {
     }
     let count = flood.iter().filter(|one| bench.near(one).is_some()).count();
     assert_eq!(count, 16);
+}
+
+#[test]
+fn a_token_that_takes_turns_with_a_hot_one_does_not_take_its_place() {
+    let bench = Bench::new(config());
+    let hot = token(&claims());
+    bench.bring_near(&hot);
+    // One that would lie in the same place.
+    let rival = (0_u32..)
+        .map(|number| token(&claims_with("jti", number.to_string().into())))
+        .find(|rival| {
+            bench.bring_near(rival);
+            bench.near(&hot).is_none()
+        })
+        .unwrap();
+    bench.ask(&hot).unwrap();
+    let near = bench.bring_near(&hot);
+    assert!(bench.near(&rival).is_none());
+    for _ in 0..2 * TIMES {
+        bench.ask(&rival).unwrap();
+        assert!(Arc::ptr_eq(&near, &bench.ask(&hot).unwrap()));
+    }
+    assert!(bench.near(&rival).is_none() && bench.near(&hot).is_some());
 }
 
 #[test]
