@@ -58,7 +58,7 @@ async fn over_ldaps_and_after_start_tls_users_log_in() {
 async fn over_ldaps_and_after_start_tls_the_contract_is_kept() {
     for ldaps in [true, false] {
         let (acceptor, trust) = certificate();
-        super::keeps_the_contract(bench(acceptor, ldaps, |config| config.trust(trust)).await).await;
+        super::keeps_the_contract(bench(acceptor, ldaps, |config| config.trust(trust)).await, false).await;
     }
 }
 
