@@ -107,3 +107,29 @@ impl<B> fmt::Debug for KeptRequest<B> {
         f.debug_struct("KeptRequest").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boxes_that_rest_hold_nothing_and_are_neither_many_nor_large() {
+        let request = |headers: usize| {
+            let mut request = Request::get("https://orders.example/canary").extension("canary");
+            for header in 0..headers {
+                request = request.header(format!("x-{header}"), "canary");
+            }
+            request.body(()).unwrap()
+        };
+        let kept: Vec<_> = (0..300).map(|number| KeptRequest::new(&request(number % 40), ())).collect();
+        drop(kept);
+        READY.with(|ready| {
+            let ready = ready.borrow();
+            assert_eq!(ready.len(), MOST_READY);
+            for head in &*ready {
+                assert!(head.line.is_none() && head.headers.is_empty());
+                assert!(head.headers.capacity() <= MOST_HEADERS);
+            }
+        });
+    }
+}
