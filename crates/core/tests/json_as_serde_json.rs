@@ -1,6 +1,6 @@
 //! An object is read as serde_json reads it, less what is ambiguous: by a reading that has nothing in common with ours but
 //! the grammar.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 use std::{borrow::Cow, collections::HashSet, fmt};
 
