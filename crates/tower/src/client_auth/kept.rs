@@ -25,7 +25,8 @@ impl<B> KeptRequest<B> {
             *request.version_mut() = line.version;
             *request.extensions_mut() = line.extensions;
         }
-        *request.headers_mut() = HeaderMap::with_capacity(head.headers.len() + 1);
+        // Values of one name take no place of their own: there may be more of them than a map has places.
+        *request.headers_mut() = HeaderMap::try_with_capacity(head.headers.len() + 1).unwrap_or_default();
         for (name, value) in head.headers.drain(..) {
             request.headers_mut().append(name, value);
         }
@@ -104,5 +105,31 @@ impl Drop for Lent {
 impl<B> fmt::Debug for KeptRequest<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeptRequest").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boxes_that_rest_hold_nothing_and_are_neither_many_nor_large() {
+        let request = |headers: usize| {
+            let mut request = Request::get("https://orders.example/canary").extension("canary");
+            for header in 0..headers {
+                request = request.header(format!("x-{header}"), "canary");
+            }
+            request.body(()).unwrap()
+        };
+        let kept: Vec<_> = (0..300).map(|number| KeptRequest::new(&request(number % 40), ())).collect();
+        drop(kept);
+        READY.with(|ready| {
+            let ready = ready.borrow();
+            assert_eq!(ready.len(), MOST_READY);
+            for head in &*ready {
+                assert!(head.line.is_none() && head.headers.is_empty());
+                assert!(head.headers.capacity() <= MOST_HEADERS);
+            }
+        });
     }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Version, header::AUTHORIZATION};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Version, header::AUTHORIZATION};
 use http_body_util::{Empty, Full};
 use hyper::body::{Body, Frame};
 use portcullis_core::{Authorization, Secret, TokenError, TokenSource};
@@ -222,6 +222,42 @@ async fn grpc_is_refused_in_its_own_way() {
     assert_eq!((server.seen().len(), tokens.refused_tokens().len()), (1, 0));
 }
 
+#[tokio::test]
+async fn nor_is_it_one_where_the_token_was_waited_for() {
+    let refusal = || {
+        let answer = Response::builder().header("content-type", "application/grpc");
+        answer.header("grpc-status", "16").body("first").unwrap()
+    };
+    for (request, seen) in
+        [(get("message"), 1), (Request::post("https://orders.example/").body("message").unwrap(), 2)]
+    {
+        let (server, tokens) = (Server::refusing("token-2", refusal), Tokens::slow(2));
+        tokens.open(2);
+        let layer = ClientAuthLayer::new(orders(tokens)).replay_cloned();
+        assert_eq!(send(layer, &server, request).await.0, StatusCode::OK);
+        assert_eq!(server.seen().len(), seen);
+    }
+}
+
+#[tokio::test]
+async fn a_credential_of_the_callers_own_stays_alone_among_however_many_headers() {
+    for others in [0, 7, 8, 9, 40] {
+        let mut request = get("");
+        for other in 0..others {
+            let name = HeaderName::try_from(format!("x-{other}")).unwrap();
+            request.headers_mut().insert(name, HeaderValue::from_static("1"));
+        }
+        request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_static("Bearer own"));
+        let service = service_fn(|request: Request<&'static str>| async move {
+            let shown: Vec<_> = request.headers().get_all(AUTHORIZATION).iter().collect();
+            assert_eq!(shown, ["Bearer own"]);
+            Ok::<_, Infallible>(Response::new(()))
+        });
+        let service = ClientAuthLayer::new(orders(Tokens::at_hand(1))).replay_cloned().layer(service);
+        assert_eq!(service.oneshot(request).await.unwrap().status(), StatusCode::OK);
+    }
+}
+
 /// A body of which nobody knows whether it is empty.
 #[derive(Default)]
 struct Streamed;
@@ -340,6 +376,15 @@ fn copies_are_whole_however_many_are_kept_and_whatever_was_kept_in_their_place_b
             assert_eq!(copy.extensions().get::<usize>(), Some(&number));
         }
     }
+}
+
+#[test]
+fn a_copy_is_whole_also_where_one_name_has_more_values_than_a_map_has_places() {
+    let mut request = get("body");
+    let value = HeaderValue::from_static("1");
+    (0..30_000).for_each(|_| _ = request.headers_mut().append("x-a", value.clone()));
+    let copy: Request<&str> = ReplayCloned::restore(ReplayCloned.keep(&request).unwrap());
+    assert_eq!(copy.headers(), request.headers());
 }
 
 /// Keeps a request when it is dropped.

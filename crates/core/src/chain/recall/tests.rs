@@ -356,3 +356,53 @@ fn what_is_logged_tells_from_whom_it_comes_at_the_level_of_whose_fault_it_is() {
         });
     }
 }
+
+#[test]
+fn a_password_that_a_throttle_has_not_permitted_is_held_against_no_memory() {
+    let throttled = service("hello").throttle(crate::Throttle::new()).build().unwrap();
+    // What this memory would answer for has no colon.
+    let (_, decision) = decided(&throttled, &headers(&["Basic cGFpcg=="]));
+    assert_eq!(kind(decision), RejectionKind::Malformed(CredentialErrorKind::MissingColon));
+    // Nobody guesses a token.
+    let (at_once, decision) = decided(&throttled, &headers(&["Bearer token"]));
+    assert!(at_once.unwrap().is_ok() && decision.is_ok());
+}
+
+/// Breaks when it is asked what it remembers.
+#[derive(Debug)]
+struct Breaks(Arc<Scripted>);
+
+impl Provider for Breaks {
+    fn kind(&self) -> &'static str {
+        "breaks"
+    }
+
+    fn scheme(&self) -> Scheme {
+        self.0.scheme()
+    }
+
+    fn recall(&self, _: &[u8], _: &Context<'_>) -> Recall {
+        panic!("as it was told")
+    }
+
+    fn try_authenticate(&self, credential: &Credential<'_>, cx: &Context<'_>) -> Option<Outcome> {
+        self.0.try_authenticate(credential, cx)
+    }
+
+    fn authenticate<'a>(
+        &'a self,
+        credential: &'a Credential<'a>,
+        cx: &'a Context<'a>,
+    ) -> BoxFuture<'a, Outcome> {
+        self.0.authenticate(credential, cx)
+    }
+}
+
+#[test]
+fn a_memory_that_breaks_is_as_one_that_was_not_asked() {
+    let scripted = Scripted::new(Recall::Nothing);
+    let auth = Auth::builder().element(Breaks(Arc::clone(&scripted)), "hello").build().unwrap();
+    let (at_once, decision) = decided(&auth, &headers(&["Bearer token"]));
+    assert!(at_once.is_none() && decision.is_ok());
+    assert_eq!(scripted.asked(), ["try", "try"]);
+}

@@ -137,8 +137,10 @@ impl KeySource {
     /// Where there are keys that may be used at this moment and are not due, a number that is another one once they may have
     /// changed. Whoever reads it before [`KeySource::look`] need not look again while it is the same.
     pub(crate) fn calm(&self, now: Duration) -> Option<u64> {
-        let ended = self.0.ended.load(Ordering::Acquire);
-        (nanoseconds(now) < self.0.calm_until.load(Ordering::Relaxed)).then_some(ended)
+        // In this order, and written in the other: the calm after a fetch is never that of the keys before it, which may be too
+        // old.
+        let is_calm = nanoseconds(now) < self.0.calm_until.load(Ordering::Acquire);
+        is_calm.then(|| self.0.ended.load(Ordering::Acquire))
     }
 
     /// Begins to renew the keys in the background where it is time.
@@ -368,8 +370,8 @@ impl Shared {
         let quiet_until = now.saturating_add(state.wait(Share::Spare, now));
         self.quiet_until.store(nanoseconds(quiet_until), Ordering::Relaxed);
         let calm_until = held.as_deref().or(before.as_deref()).map(|held| held.calm_until(quiet_until));
-        self.calm_until.store(nanoseconds(calm_until.unwrap_or_default()), Ordering::Relaxed);
         self.ended.store(number, Ordering::Release);
+        self.calm_until.store(nanoseconds(calm_until.unwrap_or_default()), Ordering::Release);
         drop(state);
         match (held, failure) {
             (Some(held), _) => log::fetched(&held, before.as_deref()),

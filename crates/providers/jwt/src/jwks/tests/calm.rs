@@ -113,3 +113,20 @@ async fn a_remembered_token_is_not_known_by_keys_that_are_too_old_and_keeps_othe
     assert!(!bench.recalls(&token));
     assert_eq!(bench.script.calls(), 2, "who says nothing fetches nothing");
 }
+
+#[tokio::test]
+async fn keys_end_on_their_moment_also_where_none_may_be_asked_for_until_later() {
+    let pair = Pair::new("1");
+    let bench = Bench::new(set(&[&pair]));
+    let token = lasting(&pair);
+    assert_eq!(bench.ask(&token).await, Told::Known);
+    bench.brings_near(&token);
+    bench.script.fails();
+    bench.manual.advance(AGE + STALE - Duration::from_millis(1));
+    assert!(bench.recalls(&token));
+    bench.ended(2).await;
+    assert!(bench.number().is_some() && bench.recalls(&token));
+    bench.manual.advance(Duration::from_millis(1));
+    assert_eq!(bench.number(), None);
+    assert!(!bench.recalls(&token));
+}

@@ -1,6 +1,6 @@
 //! The tokens that come again and again, near the threads that see them.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use portcullis_core::Identity;
 
@@ -41,7 +41,12 @@ type End = [u8; 8];
 impl Near {
     /// What lies here, unless another thread is looking.
     pub(super) fn lock(&self) -> Option<MutexGuard<'_, Slots>> {
-        self.0.try_lock().ok()
+        match self.0.try_lock() {
+            Ok(slots) => Some(slots),
+            // A clock panicked. No slot is ever left half changed.
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 }
 

@@ -1,8 +1,19 @@
 //! What lies near a thread: found there at once, and no less looked at again.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
-use portcullis_core::Identity;
+use portcullis_core::{
+    Bearer, BoxFuture, Clock, Context, Credential, Identity, Outcome, Provider as _, UnixTime,
+};
+use portcullis_testing::ManualClock;
 use serde_json::json;
 
 use super::{
@@ -73,9 +84,14 @@ fn what_lies_near_outlives_no_clock_that_is_set() {
     bench.manual.advance(Duration::from_secs(60));
     bench.manual.set(NOW);
     assert!(!Arc::ptr_eq(&near, &bench.ask(&token).unwrap()), "verified again");
+    // Civil time alone: not a moment longer than the token says.
+    bench.bring_near(&token);
+    bench.manual.set(UnixTime::from_secs(NOW.as_secs() + 60));
+    assert_eq!(bench.ask(&token).unwrap_err(), "expired");
+    bench.manual.set(NOW);
     let begins = token_from(NOW.as_secs());
     bench.bring_near(&begins);
-    bench.manual.set(portcullis_core::UnixTime::from_secs(NOW.as_secs() - 1));
+    bench.manual.set(UnixTime::from_secs(NOW.as_secs() - 1));
     assert_eq!(bench.ask(&begins).unwrap_err(), "not-yet-valid");
 }
 
@@ -167,6 +183,29 @@ fn a_flood_of_tokens_drives_nothing_away_and_stays_outside() {
 }
 
 #[test]
+fn a_token_that_takes_turns_with_a_hot_one_does_not_take_its_place() {
+    let bench = Bench::new(config());
+    let hot = token(&claims());
+    bench.bring_near(&hot);
+    // One that would lie in the same place.
+    let rival = (0_u32..)
+        .map(|number| token(&claims_with("jti", number.to_string().into())))
+        .find(|rival| {
+            bench.bring_near(rival);
+            bench.near(&hot).is_none()
+        })
+        .unwrap();
+    bench.ask(&hot).unwrap();
+    let near = bench.bring_near(&hot);
+    assert!(bench.near(&rival).is_none());
+    for _ in 0..2 * TIMES {
+        bench.ask(&rival).unwrap();
+        assert!(Arc::ptr_eq(&near, &bench.ask(&hot).unwrap()));
+    }
+    assert!(bench.near(&rival).is_none() && bench.near(&hot).is_some());
+}
+
+#[test]
 fn what_takes_much_memory_never_lies_near() {
     let bench = Bench::new(config());
     let large = token(&claims_with("padding", json!("x".repeat(8 * 1024))));
@@ -175,4 +214,47 @@ fn what_takes_much_memory_never_lies_near() {
     }
     assert!(bench.near(&large).is_none());
     assert_eq!(bench.len(), 1);
+}
+
+/// Stands still, and panics when it is told to.
+#[derive(Debug)]
+struct Panics(ManualClock, AtomicBool);
+
+impl Clock for Panics {
+    fn now(&self) -> UnixTime {
+        self.0.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        assert!(!self.1.load(Ordering::Relaxed), "as it was told");
+        self.0.monotonic()
+    }
+
+    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
+        self.0.sleep(span)
+    }
+}
+
+#[test]
+fn what_lies_near_is_found_again_after_a_clock_panicked() {
+    let panics = Arc::new(Panics(ManualClock::at(NOW), AtomicBool::new(false)));
+    let clock: Arc<dyn Clock> = Arc::<Panics>::clone(&panics);
+    let (validator, token) = (super::validator(config()), token(&claims()));
+    let ask = || {
+        let bearer = Credential::Bearer(Bearer::new(&token).unwrap());
+        match validator.try_authenticate(&bearer, &Context::new(&clock)) {
+            Some(Outcome::Known(identity)) => identity,
+            other => panic!("{other:?}"),
+        }
+    };
+    let near = || validator.cache.as_ref().unwrap().near_this_thread(token.as_bytes());
+    for _ in 0..TIMES {
+        ask();
+    }
+    let known = near().unwrap();
+    panics.1.store(true, Ordering::Relaxed);
+    assert!(catch_unwind(AssertUnwindSafe(ask)).is_err());
+    panics.1.store(false, Ordering::Relaxed);
+    assert!(Arc::ptr_eq(&known, &near().expect("it still lies there")));
+    assert!(Arc::ptr_eq(&known, &ask()));
 }

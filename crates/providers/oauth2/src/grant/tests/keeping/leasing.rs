@@ -45,6 +45,27 @@ async fn a_lease_never_outlasts_its_token() {
 }
 
 #[tokio::test]
+async fn nor_does_it_while_the_next_one_is_on_its_way_or_may_not_be_asked_for() {
+    for answered in [false, true] {
+        let bench = Bench::new();
+        bench.will(Ok(("first", 100)));
+        bench.token().await;
+        bench.clock.advance(86 * SECOND);
+        bench.at_hand();
+        bench.until_called(2).await;
+        if answered {
+            bench.answer(Err(down().with_retry_after(60 * SECOND)));
+            settle().await;
+        }
+        let last = bench.lease().unwrap();
+        bench.clock.advance(14 * SECOND - Duration::from_nanos(1));
+        assert!(last.is_good());
+        bench.clock.advance(Duration::from_nanos(1));
+        assert!(!last.is_good() && bench.lease().is_none());
+    }
+}
+
+#[tokio::test]
 async fn what_a_server_refused_is_taken_back_from_all_who_send_it() {
     let bench = Bench::new();
     bench.will(Ok(("first", 100))).will(Ok(("second", 100)));
