@@ -362,7 +362,7 @@ fn a_password_that_a_throttle_has_not_permitted_is_held_against_no_memory() {
     let throttled = service("hello").throttle(crate::Throttle::new()).build().unwrap();
     // What this memory would answer for has no colon.
     let (_, decision) = decided(&throttled, &headers(&["Basic cGFpcg=="]));
-    assert_eq!(kind(decision), RejectionKind::Malformed(CredentialErrorKind::MissingColon));
+    assert_eq!(kind(decision), RejectionKind::Malformed(CredentialErrorKind::NoColon));
     // Nobody guesses a token.
     let (at_once, decision) = decided(&throttled, &headers(&["Bearer token"]));
     assert!(at_once.unwrap().is_ok() && decision.is_ok());
