@@ -71,10 +71,7 @@ async fn no_decision_is_wrong_and_memory_stays_while_servers_fail_and_many_attac
     // It lives, and everything in it is as it was.
     everybody_is_let_in(&world, &mut random).await;
     assert_eq!(admin(&world, "/livez").await.0, 200);
-    let (_, metrics) = admin(&world, "/metrics").await;
-    for line in metrics.lines().filter(|line| line.starts_with("portcullis_queue_depth")) {
-        assert!(line.ends_with(" 0"), "nobody asks, and somebody waits: {line}");
-    }
+    nobody_waits(&world).await;
     running.terminate();
     let code = tokio::task::block_in_place(|| running.wait()).code();
     let panics = running.stderr().to_end().iter().filter(|line| line.contains("panicked")).count();
@@ -92,13 +89,15 @@ async fn no_decision_is_wrong_and_memory_stays_while_servers_fail_and_many_attac
         println!("memory: not all was full for long enough");
     }
     assert_eq!((wrong, panics, code), (0, 0, Some(0)), "seed {seed}:\n{}", report.wrong());
-    for status in [200, 401, 403, 429, 503] {
-        assert!(report.total(status) > 0 || seconds < 5, "no answer was {status}");
+    for status in [200, 401, 403, 429] {
+        assert!(report.total(status) > 0, "no answer was {status}");
     }
+    assert!(report.total(503) > 0 || seconds < 60, "no server was ever missed");
 }
 
 /// Callers of each kind, before anything goes wrong and after everything did: waits until their servers were asked.
 async fn everybody_is_let_in(world: &World, random: &mut Random) {
+    let mut ticks = every(Duration::from_millis(50));
     let everybody: [(u8, u8, callers::Make); 9] = [
         (1, 1, good::alice),
         (1, 2, good::bob),
@@ -125,8 +124,26 @@ async fn everybody_is_let_in(world: &World, random: &mut Random) {
             }
             assert!([429, 503].contains(&answer.status), "{}: {}", shot.kind, answer.status);
             assert!(Instant::now() < deadline, "{}: still {}", shot.kind, answer.status);
-            every(Duration::from_millis(50)).tick().await;
+            ticks.tick().await;
         }
+    }
+}
+
+/// Waits until those who left are out of every queue.
+async fn nobody_waits(world: &World) {
+    let (mut ticks, deadline) =
+        (every(Duration::from_millis(100)), Instant::now() + portcullis_tests::PATIENCE);
+    loop {
+        ticks.tick().await;
+        let (_, metrics) = admin(world, "/metrics").await;
+        let depths: Vec<&str> =
+            metrics.lines().filter(|line| line.starts_with("portcullis_queue_depth")).collect();
+        assert!(!depths.is_empty(), "no queue is told of");
+        let waiting: Vec<_> = depths.into_iter().filter(|line| !line.ends_with(" 0")).collect();
+        if waiting.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "nobody asks, and somebody waits: {waiting:?}");
     }
 }
 
