@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use portcullis_core::{Auth, BuildError, LiveAuth, Resource};
 use tower_layer::Layer;
@@ -18,7 +18,8 @@ pub type AuthLayer<H = EmptyBody> = AuthLayerWith<PlainRequest, H>;
 #[derive(Clone)]
 #[must_use = "a layer guards only what it is put around"]
 pub struct AuthLayerWith<R, H = EmptyBody> {
-    guard: Guard<R, H>,
+    /// One count for all of it: axum has a layer make its service anew for every request.
+    guard: Arc<Guard<R, H>>,
 }
 
 impl<R: Default> AuthLayerWith<R> {
@@ -32,11 +33,11 @@ impl<R> AuthLayerWith<R> {
     /// The same, where `source` tells where a request goes.
     pub fn with_source(auth: impl Into<LiveAuth>, source: R) -> Self {
         let auth = auth.into();
-        Self { guard: Guard { auth, source, mount: Mount::default(), hook: EmptyBody } }
+        Self { guard: Arc::new(Guard { auth, source, mount: Mount::default(), hook: EmptyBody }) }
     }
 }
 
-impl<R, H> AuthLayerWith<R, H> {
+impl<R: Clone, H: Clone> AuthLayerWith<R, H> {
     /// Says that the service is served below `prefix`, which its configuration does not know of: with
     /// `mounted_at("/api")` a request for `/api/foo/admin` is judged as one for `/foo/admin`. Segments such as
     /// `{tenant}` stand for any.
@@ -44,7 +45,7 @@ impl<R, H> AuthLayerWith<R, H> {
     /// A request outside the prefix is answered with 500 and an error in the log, where the service has
     /// resources: it would be a silent miss otherwise.
     pub fn mounted_at(mut self, prefix: &str) -> Self {
-        self.guard.mount = Mount::at(prefix);
+        Arc::make_mut(&mut self.guard).mount = Mount::at(prefix);
         self
     }
 
@@ -54,14 +55,15 @@ impl<R, H> AuthLayerWith<R, H> {
     ///
     /// When its path cannot be used, its override contradicts itself, or another resource covers the same.
     pub fn resource(mut self, resource: Resource) -> Result<Self, BuildError> {
-        self.guard.auth = self.guard.auth.with_resource(resource)?;
+        let auth = self.guard.auth.with_resource(resource)?;
+        Arc::make_mut(&mut self.guard).auth = auth;
         Ok(self)
     }
 
     /// Has `hook` write the body of refusals, which is empty otherwise. See [`OnRejection`](super::OnRejection).
     pub fn on_rejection<H2>(self, hook: H2) -> AuthLayerWith<R, H2> {
-        let Guard { auth, source, mount, hook: _ } = self.guard;
-        AuthLayerWith { guard: Guard { auth, source, mount, hook } }
+        let Guard { auth, source, mount, hook: _ } = Arc::unwrap_or_clone(self.guard);
+        AuthLayerWith { guard: Arc::new(Guard { auth, source, mount, hook }) }
     }
 
     /// The same layer with another source of what is known of a request.
@@ -69,8 +71,8 @@ impl<R, H> AuthLayerWith<R, H> {
     where
         R2: RequestSource,
     {
-        let Guard { auth, source, mount, hook } = self.guard;
-        AuthLayerWith { guard: Guard { auth, source: map(source), mount, hook } }
+        let Guard { auth, source, mount, hook } = Arc::unwrap_or_clone(self.guard);
+        AuthLayerWith { guard: Arc::new(Guard { auth, source: map(source), mount, hook }) }
     }
 
     /// The service that the layer guards, in the version that is in use now.
@@ -80,7 +82,8 @@ impl<R, H> AuthLayerWith<R, H> {
     }
 
     /// The service that the layer guards, in whichever version is in use.
-    pub const fn live_auth(&self) -> &LiveAuth {
+    #[must_use]
+    pub fn live_auth(&self) -> &LiveAuth {
         &self.guard.auth
     }
 
@@ -93,16 +96,17 @@ impl<R, H> AuthLayerWith<R, H> {
         mut self,
         derive: impl FnOnce(&LiveAuth) -> Result<LiveAuth, BuildError>,
     ) -> Result<Self, BuildError> {
-        self.guard.auth = derive(&self.guard.auth)?;
+        let auth = derive(&self.guard.auth)?;
+        Arc::make_mut(&mut self.guard).auth = auth;
         Ok(self)
     }
 }
 
-impl<S, R: Clone, H: Clone> Layer<S> for AuthLayerWith<R, H> {
+impl<S, R, H> Layer<S> for AuthLayerWith<R, H> {
     type Service = AuthService<S, R, H>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AuthService::new(inner, self.guard.clone())
+        AuthService::new(inner, Arc::clone(&self.guard))
     }
 }
 

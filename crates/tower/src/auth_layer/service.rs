@@ -20,13 +20,12 @@ use crate::RequestSource;
 #[derive(Clone)]
 pub struct AuthService<S, R, H> {
     inner: S,
-    /// One count for all of it: routers clone their services for every request.
     guard: Arc<Guard<R, H>>,
 }
 
 impl<S, R, H> AuthService<S, R, H> {
-    pub(super) fn new(inner: S, guard: Guard<R, H>) -> Self {
-        Self { inner, guard: Arc::new(guard) }
+    pub(super) const fn new(inner: S, guard: Arc<Guard<R, H>>) -> Self {
+        Self { inner, guard }
     }
 
     /// The service within.
