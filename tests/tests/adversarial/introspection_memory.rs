@@ -195,7 +195,7 @@ async fn line_29_no_token_rests_where_answers_are_remembered() {
     );
     line.shown_by(
         "both steps to the key of an entry are keyed",
-        "crates/providers/oauth2/src/prf.rs::both_steps_are_keyed",
+        "crates/providers/oauth2/src/prf.rs::every_step_is_keyed",
     );
     line.settle();
 }

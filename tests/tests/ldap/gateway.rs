@@ -18,8 +18,9 @@ pub(crate) struct Gateway {
 
 /// A configuration with this element.
 pub(crate) fn config(element: &str) -> String {
+    // Right and wrong passwords come from one address here, and all of them are to reach the directory.
     format!(
-        "[listener]\naddress = \"127.0.0.1:0\"\n\n[services.\"/foo\"]\nrespond = \"Hello, World!\"\nauth = [{element}]\n"
+        "[listener]\naddress = \"127.0.0.1:0\"\n\n[services.\"/foo\"]\nrespond = \"Hello, World!\"\nthrottle = false\nauth = [{element}]\n"
     )
 }
 

@@ -265,7 +265,7 @@ pub(super) fn scopes<'c>(claims: &'c Members<'_>, key: &str) -> Refused<Vec<Cow<
     match claims.get(key) {
         None => Ok(Vec::new()),
         // RFC 6749 §3.3 separates scopes by one space; more than one, and tabs, add no scope.
-        Some(Json::Text(text)) => Ok(text.split_whitespace().map(Cow::Borrowed).collect()),
+        Some(Json::Text(text)) => Ok(text.split_ascii_whitespace().map(Cow::Borrowed).collect()),
         Some(value) => Ok(texts(value, key)?.into_iter().map(Cow::Borrowed).collect()),
     }
 }

@@ -307,6 +307,7 @@ fn scopes_are_words_of_a_string_or_items_of_an_array() {
     for (key, name, value, expected) in [
         ("scope", "scope", json!("read write"), Ok("read|write")),
         ("scope", "scope", json!("  read \t write\n"), Ok("read|write")),
+        ("scope", "scope", json!("read\u{a0}write"), Ok("read\u{a0}write")),
         ("scope", "scope", json!(""), Ok("")),
         ("scope", "scope", json!([]), Ok("")),
         ("scope", "scope", json!(["read", "write all"]), Ok("read|write all")),
