@@ -261,8 +261,8 @@ pub(super) fn malformed(guard: &Guard, error: CredentialError) -> Rejection {
     Rejection::unauthorized(kind, &guard.challenges, error.scheme())
 }
 
-/// Waits for the element that has to be waited for, and walks on to the end, or until `timeout` is over: the element that was being waited for then counts as
-/// unavailable, whatever the others said.
+/// Waits for the element that has to be waited for, and walks on to the end, or until `timeout` is over: the element that
+/// was being waited for then counts as unavailable, whatever the others said.
 async fn within(
     timeout: Duration,
     clock: &Arc<dyn Clock>,

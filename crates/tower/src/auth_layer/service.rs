@@ -63,11 +63,13 @@ where
         // One version for all that becomes of the request.
         let auth = &self.guard.auth.now();
         let step = self.guard.decide(auth, &request);
-        // What is refused goes nowhere.
-        if !matches!(step, Step::Ready(Err(_))) {
+        // What is refused goes nowhere, and stands on nothing.
+        let standing = if matches!(step, Step::Ready(Err(_))) {
+            None
+        } else {
             mark_sensitive(request.headers_mut(), auth.credential_sources());
-        }
-        let standing = self.guard.standing(auth, &request);
+            self.guard.standing(auth, &request)
+        };
         let offered = conceal(auth, &mut request);
         match step {
             Step::Ready(Ok(admission)) => {
