@@ -203,7 +203,8 @@ fn the_explanation_is_told_in_json() {
         json!(["Basic realm=\"portcullis\", charset=\"UTF-8\"", "Bearer realm=\"portcullis\""])
     );
     let told = ask(&folder, "", &["--path", "/foo/ADMIN", "--json"]).json();
-    assert_eq!((&told["status"], &told["kind"]), (&json!(404), &json!("other-spelling")));
+    assert_eq!((&told["status"], &told["kind"]), (&json!(404), &json!("turned-away")));
+    assert_eq!(told["reason"], "other-spelling");
 }
 
 #[test]

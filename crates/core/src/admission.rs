@@ -75,29 +75,24 @@ impl Admission {
     ///
     /// 500, the operator's fault, where no layer ran ([`RejectionKind::LayerMissing`]).
     pub fn demand<'e>(extensions: &'e Extensions, asker: &str) -> Result<&'e Self, Rejection> {
-        Self::of(extensions).ok_or_else(|| {
-            let rejection = Self::missing();
-            chain::log_narrowed("", &rejection, asker);
-            rejection
-        })
+        Self::of(extensions).ok_or_else(|| chain::narrowed(None, None, Self::missing(), asker))
     }
 
-    /// The caller, for a check inside the layer that cannot do without. A refusal is logged, with `asker` as the
-    /// name of the check.
+    /// The caller, for a check inside the layer that cannot do without. A refusal is logged, and observers are told,
+    /// with `asker` as the name of the check.
     ///
     /// # Errors
     ///
     /// 401 where `optional` let a request without credentials in. 500, the operator's fault, where no layer ran
     /// ([`RejectionKind::LayerMissing`]) and where the route is public ([`RejectionKind::PublicRoute`]).
     pub fn demand_caller<'e>(extensions: &'e Extensions, asker: &str) -> Result<&'e Principal, Rejection> {
-        Self::demanded(extensions).map(|(principal, _)| principal).inspect_err(|rejection| {
-            let label = Self::of(extensions).map_or("", |admission| admission.policy().label());
-            chain::log_narrowed(label, rejection, asker);
+        Self::demanded(extensions).map(|(principal, _)| principal).map_err(|rejection| {
+            chain::narrowed(Self::of(extensions).map(Self::policy), None, rejection, asker)
         })
     }
 
-    /// The caller, if it holds any one of `scopes`, for a check inside the layer. A refusal is logged, with
-    /// `asker` as the name of the check.
+    /// The caller, if it holds any one of `scopes`, for a check inside the layer. A refusal is logged, and
+    /// observers are told, with `asker` as the name of the check.
     ///
     /// # Errors
     ///
@@ -112,9 +107,7 @@ impl Admission {
             return Ok(principal);
         }
         let (_, policy) = Self::demanded(extensions)?;
-        let rejection = policy.forbid(principal, scopes);
-        chain::log_narrowed(policy.label(), &rejection, asker);
-        Err(rejection)
+        Err(chain::narrowed(Some(policy), Some(principal), policy.forbid(principal, scopes), asker))
     }
 
     /// Of which service the request is nobody can tell, and so not in which protocol to refuse it.

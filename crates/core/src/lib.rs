@@ -61,7 +61,7 @@ pub use self::{
     lanes::Lanes,
     lease::{Ended, Expired, Lease},
     live::{Derived, LiveAuth, Now, Replacement, SettledPolicies, Standing},
-    observe::{Answer, Asked, Decided, Observer},
+    observe::{Answer, Asked, Decided, Observer, TurnedAway},
     policy::{Element, Override, Policy, Resource},
     principal::Principal,
     provider::{Contact, Context, IntoProvider, Outcome, Provider, Recall, Refusal, Unavailable, Vouch},

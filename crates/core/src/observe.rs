@@ -16,6 +16,9 @@ pub trait Observer: fmt::Debug + Send + Sync + 'static {
     /// An element's provider answered, in the course of a decision. Not for callers who are remembered by
     /// [`Provider::recall`](crate::Provider::recall): no element was asked then.
     fn asked(&self, _asked: &Asked<'_>) {}
+
+    /// A gateway answered a request itself, whatever its policies say.
+    fn turned_away(&self, _away: &TurnedAway<'_>) {}
 }
 
 /// A decision, as it is told to an [`Observer`]. Holds no secret.
@@ -43,6 +46,9 @@ pub struct Decided<'a> {
     pub took: Duration,
     /// Whether the caller was let in from memory, before anything was read.
     pub recalled: bool,
+    /// The check inside the layer that refused a request which the layer had let in, such as `RequireScopes`; `None` for
+    /// the layer's own decision. Such a check knows neither the request's path nor how long anything took.
+    pub asker: Option<&'a str>,
 }
 
 impl Decided<'_> {
@@ -82,6 +88,41 @@ pub(crate) fn outcome(decision: &Decision) -> &'static str {
             StatusCode::BAD_REQUEST => "bad-request",
             _ => "error",
         },
+    }
+}
+
+/// A request that a gateway answers itself, whatever its policies say: no service covers it, or servers could read it
+/// differently.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct TurnedAway<'a> {
+    /// Why.
+    pub reason: Reason,
+    /// With which status.
+    pub status: StatusCode,
+    /// Its method.
+    pub method: &'a Method,
+    /// Its path, as the client sent it.
+    pub path: &'a str,
+    /// The caller's address, where it is known.
+    pub client: Option<IpAddr>,
+}
+
+impl<'a> TurnedAway<'a> {
+    /// What came of it, beside [`Decided::OUTCOMES`].
+    pub const OUTCOME: &'static str = "turned-away";
+
+    /// A request of this method and path.
+    #[must_use]
+    pub const fn new(reason: Reason, status: StatusCode, method: &'a Method, path: &'a str) -> Self {
+        Self { reason, status, method, path, client: None }
+    }
+
+    /// The same with the caller's address.
+    #[must_use]
+    pub const fn with_client(mut self, client: Option<IpAddr>) -> Self {
+        self.client = client;
+        self
     }
 }
 
@@ -153,6 +194,10 @@ impl Observer for Several {
 
     fn asked(&self, asked: &Asked<'_>) {
         self.0.iter().for_each(|one| contain::observer(&**one, |one| one.asked(asked)));
+    }
+
+    fn turned_away(&self, away: &TurnedAway<'_>) {
+        self.0.iter().for_each(|one| contain::observer(&**one, |one| one.turned_away(away)));
     }
 }
 

@@ -59,6 +59,46 @@ reasons! {
     /// A handler asks for the caller of a public route.
     PublicRoute = "public-route",
 
+    // Of what a gateway answers itself, whatever its policies say.
+    /// A gateway: TRACE, a CONNECT that asks for a tunnel, or a method that is not written in capitals.
+    MethodNotAllowed = "method-not-allowed",
+    /// A gateway: an extended CONNECT that it passes on to nobody.
+    ExtendedConnect = "extended-connect",
+    /// A gateway: an upgrade to a WebSocket that is not as RFC 6455 has it.
+    BadWebSocketHandshake = "bad-websocket-handshake",
+    /// A gateway: a WebSocket of another version than 13.
+    WebSocketVersion = "websocket-version",
+    /// A gateway: no host, two hosts, or something that is none.
+    BadHost = "bad-host",
+    /// A gateway: the path does not start with a slash.
+    PathNotAbsolute = "path-not-absolute",
+    /// A gateway: the path holds a byte outside ASCII that is not percent-encoded.
+    PathNotAscii = "path-not-ascii",
+    /// A gateway: a percent sign in the path is not followed by two hexadecimal digits.
+    PathBadEscape = "path-bad-escape",
+    /// A gateway: the path, percent-decoded, is not UTF-8.
+    PathNotUtf8 = "path-not-utf8",
+    /// A gateway: the path, percent-decoded, still holds a percent sign.
+    PathEncodedTwice = "path-encoded-twice",
+    /// A gateway: the path holds an encoded slash.
+    PathEncodedSlash = "path-encoded-slash",
+    /// A gateway: the path holds a semicolon.
+    PathParameter = "path-parameter",
+    /// A gateway: the path holds a backslash.
+    PathBackslash = "path-backslash",
+    /// A gateway: the path holds a control character.
+    PathControlCharacter = "path-control-character",
+    /// A gateway: the path holds a segment of one or two dots.
+    PathDotSegment = "path-dot-segment",
+    /// A gateway: the path holds an empty segment.
+    PathEmptySegment = "path-empty-segment",
+    /// A gateway: no service covers the path.
+    NoService = "no-service",
+    /// A gateway: the path meets a service or resource in another spelling only.
+    OtherSpelling = "other-spelling",
+    /// A gateway: the upstream's base path and the request's target together are too long.
+    TargetTooLong = "target-too-long",
+
     // Of the form of the credential.
     /// More than one `Authorization` line.
     RepeatedHeader = "repeated-header",

@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Write};
 
-/// A text as a log may show it: its first characters, and none of them starts a new line, moves the cursor, or turns the
-/// direction of writing.
+/// A text as a log may show it: its first characters, and none of them starts a new line, moves the cursor, passes for the
+/// blank between two fields, or turns the direction of writing.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "a text and how much of it is shown")]
 pub struct Shown<T>(
@@ -12,6 +12,20 @@ pub struct Shown<T>(
     /// How many characters of it are shown at most, before they are escaped.
     pub usize,
 );
+
+impl<'a> Shown<&'a str> {
+    /// A request's method: 32 characters of it.
+    #[must_use]
+    pub fn method(method: &'a http::Method) -> Self {
+        Self(method.as_str(), 32)
+    }
+
+    /// A request's path: 200 characters of it.
+    #[must_use]
+    pub const fn path(path: &'a str) -> Self {
+        Self(path, 200)
+    }
+}
 
 impl<T: fmt::Display> fmt::Display for Shown<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,7 +51,7 @@ impl Write for Escaping<'_, '_> {
                 return Ok(());
             }
             self.left -= 1;
-            if character.is_control() || breaks_lines(character) || is_bidi(character) {
+            if character.is_control() || is_odd_space(character) || is_bidi(character) {
                 write!(self.to, "{}", character.escape_unicode())?;
             } else {
                 self.to.write_char(character)?;
@@ -55,9 +69,10 @@ const fn is_bidi(character: char) -> bool {
     )
 }
 
-/// Line and paragraph separators, which are no control characters and start a new line for some readers.
-const fn breaks_lines(character: char) -> bool {
-    matches!(character, '\u{2028}' | '\u{2029}')
+/// White space that is no blank: some readers start a new line there, and others a new field. A zero-width one is seen by
+/// nobody.
+fn is_odd_space(character: char) -> bool {
+    character != ' ' && character.is_whitespace() || matches!(character, '\u{200b}' | '\u{2060}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -73,6 +88,8 @@ mod tests {
             ("123456", "12345…"),
             ("a\nb\u{1b}[", "a\\u{a}b\\u{1b}["),
             ("\u{2028}\u{202e}\u{61c}", "\\u{2028}\\u{202e}\\u{61c}"),
+            ("a\u{3000}b=\u{a0}", "a\\u{3000}b=\\u{a0}"),
+            ("a b\u{200b}\u{feff}", "a b\\u{200b}\\u{feff}"),
             ("\r\r\r\r\r\r", "\\u{d}\\u{d}\\u{d}\\u{d}\\u{d}…"),
         ] {
             assert_eq!(Shown(text, 5).to_string(), shown);

@@ -200,6 +200,8 @@ async fn a_provider_that_panics_is_unavailable_and_logged_once_per_panic() {
             assert_eq!(rejection.kind(), RejectionKind::Unavailable, "{at:?}");
             assert_eq!(log.lines("a provider panicked"), round, "{at:?}");
             assert_eq!(log.lines(method), round, "{at:?}");
+            let counts = if at == At::Dropped { "its answer stands" } else { "unavailable" };
+            assert_eq!(log.lines(&format!("meanwhile=\"{counts}\"")), round, "{at:?}");
             assert_eq!(log.lines("ERROR"), round, "{at:?}");
         }
     }
@@ -223,7 +225,8 @@ async fn a_memory_that_panics_is_none_and_the_provider_is_asked_in_full() {
     let (log, _guard) = Log::start();
     let admission = decided(&alone(At::Recall)).await.unwrap();
     assert_eq!(admission.principal().unwrap().subject(), Some("alice"));
-    assert_eq!(log.lines("method=\"recall\""), 1);
+    assert_eq!(log.lines("method=\"recall\" meanwhile=\"asked in full\""), 1);
+    assert_eq!(log.lines("unavailable"), 0);
 }
 
 #[tokio::test]

@@ -1,15 +1,16 @@
 //! Who called, what for, and what came of it: one log event for each decision.
 
-use portcullis_core::{Decided, Observer, Rejection, Shown};
+use portcullis_core::{Decided, Observer, Rejection, Shown, TurnedAway};
 use tracing::{Level, event};
 
 /// The longest part of a text of somebody else's that an event shows, in characters.
 const SHOWN: usize = 200;
 
-/// Writes one log event of the target `portcullis::audit`, at level `INFO`, for each decision of a service.
+/// Writes one log event of the target `portcullis::audit`, at level `INFO`, for each decision of a service, and for each
+/// request that a gateway answers itself.
 ///
 /// Its fields are `outcome`, `reason`, `status`, `resource`, `element`, `scheme`, `issuer`, `subject`, `client`, `method`,
-/// `path`, `remembered` and `latency_us`; those of which nothing is known are left out. No field holds a secret, and texts
+/// `path`, `asker`, `remembered` and `latency_us`; those of which nothing is known are left out. No field holds a secret, and texts
 /// from outside are cut and escaped.
 ///
 /// ```
@@ -37,8 +38,8 @@ impl Observer for AuditLog {
         // As texts, which a log in one line puts in quotation marks: a name cannot pass for a field.
         let issuer = decided.caller.and_then(|caller| caller.issuer()).map(shown);
         let subject = decided.caller.and_then(|caller| caller.subject()).map(shown);
-        let method = decided.request.map(|(method, _)| shown(method.as_str()));
-        let path = decided.request.map(|(_, path)| shown(path));
+        let method = decided.request.map(|(method, _)| Shown::method(method).to_string());
+        let path = decided.request.map(|(_, path)| Shown::path(path).to_string());
         event!(
             target: "portcullis::audit",
             Level::INFO,
@@ -53,9 +54,24 @@ impl Observer for AuditLog {
             client = decided.client.map(tracing::field::display),
             method = method.as_deref(),
             path = path.as_deref(),
+            asker = decided.asker,
             remembered = decided.recalled,
             latency_us = u64::try_from(decided.took.as_micros()).unwrap_or(u64::MAX),
             "decided"
+        );
+    }
+
+    fn turned_away(&self, away: &TurnedAway<'_>) {
+        event!(
+            target: "portcullis::audit",
+            Level::INFO,
+            outcome = TurnedAway::OUTCOME,
+            reason = away.reason.as_str(),
+            status = away.status.as_u16(),
+            client = away.client.map(tracing::field::display),
+            method = &*Shown::method(away.method).to_string(),
+            path = &*Shown::path(away.path).to_string(),
+            "turned away"
         );
     }
 }

@@ -275,7 +275,7 @@ pub use self::audit::AuditLog;
 
 /// Who is told of decisions: for metrics and audits of your own.
 pub mod observe {
-    pub use portcullis_core::{Answer, Asked, Decided, Observer, Shown};
+    pub use portcullis_core::{Answer, Asked, Decided, Observer, Shown, TurnedAway};
 }
 
 /// Reading a configuration section: for providers of your own.

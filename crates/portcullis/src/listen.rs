@@ -30,6 +30,9 @@ pub async fn serve(app: Router, config: &Config) -> Result<(), BuildError> {
 ///
 /// As [`serve`].
 pub async fn serve_live(app: Router, live: &Live) -> Result<(), BuildError> {
+    // First: without it the signal ends the process.
+    #[cfg(unix)]
+    let hangups = live.reload_on_hangup()?;
     let mut listener = None;
     live.follow(async |config| {
         let providers = config.services().iter().flat_map(|service| service.auth().providers());
@@ -43,7 +46,7 @@ pub async fn serve_live(app: Router, live: &Live) -> Result<(), BuildError> {
     let mut tasks = JoinSet::new();
     tasks.spawn(live.watch());
     #[cfg(unix)]
-    tasks.spawn(live.reload_on_hangup()?);
+    tasks.spawn(hangups);
     listener.serve(app).await
 }
 

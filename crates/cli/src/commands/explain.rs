@@ -1,7 +1,7 @@
 //! `portcullis explain`
 
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header::HOST, request::Parts};
-use portcullis::{Contact, Explanation, Looked, Reason, Rejection};
+use portcullis::{Contact, Explanation, Looked, Reason, Rejection, observe::TurnedAway};
 use serde_json::{Value, json};
 
 use super::{
@@ -82,7 +82,7 @@ fn tell(parts: &Parts, explained: &Explained, contact: Contact, out: &mut Output
                 ("refused", Some(cause))
             }
         },
-        Explained::Refused { kind, .. } => ("refused", Some(*kind)),
+        Explained::Refused { reason, .. } => ("refused", Some(reason.as_str())),
         Explained::Preflight { .. } => ("answered by the gateway", None),
     };
     let status = status_text(status, cause.is_none());
@@ -136,8 +136,9 @@ fn table(explanation: &Explanation) -> Table {
 fn json(parts: &Parts, explained: &Explained) -> Value {
     let mut value = match explained {
         Explained::Decided { service, explanation } => decided_json(service, explanation),
-        Explained::Refused { kind, remedy, .. } => {
-            json!({ "admitted": false, "kind": kind, "remedy": remedy, "elements": [] })
+        Explained::Refused { reason, remedy, .. } => {
+            let (kind, reason) = (TurnedAway::OUTCOME, reason.as_str());
+            json!({ "admitted": false, "kind": kind, "reason": reason, "remedy": remedy, "elements": [] })
         }
         Explained::Preflight { service } => {
             json!({ "admitted": true, "service": service, "preflight": true, "elements": [] })

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use portcullis_core::{BuildError, Clock};
+use portcullis_core::{Auth, BuildError, Clock};
 
 use super::{
     PathMatching,
@@ -61,6 +61,11 @@ impl Directory {
 
     fn ways(&self) -> impl Iterator<Item = &Arc<Way>> {
         self.entries.iter().filter_map(|entry| entry.front.site().way())
+    }
+
+    /// What guards one of the services: those who observe the gateway observe all of them.
+    pub(super) fn any_auth(&self) -> Option<&Auth> {
+        self.entries.first().map(|entry| entry.front.site().auth())
     }
 
     /// The service that covers a decoded path: the one with the longest path that is a prefix of it and ends

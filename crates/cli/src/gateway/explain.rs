@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use http::{StatusCode, request::Parts};
-use portcullis_core::{Contact, Explanation};
+use portcullis_core::{Contact, Explanation, Reason};
 
 use super::{Gateway, cors::is_preflight, find, reply::Refused};
 
@@ -22,8 +22,8 @@ pub enum Explained {
     Refused {
         /// With this status.
         status: StatusCode,
-        /// For this reason, a short name.
-        kind: &'static str,
+        /// For this reason.
+        reason: Reason,
         /// What can be done about it.
         remedy: &'static str,
     },
@@ -48,7 +48,7 @@ impl Explained {
 
 impl From<Refused> for Explained {
     fn from(refused: Refused) -> Self {
-        Self::Refused { status: refused.status(), kind: refused.as_str(), remedy: refused.remedy() }
+        Self::Refused { status: refused.status(), reason: refused.reason(), remedy: refused.remedy() }
     }
 }
 

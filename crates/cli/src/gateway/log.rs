@@ -1,42 +1,30 @@
 //! What the gateway logs: paths without their queries, and never a header.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use http::{Method, Uri, request::Parts};
+use portcullis_core::{Auth, Shown, TurnedAway};
 use tracing::{debug, info, warn};
 
 use super::{Peer, reply::Refused, upstream::Failure, websocket::Closed};
 
 const TARGET: &str = "portcullis::gateway";
 
-/// The longest part of a path that is logged, in bytes.
-const SHOWN: usize = 256;
-
-/// A path that cannot start a new line, colour a terminal, or fill a disk.
-struct Shown<'a>(&'a str);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = 0;
-        for character in self.0.chars() {
-            if shown >= SHOWN {
-                return f.write_str("…");
-            }
-            shown += character.len_utf8();
-            write!(f, "{}", character.escape_debug())?;
-        }
-        Ok(())
+/// A request that the gateway answers itself, whatever the policy says. Those who observe `auth`, the service in question
+/// or any, are told as well.
+pub(super) fn refused(auth: Option<&Auth>, method: &Method, uri: &Uri, peer: Option<Peer>, refused: Refused) {
+    let (reason, status) = (refused.reason(), refused.status());
+    if let Some(auth) = auth {
+        let client = peer.map(|peer| peer.client.to_canonical());
+        auth.tell_turned_away(&TurnedAway::new(reason, status, method, uri.path()).with_client(client));
     }
-}
-
-/// A request that the gateway answered before any policy was looked at.
-pub(super) fn refused(method: &Method, uri: &Uri, peer: Option<Peer>, refused: Refused) {
     info!(
         target: TARGET,
-        kind = refused.as_str(),
-        status = refused.status().as_u16(),
-        method = method.as_str(),
-        path = %Shown(uri.path()),
+        kind = TurnedAway::OUTCOME,
+        reason = reason.as_str(),
+        status = status.as_u16(),
+        method = %Shown::method(method),
+        path = %Shown::path(uri.path()),
         client = peer.map(|peer| tracing::field::display(peer.client)),
         remedy = refused.remedy(),
         "request not let in"
@@ -48,8 +36,8 @@ pub(super) fn answered(method: &Method, path: &str, peer: Option<Peer>, status: 
     debug!(
         target: TARGET,
         status = status.as_u16(),
-        method = method.as_str(),
-        path = %Shown(path),
+        method = %Shown::method(method),
+        path = %Shown::path(path),
         client = peer.map(|peer| tracing::field::display(peer.client)),
         "request answered"
     );
@@ -65,7 +53,7 @@ pub(super) struct Exchange<'a> {
 
 impl<'a> Exchange<'a> {
     pub(super) fn new(parts: &Parts, peer: Option<Peer>, service: &'a str) -> Self {
-        Self { service, method: parts.method.clone(), path: Shown(parts.uri.path()).to_string(), peer }
+        Self { service, method: parts.method.clone(), path: Shown::path(parts.uri.path()).to_string(), peer }
     }
 
     pub(super) fn failed(&self, failure: &Failure) {
@@ -75,7 +63,7 @@ impl<'a> Exchange<'a> {
                     target: TARGET,
                     status = failure.status.as_u16(),
                     service = self.service,
-                    method = self.method.as_str(),
+                    method = %Shown::method(&self.method),
                     path = %self.path,
                     client = self.peer.map(|peer| tracing::field::display(peer.client)),
                     reason = %failure.reason,
@@ -140,17 +128,5 @@ impl Socket {
             %error,
             "a WebSocket was not opened"
         );
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_shown_on_one_line_and_cut_off() {
-        assert_eq!(Shown("/a\n\u{1b}[31mb").to_string(), "/a\\n\\u{1b}[31mb");
-        let shown = Shown(&"a".repeat(10_000)).to_string();
-        assert_eq!(shown.chars().count(), SHOWN + 1);
     }
 }

@@ -127,7 +127,7 @@ impl Gateway {
                 entry.front.serve(Request::from_parts(parts, body)).await
             }
             Err(refused) => {
-                log::refused(&method, &uri, peer, refused);
+                log::refused(directory.any_auth(), &method, &uri, peer, refused);
                 refused.response()
             }
         };

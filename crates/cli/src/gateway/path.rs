@@ -7,6 +7,7 @@
 use std::{borrow::Cow, fmt};
 
 use percent_encoding::percent_decode_str;
+use portcullis_core::Reason;
 
 /// Why a path is refused with 400.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,27 +37,27 @@ pub(super) enum PathProblem {
 }
 
 impl PathProblem {
-    /// A short name for logs.
-    pub(super) const fn as_str(self) -> &'static str {
+    /// Its word.
+    pub(super) const fn reason(self) -> Reason {
         match self {
-            Self::NotAbsolute => "path-not-absolute",
-            Self::NotAscii => "path-not-ascii",
-            Self::BadEscape => "path-bad-escape",
-            Self::NotUtf8 => "path-not-utf8",
-            Self::EncodedTwice => "path-encoded-twice",
-            Self::EncodedSlash => "path-encoded-slash",
-            Self::Parameter => "path-parameter",
-            Self::Backslash => "path-backslash",
-            Self::Control => "path-control-character",
-            Self::DotSegment => "path-dot-segment",
-            Self::EmptySegment => "path-empty-segment",
+            Self::NotAbsolute => Reason::PathNotAbsolute,
+            Self::NotAscii => Reason::PathNotAscii,
+            Self::BadEscape => Reason::PathBadEscape,
+            Self::NotUtf8 => Reason::PathNotUtf8,
+            Self::EncodedTwice => Reason::PathEncodedTwice,
+            Self::EncodedSlash => Reason::PathEncodedSlash,
+            Self::Parameter => Reason::PathParameter,
+            Self::Backslash => Reason::PathBackslash,
+            Self::Control => Reason::PathControlCharacter,
+            Self::DotSegment => Reason::PathDotSegment,
+            Self::EmptySegment => Reason::PathEmptySegment,
         }
     }
 }
 
 impl fmt::Display for PathProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(self.reason().as_str())
     }
 }
 

@@ -4,7 +4,7 @@ use http::{
     HeaderValue, Method, Response, StatusCode,
     header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, SEC_WEBSOCKET_VERSION},
 };
-use portcullis_core::Rejection;
+use portcullis_core::{Reason, Rejection};
 
 use super::{body::Body, path::PathProblem, websocket};
 
@@ -50,18 +50,18 @@ impl Refused {
         }
     }
 
-    /// A short name for logs.
-    pub(super) const fn as_str(self) -> &'static str {
+    /// Its word.
+    pub(super) const fn reason(self) -> Reason {
         match self.kind {
-            Kind::Method => "method-not-allowed",
-            Kind::ExtendedConnect => "extended-connect",
-            Kind::Handshake => "bad-websocket-handshake",
-            Kind::WebSocketVersion => "websocket-version",
-            Kind::Host => "bad-host",
-            Kind::Path(problem) => problem.as_str(),
-            Kind::NoService => "no-service",
-            Kind::OtherSpelling => "other-spelling",
-            Kind::TooLong => "target-too-long",
+            Kind::Method => Reason::MethodNotAllowed,
+            Kind::ExtendedConnect => Reason::ExtendedConnect,
+            Kind::Handshake => Reason::BadWebSocketHandshake,
+            Kind::WebSocketVersion => Reason::WebSocketVersion,
+            Kind::Host => Reason::BadHost,
+            Kind::Path(problem) => problem.reason(),
+            Kind::NoService => Reason::NoService,
+            Kind::OtherSpelling => Reason::OtherSpelling,
+            Kind::TooLong => Reason::TargetTooLong,
         }
     }
 

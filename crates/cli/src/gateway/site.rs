@@ -132,7 +132,7 @@ impl Site {
             Ok(Step::Ready(decision)) => decision,
             Ok(Step::Wait(deciding)) => deciding.await,
             Err(refused) => {
-                log::refused(&parts.method, &parts.uri, peer, refused);
+                log::refused(Some(&self.auth), &parts.method, &parts.uri, peer, refused);
                 return refused.response();
             }
         };
@@ -178,6 +178,11 @@ impl Site {
             Ready::Upstream(way) => Some(way),
             Ready::Text(_) => None,
         }
+    }
+
+    /// What guards it.
+    pub(super) const fn auth(&self) -> &Auth {
+        &self.auth
     }
 
     /// The service's base path.
@@ -234,7 +239,7 @@ impl Site {
 
     fn refuse(&self, parts: &Parts, peer: Option<Peer>, kind: Kind) -> Response<Body> {
         let refused = Refused::from(kind);
-        log::refused(&parts.method, &parts.uri, peer, refused);
+        log::refused(Some(&self.auth), &parts.method, &parts.uri, peer, refused);
         refused.response()
     }
 
@@ -319,7 +324,7 @@ impl Site {
         admission: &Admission,
     ) -> Result<Parts, Box<Response<Body>>> {
         let address = way.address(&parts.uri).map_err(|refused| {
-            log::refused(&parts.method, &parts.uri, peer, refused);
+            log::refused(Some(&self.auth), &parts.method, &parts.uri, peer, refused);
             Box::new(refused.response())
         })?;
         // The extensions stay behind: they belong to the connection to the client.

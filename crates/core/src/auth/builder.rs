@@ -4,7 +4,7 @@ use super::{Auth, Inner};
 use crate::{
     BuildError, Clock, CredentialSources, DEFAULT_MAX_CREDENTIAL_BYTES, Element, IntoProvider, Observer,
     Policy, Protocol, RequiredScopes, Resource, SystemClock, Throttle, observe,
-    policy::{Resources, pattern},
+    policy::{Resources, Service, pattern},
 };
 
 /// How long all elements together may take, unless a service says otherwise.
@@ -218,11 +218,12 @@ impl AuthBuilder {
         }
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let label = format!("service {}", self.path);
+        let observer = observe::together(self.observers);
+        let of = Service { clock: Arc::clone(&clock), observer: observer.clone() };
         let policy = if self.public {
-            Policy::public(label, self.protocol, Arc::clone(&clock))
+            Policy::public(label, self.protocol, of)
         } else {
-            let clock = Arc::clone(&clock);
-            Policy::guarded(label, self.elements, self.optional, self.protocol, &self.realm, clock)
+            Policy::guarded(label, self.elements, self.optional, self.protocol, &self.realm, of)
         };
         let mut inner = Inner {
             path: self.path.into(),
@@ -236,7 +237,7 @@ impl AuthBuilder {
             protocol: self.protocol,
             revalidate_interval: self.revalidate_interval,
             clock,
-            observer: observe::together(self.observers),
+            observer,
             throttle: self.throttle,
         };
         let mut compiled = Vec::new();

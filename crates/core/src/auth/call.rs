@@ -9,6 +9,7 @@ use crate::{
     Clock, CredentialSources, DEFAULT_MAX_CREDENTIAL_BYTES, Element, Policy, Principal, Protocol, Provider,
     Rejection, RequiredScopes, Step,
     chain::{self, Subject},
+    policy::Service,
     rejection::Challenges,
 };
 
@@ -32,7 +33,7 @@ pub async fn authenticate_header(
         false,
         Protocol::Http,
         REALM,
-        Arc::clone(clock),
+        Service { clock: Arc::clone(clock), observer: None },
     );
     let sources = CredentialSources::header();
     let subject = Subject {

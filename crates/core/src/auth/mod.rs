@@ -15,8 +15,9 @@ pub use self::{
 };
 use crate::{
     BuildError, Clock, Contact, CredentialSources, Decision, Explanation, Observer, OfferedProtocols,
-    Override, Policy, Protocol, Provider, Rejection, RejectionKind, Resource, Step, Throttle, chain,
-    policy::{Choice, Compiled, Resources, decode, pattern},
+    Override, Policy, Protocol, Provider, Rejection, RejectionKind, Resource, Step, Throttle, TurnedAway,
+    chain,
+    policy::{self, Choice, Compiled, Resources, decode, pattern},
 };
 
 /// Who may call what in one service. Cheap to clone; a clone shares everything.
@@ -275,6 +276,13 @@ impl Auth {
         self.refused_unasked(rejection, request)
     }
 
+    /// Tells the observers of a request that a gateway answers itself, whatever its policies say.
+    pub fn tell_turned_away(&self, away: &TurnedAway<'_>) {
+        if let Some(observer) = &self.0.observer {
+            chain::contain::observer(&**observer, |observer| observer.turned_away(away));
+        }
+    }
+
     /// The service's own policy, which applies where no resource does.
     #[must_use]
     pub fn policy(&self) -> &Policy {
@@ -392,14 +400,17 @@ impl Auth {
 }
 
 impl Inner {
+    fn service(&self) -> policy::Service {
+        policy::Service { clock: Arc::clone(&self.clock), observer: self.observer.clone() }
+    }
+
     fn policy_with(&self, over: Override, label: String) -> Result<Policy, BuildError> {
         let described = |error: BuildError| BuildError::new(format!("{label}: {error}"));
         let applied = over.apply(self.policy.elements(), self.policy.is_optional()).map_err(described)?;
-        let clock = Arc::clone(&self.clock);
         Ok(match applied {
-            None => Policy::public(label, self.protocol, clock),
+            None => Policy::public(label, self.protocol, self.service()),
             Some((elements, optional)) => {
-                Policy::guarded(label, elements, optional, self.protocol, &self.realm, clock)
+                Policy::guarded(label, elements, optional, self.protocol, &self.realm, self.service())
             }
         })
     }
@@ -410,8 +421,8 @@ impl Inner {
         self.resources = resources;
         if !self.policy.is_public() && self.policy.elements().is_empty() {
             let schemes = self.resources.iter().flat_map(|resource| resource.policy.schemes());
-            let clock = Arc::clone(&self.clock);
-            self.policy = Policy::closed(self.policy.label(), schemes, self.protocol, &self.realm, clock);
+            self.policy =
+                Policy::closed(self.policy.label(), schemes, self.protocol, &self.realm, self.service());
         }
     }
 

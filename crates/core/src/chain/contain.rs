@@ -17,6 +17,7 @@ use crate::{
 };
 
 const PANICKED: &str = "the provider panicked";
+const UNAVAILABLE: &str = "unavailable";
 
 /// What an element is asked first, see [`Provider::try_authenticate`](crate::Provider::try_authenticate).
 pub(crate) fn try_authenticate(
@@ -31,7 +32,7 @@ pub(crate) fn try_authenticate(
 /// What an element remembers. Where it panics, it is asked in full and may answer.
 pub(crate) fn recall(element: &Element, text: &[u8], cx: &Context<'_>) -> Recall {
     catch(|| element.provider().recall(text, cx)).unwrap_or_else(|()| {
-        broken(element, "recall");
+        told(element, "recall", "asked in full");
         Recall::Unasked
     })
 }
@@ -39,7 +40,7 @@ pub(crate) fn recall(element: &Element, text: &[u8], cx: &Context<'_>) -> Recall
 /// Whom an element knows by the name of `identity`. Nobody, where it panics.
 pub(crate) fn vouch(element: &Element, identity: &Identity) -> Option<Vouch> {
     catch(|| element.provider().vouch(identity)).unwrap_or_else(|()| {
-        broken(element, "vouch");
+        told(element, "vouch", "knows nobody");
         None
     })
 }
@@ -47,7 +48,7 @@ pub(crate) fn vouch(element: &Element, identity: &Identity) -> Option<Vouch> {
 /// Whether asking an element again makes sense. Where it panics it does: an answer that cannot be had closes the connection.
 pub(crate) fn can_revoke(element: &Element) -> bool {
     catch(|| element.provider().can_revoke()).unwrap_or_else(|()| {
-        broken(element, "can_revoke");
+        told(element, "can_revoke", "asked again");
         true
     })
 }
@@ -85,7 +86,7 @@ impl<'a> Asking<'a> {
         let answer = self.answer.take();
         // What is dropped may panic as well.
         if catch(|| drop(answer)).is_err() {
-            told(self.element, "authenticate, given up");
+            told(self.element, "authenticate, given up", "its answer stands");
         }
     }
 }
@@ -103,7 +104,7 @@ impl dyn Provider {
     pub fn servers_or_panicked(&self) -> Vec<ServerState> {
         catch(|| self.servers()).unwrap_or_else(|()| {
             let kind = self.kind_or_panicked();
-            said(kind, "servers");
+            said(kind, "servers", UNAVAILABLE);
             let mut state = ServerState::unasked("provider", kind);
             state.usable = false;
             state.last_error = Some(PANICKED.to_owned());
@@ -115,7 +116,7 @@ impl dyn Provider {
     #[must_use]
     pub fn queues_or_panicked(&self) -> Vec<QueueState> {
         catch(|| self.queues()).unwrap_or_else(|()| {
-            said(self.kind_or_panicked(), "queues");
+            said(self.kind_or_panicked(), "queues", "has none");
             Vec::new()
         })
     }
@@ -128,7 +129,7 @@ impl dyn Provider {
     pub async fn prepare_or_panicked(&self) -> Result<(), BuildError> {
         Contained(catch(|| self.prepare()).ok()).await.unwrap_or_else(|()| {
             let kind = self.kind_or_panicked();
-            said(kind, "prepare");
+            said(kind, "prepare", UNAVAILABLE);
             Err(BuildError::new(format!("the provider {kind} panicked while it was made ready")))
         })
     }
@@ -168,21 +169,23 @@ pub(crate) fn observer(observer: &dyn Observer, tell: impl FnOnce(&dyn Observer)
 }
 
 fn broken(element: &Element, method: &'static str) -> Unavailable {
-    told(element, method);
+    told(element, method, UNAVAILABLE);
     Unavailable::new(PANICKED).because(Reason::Panicked)
 }
 
-fn told(element: &Element, method: &'static str) {
-    said(element.name(), method);
+fn told(element: &Element, method: &'static str, meanwhile: &'static str) {
+    said(element.name(), method, meanwhile);
 }
 
-fn said(element: &str, method: &'static str) {
+/// `meanwhile` is what it counts as.
+fn said(element: &str, method: &'static str, meanwhile: &'static str) {
     tracing::error!(
         target: "portcullis",
         element,
         method,
+        meanwhile,
         remedy = "this is a defect of the provider: the panic was printed where it happened",
-        "a provider panicked, and counts as unavailable"
+        "a provider panicked"
     );
 }
 

@@ -261,6 +261,11 @@ pub(super) fn malformed(guard: &Guard, error: CredentialError) -> Rejection {
     Rejection::unauthorized(kind, &guard.challenges, error.scheme())
 }
 
+/// What is said of an element that was still being waited for when the time was over.
+pub(super) fn late() -> Unavailable {
+    Unavailable::new("no answer within decisionTimeout").because(Reason::TimedOut)
+}
+
 /// Waits for the element that has to be waited for, and walks on to the end, or until `timeout` is over: the element that
 /// was being waited for then counts as unavailable, whatever the others said.
 async fn within(
@@ -290,8 +295,7 @@ async fn within(
                 }
             }
             None => {
-                let late = Unavailable::new("no answer within decisionTimeout").because(Reason::TimedOut);
-                walk.take(policy, element, late.into(), Took::waited(since, clock));
+                walk.take(policy, element, late().into(), Took::waited(since, clock));
                 break;
             }
         }

@@ -1,11 +1,11 @@
-use std::{fmt, net::IpAddr};
+use std::{fmt, future::poll_fn, net::IpAddr, task::Poll};
 
 use http::StatusCode;
 
 use super::{
     blame::Blame,
     contain::Asking,
-    deciding::{Subject, malformed},
+    deciding::{Subject, late, malformed},
     verdict,
     walk::{Took, Walk},
 };
@@ -55,7 +55,7 @@ pub struct ElementReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Looked {
-    /// An earlier element let the request in.
+    /// An earlier element let the request in, or took all the time that there is.
     NotReached,
     /// There is no credential, or none that can be read.
     NothingToLookAt,
@@ -150,14 +150,28 @@ pub(crate) async fn explain(
     let mut walk = Walk::default();
     let mut admitted: Option<Principal> = None;
     let mut elements = Vec::new();
+    let (mut alarm, mut is_over) = (None, false);
     for (position, element) in guard.elements.iter().enumerate() {
         let (looked, reason, text) = if admitted.is_some() {
             (Looked::NotReached, None, "an earlier element let the request in".to_owned())
+        } else if is_over {
+            (Looked::NotReached, None, "the time for the decision was over".to_owned())
         } else if element.scheme() != credential.scheme() {
             (Looked::OtherScheme, None, format!("it looks at {} credentials", element.scheme()))
         } else {
             walk.next = position;
-            let outcome = Asking::new(element, &credential, &cx).answer().await;
+            let mut answer = Asking::new(element, &credential, &cx);
+            let outcome = poll_fn(|task| match answer.poll(task) {
+                Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+                Poll::Pending => {
+                    let alarm = alarm.get_or_insert_with(|| subject.clock.sleep(subject.timeout));
+                    alarm.as_mut().poll(task).map(|()| None)
+                }
+            });
+            let outcome = outcome.await.unwrap_or_else(|| {
+                is_over = true;
+                late().into()
+            });
             let told = told(element, &outcome);
             admitted = walk.take(policy, element, outcome, Took::untold());
             told

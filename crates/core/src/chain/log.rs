@@ -10,12 +10,6 @@ use super::{
 };
 use crate::{Element, Policy, Reason, Rejection, RejectionKind, Shown};
 
-/// The longest part of a path that is logged, in characters.
-const PATH_SHOWN: usize = 200;
-
-/// The longest part of a method that is logged.
-const METHOD_SHOWN: usize = 32;
-
 /// The longest part of what one element said that is logged.
 const SAID_SHOWN: usize = 500;
 
@@ -62,8 +56,8 @@ pub(super) fn rejected(
 }
 
 /// Logs why a check inside the layer, named `asker`, did not let a request through.
-pub(crate) fn narrowed(label: &str, rejection: &Rejection, asker: &str) {
-    emit(rejection, (rejection.kind().into(), None), label, None, About::default(), Some(asker));
+pub(super) fn narrowed(label: &str, element: Option<&str>, rejection: &Rejection, asker: &str) {
+    emit(rejection, (rejection.kind().into(), element), label, None, About::default(), Some(asker));
 }
 
 fn emit(
@@ -81,8 +75,8 @@ fn emit(
         _ => None,
     };
     let client = about.client.map(tracing::field::display);
-    let method = about.request.map(|(method, _)| tracing::field::display(Method(method)));
-    let path = about.request.map(|(_, path)| tracing::field::display(Path(path)));
+    let method = about.request.map(|(method, _)| tracing::field::display(Shown::method(method)));
+    let path = about.request.map(|(_, path)| tracing::field::display(Shown::path(path)));
     let elements = elements.map(tracing::field::display);
     macro_rules! log {
         ($level:expr) => {
@@ -109,24 +103,6 @@ fn emit(
         Level::ERROR => log!(Level::ERROR),
         Level::WARN => log!(Level::WARN),
         _ => log!(Level::INFO),
-    }
-}
-
-/// A method as a log shows it.
-pub(super) struct Method<'a>(pub(super) &'a http::Method);
-
-impl fmt::Display for Method<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Shown(self.0.as_str(), METHOD_SHOWN).fmt(f)
-    }
-}
-
-/// A path as a log shows it.
-pub(super) struct Path<'a>(pub(super) &'a str);
-
-impl fmt::Display for Path<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Shown(self.0, PATH_SHOWN).fmt(f)
     }
 }
 

@@ -28,5 +28,6 @@ pub use self::{
 pub(crate) use self::{
     deciding::{Subject, decide, refuse_unasked},
     explain::explain,
-    log::{About, narrowed as log_narrowed},
+    log::About,
+    tell::narrowed,
 };

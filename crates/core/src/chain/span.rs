@@ -6,22 +6,25 @@ use tracing::{Instrument, Level, Span, debug_span, field};
 use super::{
     blame::Blame,
     deciding::{Deciding, Decision, Step},
-    log::{About, Method, Path},
+    log::About,
 };
-use crate::{Policy, observe};
+use crate::{Policy, Shown, observe};
 
 /// Whether a subscriber wants it.
 pub(super) fn is_wanted() -> bool {
-    tracing::enabled!(target: "portcullis", Level::DEBUG)
+    tracing::enabled!(target: TARGET, Level::DEBUG)
 }
+
+const TARGET: &str = "portcullis";
+const NAME: &str = "decision";
 
 fn of(policy: &Policy, about: About<'_>) -> Span {
     debug_span!(
-        target: "portcullis",
-        "decision",
+        target: TARGET,
+        NAME,
         resource = policy.label(),
-        method = about.request.map(|(method, _)| field::display(Method(method))),
-        path = about.request.map(|(_, path)| field::display(Path(path))),
+        method = about.request.map(|(method, _)| field::display(Shown::method(method))),
+        path = about.request.map(|(_, path)| field::display(Shown::path(path))),
         client = about.client.map(field::display),
         outcome = field::Empty,
         reason = field::Empty,
@@ -42,6 +45,10 @@ pub(super) fn around(policy: &Policy, about: About<'_>, decide: impl FnOnce() ->
 /// Notes in the span what came of the decision.
 pub(super) fn decided(policy: &Policy, decision: &Decision, blame: Option<Blame<'_>>) {
     let span = Span::current();
+    // Where a filter wants spans of this level and not this one, it is somebody else's, who may have fields of these names.
+    if span.metadata().is_none_or(|one| (one.target(), one.name()) != (TARGET, NAME)) {
+        return;
+    }
     span.record("outcome", observe::outcome(decision));
     if let Some(blame) = blame {
         span.record("reason", blame.reason.as_str());

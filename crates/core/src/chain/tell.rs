@@ -1,6 +1,6 @@
 //! Where a decision is told: to the log, and to whoever observes the service.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     blame::Blame,
@@ -10,7 +10,7 @@ use super::{
     span,
     walk::Report,
 };
-use crate::{Admission, Clock, Decided, Policy, Principal, observe::Watch};
+use crate::{Admission, Clock, Decided, Element, Policy, Principal, Rejection, observe::Watch};
 
 /// What it takes to tell a decision.
 #[derive(Clone, Copy)]
@@ -70,7 +70,39 @@ impl Telling<'_, '_> {
             client,
             took,
             recalled,
+            asker: None,
         };
         contain::observer(&*watch.observer, |observer| observer.decided(&decided));
     }
+}
+
+/// Tells that a check inside the layer, named `asker`, did not let a request through, and hands the rejection on. Without a
+/// policy no layer ran.
+pub(crate) fn narrowed(
+    policy: Option<&Policy>,
+    principal: Option<&Principal>,
+    rejection: Rejection,
+    asker: &str,
+) -> Rejection {
+    let element = principal.and_then(Principal::element);
+    log::narrowed(policy.map_or("", Policy::label), element.map(Element::name), &rejection, asker);
+    let Some((policy, observer)) = policy.and_then(|policy| Some((policy, policy.observer()?))) else {
+        return rejection;
+    };
+    let reason = Some(rejection.kind().into());
+    let decision = Err(rejection.clone());
+    let decided = Decided {
+        policy,
+        decision: &decision,
+        reason,
+        element,
+        caller: principal.map(Principal::identity),
+        request: None,
+        client: None,
+        took: Duration::ZERO,
+        recalled: false,
+        asker: Some(asker),
+    };
+    contain::observer(&**observer, |observer| observer.decided(&decided));
+    rejection
 }

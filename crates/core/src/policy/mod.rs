@@ -16,7 +16,7 @@ pub use self::{
     resource::{Override, Resource},
 };
 use crate::{
-    Clock, Lanes, Principal, Protocol, Rejection, RejectionKind, RequiredScopes, Scheme,
+    Clock, Lanes, Observer, Principal, Protocol, Rejection, RejectionKind, RequiredScopes, Scheme,
     rejection::Challenges,
 };
 
@@ -37,9 +37,15 @@ struct Inner {
     label: Box<str>,
     /// How its refusals are told.
     protocol: Protocol,
-    /// The service's.
-    clock: Arc<dyn Clock>,
+    of: Service,
     guard: Option<Guard>,
+}
+
+/// What a policy has of its service.
+#[derive(Clone)]
+pub(crate) struct Service {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
 pub(crate) struct Guard {
@@ -70,8 +76,8 @@ impl Guard {
 
 impl Policy {
     /// Everybody is let in.
-    pub(crate) fn public(label: String, protocol: Protocol, clock: Arc<dyn Clock>) -> Self {
-        Self::holding(Inner { label: label.into(), protocol, clock, guard: None }.into())
+    pub(crate) fn public(label: String, protocol: Protocol, of: Service) -> Self {
+        Self::holding(Inner { label: label.into(), protocol, of, guard: None }.into())
     }
 
     /// One of `elements` has to let the caller in. Without elements nobody is.
@@ -81,10 +87,10 @@ impl Policy {
         optional: bool,
         protocol: Protocol,
         realm: &str,
-        clock: Arc<dyn Clock>,
+        of: Service,
     ) -> Self {
         let challenges = Challenges::new(protocol, realm, elements.iter().map(Element::scheme));
-        Self::challenging(label, elements, optional, challenges, clock)
+        Self::challenging(label, elements, optional, challenges, of)
     }
 
     /// Nobody is let in. RFC 9110 §15.5.2 has a 401 name some challenge all the same: that of `schemes`.
@@ -93,10 +99,10 @@ impl Policy {
         schemes: impl Iterator<Item = Scheme>,
         protocol: Protocol,
         realm: &str,
-        clock: Arc<dyn Clock>,
+        of: Service,
     ) -> Self {
         let challenges = Challenges::new(protocol, realm, schemes);
-        Self::challenging(label.to_owned(), Vec::new(), false, challenges, clock)
+        Self::challenging(label.to_owned(), Vec::new(), false, challenges, of)
     }
 
     fn challenging(
@@ -104,7 +110,7 @@ impl Policy {
         elements: Vec<Element>,
         optional: bool,
         challenges: Challenges,
-        clock: Arc<dyn Clock>,
+        of: Service,
     ) -> Self {
         let no_credential = Rejection::no_credential(&challenges).prepared();
         let refused =
@@ -112,7 +118,7 @@ impl Policy {
         let (refused_bearer, refused_basic) = (refused(Scheme::Bearer), refused(Scheme::Basic));
         let (protocol, elements) = (challenges.protocol(), elements.into());
         let guard = Guard { elements, optional, challenges, no_credential, refused_bearer, refused_basic };
-        Self::holding(Inner { label: label.into(), protocol, clock, guard: Some(guard) }.into())
+        Self::holding(Inner { label: label.into(), protocol, of, guard: Some(guard) }.into())
     }
 
     fn holding(inner: Arc<Inner>) -> Self {
@@ -130,7 +136,11 @@ impl Policy {
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
-        &self.inner().clock
+        &self.inner().of.clock
+    }
+
+    pub(crate) fn observer(&self) -> Option<&Arc<dyn Observer>> {
+        self.inner().of.observer.as_ref()
     }
 
     pub(crate) fn guard(&self) -> Option<&Guard> {

@@ -29,6 +29,8 @@ pub struct ConfigBuilder {
     #[cfg(all(feature = "axum", feature = "metrics"))]
     admin_metrics: Option<Arc<crate::metrics::AuthMetrics>>,
     pub(crate) keeping: Keeping,
+    /// Whether its warnings are logged by whoever takes it up.
+    pub(crate) quiet: bool,
     #[cfg(feature = "client")]
     hooks: clients::Hooks,
 }
@@ -78,7 +80,8 @@ impl ConfigBuilder {
     /// Gives the client `[clients.NAME]` a hook that keeps its newest refresh token where it outlives the process: many
     /// servers give a new one with each use, and refuse the old one then.
     ///
-    /// A hook for a client that the configuration does not have is a mistake.
+    /// A hook for a client that the configuration does not have is a mistake. A file that holds the refresh token is the
+    /// program's own then: a [`Live`](crate::Live) configuration does not look at it for changes.
     ///
     /// ```
     /// use portcullis::{Config, oauth2::grant::RotationHook};
@@ -114,9 +117,10 @@ impl ConfigBuilder {
     /// With everything that is wrong.
     pub fn load(self, path: impl AsRef<Path>) -> Result<Config, ConfigError> {
         let path = path.as_ref();
-        let text = table::read_text(path);
-        self.keeping.note_text(path, text.as_deref().ok());
-        let text = text?;
+        let bytes = table::read_bytes(path);
+        // Whatever it holds: what is no text is not read anew before it changes.
+        self.keeping.note_text(path, bytes.as_ref().ok().map(|bytes| bytes.as_slice()));
+        let text = table::text_of(path, bytes)?;
         let base = path.parent().unwrap_or(Path::new(""));
         self.read(&text, base, Some(path))
     }
@@ -198,11 +202,7 @@ impl ConfigBuilder {
             return Err(ConfigError::new(file, problems));
         }
         keeping.forget_earlier();
-        let name = file.map(|file| format!("{}:", file.display())).unwrap_or_default();
-        for warning in &warnings {
-            tracing::warn!(target: "portcullis", "{name}{warning}");
-        }
-        Ok(Config {
+        let config = Config {
             file: file.map(Path::to_path_buf),
             services,
             #[cfg(feature = "client")]
@@ -216,7 +216,11 @@ impl ConfigBuilder {
             keeping,
             reload,
             users: user_count,
-        })
+        };
+        if !self.quiet {
+            config.log_warnings();
+        }
+        Ok(config)
     }
 }
 

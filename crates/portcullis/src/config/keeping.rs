@@ -25,6 +25,11 @@ use portcullis_core::{
 use portcullis_keys::MAX_FILE_BYTES;
 use zeroize::Zeroizing;
 
+use super::table;
+
+/// No secret is longer.
+const MAX_SECRET_BYTES: usize = 1 << 20;
+
 /// Keyed, at random for each process: of a password in a file nothing rests in memory that says something about it.
 pub(crate) type Digest = [u8; 32];
 
@@ -82,9 +87,8 @@ impl Keeping {
     }
 
     /// Notes the configuration itself.
-    pub(crate) fn note_text(&self, path: &Path, text: Option<&str>) {
-        let content = text.filter(|_| is_watchable(path)).map(str::as_bytes);
-        self.note(Noted::Text(path.to_owned()), content);
+    pub(crate) fn note_text(&self, path: &Path, bytes: Option<&[u8]>) {
+        self.note(Noted::Text(path.to_owned()), bytes.filter(|_| is_watchable(path)));
     }
 
     /// Notes what is depended on, with its content.
@@ -96,6 +100,16 @@ impl Keeping {
     /// How much was noted so far: where the reading of a definition begins.
     pub(crate) fn mark(&self) -> usize {
         self.lock().notes.len()
+    }
+
+    /// Has the content of a file make no difference to what noted it since `mark`.
+    #[cfg(feature = "client")]
+    pub(crate) fn overlook(&self, mark: usize, file: &Path) {
+        let mut position = 0..;
+        self.lock().notes.retain(|(noted, _)| {
+            let is_later = position.next().is_some_and(|position: usize| position >= mark);
+            !is_later || !matches!(noted, Noted::Secret(path) if path == file)
+        });
     }
 
     /// What an earlier configuration built of the same definition, or else what was `built` now. The definition is `name`,
@@ -202,7 +216,7 @@ impl Inner {
 /// The contents of the same things now.
 pub(crate) fn contents_now(of: &Contents, source: Option<&dyn Source>) -> Contents {
     let now = |noted: &Noted| match noted {
-        Noted::Text(path) if is_watchable(path) => std::fs::read(path).ok().map(Zeroizing::new),
+        Noted::Text(path) if is_watchable(path) => table::read_bytes(path).ok(),
         Noted::Opened(path) => read_bounded(path).ok(),
         Noted::Secret(path) if source.is_some() || is_watchable(path) => {
             secret(source, path).ok().map(Zeroizing::new)
@@ -229,7 +243,15 @@ fn read_bounded(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
 }
 
 fn secret(source: Option<&dyn Source>, path: &Path) -> io::Result<Vec<u8>> {
-    source.map_or_else(|| std::fs::read(path), |source| source.file(path))
+    if let Some(source) = source {
+        return source.file(path);
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_SECRET_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_SECRET_BYTES {
+        return Err(io::Error::other("it is larger than 1 MiB: that is no secret"));
+    }
+    Ok(bytes)
 }
 
 fn variable(source: Option<&dyn Source>, name: &str) -> Option<String> {

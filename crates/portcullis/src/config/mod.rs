@@ -184,6 +184,13 @@ impl Config {
         self.named.iter().map(|(name, provider)| (name.as_str(), provider))
     }
 
+    pub(crate) fn log_warnings(&self) {
+        let name = self.file.as_ref().map(|file| format!("{}:", file.display())).unwrap_or_default();
+        for warning in &self.warnings {
+            tracing::warn!(target: "portcullis", "{name}{warning}");
+        }
+    }
+
     fn absent(&self, message: String) -> ConfigError {
         ConfigError::new(self.file.as_deref(), vec![Problem::new("", None, message)])
     }

@@ -1,11 +1,17 @@
 //! One table of a file as a record of its own, for tools that need no more.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+    sync::Arc,
+};
 
 use portcullis_core::{
     Clock, SystemClock,
     config::{Node, Problem, Reader, Section, Table, Value, Warning},
 };
+use zeroize::Zeroizing;
 
 use super::{ConfigBuilder, ConfigError, builder, parse};
 
@@ -24,7 +30,7 @@ impl ConfigBuilder {
         read: impl FnOnce(&Section<'_>) -> Option<T>,
     ) -> Result<(T, Vec<Warning>), ConfigError> {
         let path = path.as_ref();
-        let text = read_text(path)?;
+        let text = text_of(path, read_bytes(path))?;
         let base = path.parent().unwrap_or(Path::new(""));
         let (root, syntax) = parse::parse(&text);
         let failed = |problems| Err(ConfigError::new(Some(path), problems));
@@ -51,9 +57,26 @@ impl ConfigBuilder {
     }
 }
 
+/// A configuration larger than this is none: hundreds of thousands of users have room in it.
+pub(super) const MAX_TEXT_BYTES: usize = 64 << 20;
+
+/// The bytes of a configuration file.
+pub(super) fn read_bytes(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    File::open(path)?.take(MAX_TEXT_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_TEXT_BYTES {
+        return Err(io::Error::other("it is larger than 64 MiB"));
+    }
+    Ok(bytes)
+}
+
 /// The text of a configuration file.
-pub(super) fn read_text(path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path).map_err(|error| {
+pub(super) fn text_of(path: &Path, bytes: io::Result<Zeroizing<Vec<u8>>>) -> Result<String, ConfigError> {
+    let text = bytes.and_then(|bytes| match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok(text.to_owned()),
+        Err(_) => Err(io::Error::other("it is not UTF-8")),
+    });
+    text.map_err(|error| {
         let message = format!("cannot read the configuration: {error}");
         ConfigError::new(Some(path), vec![Problem::new("", None, message)])
     })

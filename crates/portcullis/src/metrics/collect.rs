@@ -9,6 +9,13 @@ use super::{
     AuthMetrics, Metric,
     names::{QUEUE_DEPTH, QUEUE_LIMIT, SERVERS, TOKEN_EXPIRY},
 };
+#[cfg(feature = "config")]
+use super::{
+    names::{RELOAD_LAST_SUCCESS, RELOAD_UP_TO_DATE, RELOADS},
+    observer::texts,
+};
+#[cfg(feature = "config")]
+use crate::{Live, reload::Told};
 
 /// What gauges are read from.
 #[derive(Default)]
@@ -18,6 +25,9 @@ pub(super) struct Watched {
     clients: Vec<(Box<str>, Arc<dyn TokenSource>)>,
     #[cfg(feature = "client")]
     auths: Vec<portcullis_tower::ClientAuth>,
+    /// What became of the versions of a configuration.
+    #[cfg(feature = "config")]
+    reloads: Option<Arc<Told>>,
     /// The gauges that were set before.
     set: HashMap<(&'static str, Vec<String>), Gauge>,
 }
@@ -50,11 +60,23 @@ impl AuthMetrics {
         self.lock().clients.push((name.into(), source));
     }
 
+    /// Has [`AuthMetrics::collect`] tell what became of the versions of this configuration.
+    #[cfg(feature = "config")]
+    pub fn watch_reloads(&self, live: &Live) {
+        self.lock().reloads = Some(live.told());
+    }
+
     /// Reads the gauges. Call it before the numbers are shown; nothing is asked of any server.
     ///
     /// What there was before and is no more, such as a server of an earlier configuration, is set to NaN.
     pub fn collect(&self) {
         let mut watched = self.lock();
+        #[cfg(feature = "config")]
+        if let Some(state) = watched.reloads.as_ref().map(|told| told.state()) {
+            for (outcome, count) in [("success", state.taken), ("failure", state.refused)] {
+                self.counter(&RELOADS, texts([outcome])).absolute(count);
+            }
+        }
         let mut before = std::mem::take(&mut watched.set);
         let mut set = HashMap::new();
         for (metric, values, number) in watched.numbers() {
@@ -108,6 +130,13 @@ impl Watched {
         self.clients.iter().for_each(|(name, source)| token(name, source.expires_in()));
         #[cfg(feature = "client")]
         self.auths.iter().for_each(|auth| token(auth.name().unwrap_or("unnamed"), auth.expires_in()));
+        #[cfg(feature = "config")]
+        if let Some(state) = self.reloads.as_ref().map(|told| told.state()) {
+            numbers.push((&RELOAD_UP_TO_DATE, Vec::new(), f64::from(u8::from(state.up_to_date))));
+            if let Some(at) = state.in_use_since {
+                numbers.push((&RELOAD_LAST_SUCCESS, Vec::new(), at.since_epoch().as_secs_f64()));
+            }
+        }
         numbers
     }
 }

@@ -70,6 +70,25 @@ pub(super) const TOKEN_EXPIRY: Metric = metric(
     "For how long a client's token is good; absent where it has none.",
 );
 
+pub(super) const RELOADS: Metric = metric(
+    Kind::Counter,
+    "portcullis_reloads_total",
+    &["outcome"],
+    "Versions of the configuration that were taken up, and that were refused.",
+);
+pub(super) const RELOAD_LAST_SUCCESS: Metric = metric(
+    Kind::Gauge,
+    "portcullis_reload_last_success_timestamp_seconds",
+    &[],
+    "When the version of the configuration that is in use was taken up.",
+);
+pub(super) const RELOAD_UP_TO_DATE: Metric = metric(
+    Kind::Gauge,
+    "portcullis_reload_up_to_date",
+    &[],
+    "Whether the version in use is what the files say: 0 after one was refused.",
+);
+
 const SERVER: &[&str] = &["role", "url"];
 const fn server((name, help): (&'static str, &'static str)) -> Metric {
     metric(Kind::Gauge, name, SERVER, help)
@@ -92,4 +111,7 @@ pub const ALL: &[Metric] = &[
     QUEUE_DEPTH,
     QUEUE_LIMIT,
     TOKEN_EXPIRY,
+    RELOADS,
+    RELOAD_LAST_SUCCESS,
+    RELOAD_UP_TO_DATE,
 ];

@@ -7,7 +7,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use metrics::{Counter, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, Unit};
-use portcullis_core::{Answer, Asked, Decided, Element, Observer};
+use portcullis_core::{Answer, Asked, Decided, Element, Observer, TurnedAway};
 
 use super::{
     collect::Watched,
@@ -97,12 +97,18 @@ impl AuthMetrics {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn counter(&self, metric: &Metric, values: impl Iterator<Item = String>) -> Counter {
+    pub(super) fn counter(&self, metric: &Metric, values: impl Iterator<Item = String>) -> Counter {
         self.to.with(|recorder| recorder.register_counter(&key(metric, values), &METADATA))
     }
 
     fn histogram(&self, metric: &Metric, values: impl Iterator<Item = String>) -> Histogram {
         self.to.with(|recorder| recorder.register_histogram(&key(metric, values), &METADATA))
+    }
+
+    fn count(&self, names: [&str; 2], words: [&'static str; 2]) {
+        let ([resource, element], [outcome, reason]) = (names, words);
+        let make = || self.counter(&DECISIONS, texts([resource, element, outcome, reason]));
+        self.decisions.with(names, words, make, |counter| counter.increment(1));
     }
 
     fn looked_up(&self, element: &str, result: &'static str) {
@@ -111,7 +117,7 @@ impl AuthMetrics {
     }
 }
 
-fn texts<const N: usize>(values: [&str; N]) -> impl Iterator<Item = String> {
+pub(super) fn texts<const N: usize>(values: [&str; N]) -> impl Iterator<Item = String> {
     values.map(str::to_owned).into_iter()
 }
 
@@ -119,13 +125,12 @@ impl Observer for AuthMetrics {
     fn decided(&self, decided: &Decided<'_>) {
         let outcome = decided.outcome();
         let reason = decided.reason.map_or(NONE, |reason| reason.as_str());
-        let (resource, element) = (decided.policy.label(), decided.element.map_or(NONE, Element::name));
-        self.decisions.with(
-            [resource, element],
-            [outcome, reason],
-            || self.counter(&DECISIONS, texts([resource, element, outcome, reason])),
-            |counter| counter.increment(1),
-        );
+        let element = decided.element.map_or(NONE, Element::name);
+        self.count([decided.policy.label(), element], [outcome, reason]);
+        // The layer's own decision, which it follows, was measured.
+        if decided.asker.is_some() {
+            return;
+        }
         self.durations.with(
             [],
             [outcome],
@@ -146,6 +151,10 @@ impl Observer for AuthMetrics {
             |histogram| histogram.record(asked.took.as_secs_f64()),
         );
         self.looked_up(element, "miss");
+    }
+
+    fn turned_away(&self, away: &TurnedAway<'_>) {
+        self.count([NONE, NONE], [TurnedAway::OUTCOME, away.reason.as_str()]);
     }
 }
 

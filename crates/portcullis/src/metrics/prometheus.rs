@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt::{self, Write as _},
+    mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -80,16 +81,20 @@ impl PrometheusText {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn describe(&self, name: &KeyName, help: SharedString) {
-        self.lock().help.insert(name.as_str().to_owned(), help);
+    fn describe(&self, of: &KeyName, help: SharedString) {
+        self.lock().help.insert(name(of.as_str(), true), help);
     }
 }
 
 impl Held {
-    /// The family of a name, and how its series is called; `None` where there are too many.
+    /// The family of a name, and how its series is called; `None` where there are too many, or the name is one of numbers of
+    /// another kind.
     fn family(&mut self, key: &Key, make: fn() -> Family) -> Option<(&mut Family, String)> {
         let labels = labels(key);
-        let family = self.families.entry(key.name().to_owned()).or_insert_with(make);
+        let family = self.families.entry(name(key.name(), true)).or_insert_with(make);
+        if mem::discriminant(family) != mem::discriminant(&make()) {
+            return None;
+        }
         if !family.has(&labels) {
             if self.series >= MOST {
                 return None;
@@ -105,9 +110,19 @@ fn labels(key: &Key) -> String {
     let mut text = String::new();
     for label in key.labels() {
         let comma = if text.is_empty() { "" } else { "," };
-        let _ = write!(text, "{comma}{}=\"{}\"", label.key(), Escaped(label.value()));
+        let _ = write!(text, "{comma}{}=\"{}\"", name(label.key(), false), Escaped(label.value()));
     }
     text
+}
+
+/// A name as the format has it: the facade takes any, and Prometheus refuses a page with a wrong one.
+fn name(text: &str, may_hold_colons: bool) -> String {
+    let fits = |one: char| one.is_ascii_alphanumeric() || one == '_' || one == ':' && may_hold_colons;
+    let mut name: String = text.chars().map(|one| if fits(one) { one } else { '_' }).collect();
+    if !name.starts_with(|first: char| !first.is_ascii_digit()) {
+        name.insert(0, '_');
+    }
+    name
 }
 
 impl Family {
@@ -120,6 +135,7 @@ impl Family {
 
     fn render(&self, name: &str, help: Option<&SharedString>, text: &mut String) -> fmt::Result {
         if let Some(help) = help {
+            let help = help.replace('\\', "\\\\").replace('\n', "\\n");
             writeln!(text, "# HELP {name} {help}")?;
         }
         match self {

@@ -38,6 +38,14 @@ struct Candidate {
     config: Result<Config, ConfigError>,
 }
 
+impl Candidate {
+    /// Whether something changed between a look at the files and the reading of them.
+    fn differs_from(&self, seen: &Contents) -> bool {
+        let changed = |(noted, content)| seen.get(noted).is_some_and(|seen| seen != content);
+        self.contents.iter().any(changed)
+    }
+}
+
 /// Why a version is not taken up.
 struct Unfit {
     error: ConfigError,
@@ -101,7 +109,7 @@ impl Inner {
             _ => {}
         }
         let candidate = self.read().await;
-        if candidate.is_torn {
+        if candidate.is_torn || candidate.differs_from(&now) {
             watch.found = None;
             return None;
         }
@@ -137,6 +145,7 @@ impl Inner {
             let (mut builder, source) = ((inner.builder)(), (inner.builder)().source);
             builder.clock.get_or_insert_with(|| Arc::clone(&inner.clock));
             builder.keeping = noting.clone();
+            builder.quiet = true;
             let config = builder.load(&inner.path);
             noting.forget_earlier();
             let contents = noting.contents();
@@ -233,6 +242,8 @@ impl Inner {
         replacements.into_iter().for_each(portcullis_core::Replacement::commit);
         commits.into_iter().for_each(|commit| commit());
         let old = self.now.swap(Arc::clone(&config));
+        self.taken.notify_one();
+        config.log_warnings();
         let reloaded = outcome::compare(&old, &config, before, after);
         Ok(self.told.taken(reloaded, self.clock.now()))
     }

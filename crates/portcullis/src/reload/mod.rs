@@ -22,8 +22,9 @@ use std::{
 use arc_swap::ArcSwap;
 use portcullis_core::{BoxFuture, BuildError, Clock, LiveAuth, SystemClock};
 
+use self::check::Watch;
+pub(crate) use self::outcome::Told;
 pub use self::outcome::{ReloadState, Reloaded};
-use self::{check::Watch, outcome::Told};
 use crate::{Config, ConfigBuilder, ConfigError, ServiceConfig};
 
 /// A configuration that follows its file, and every file that it names. Cheap to clone; clones are one.
@@ -51,11 +52,13 @@ struct Inner {
     builder: Box<dyn Fn() -> ConfigBuilder + Send + Sync>,
     clock: Arc<dyn Clock>,
     now: ArcSwap<Config>,
+    /// Tells whoever watches of a version that was taken up.
+    taken: tokio::sync::Notify,
     /// Held while files are looked at, and while something new begins to follow: nothing misses a version.
     turn: tokio::sync::Mutex<Watch>,
     services: Mutex<Vec<(String, LiveAuth)>>,
     followers: Mutex<Vec<Arc<dyn Follow>>>,
-    told: Told,
+    told: Arc<Told>,
 }
 
 /// What puts a version in use that was made ready.
@@ -97,15 +100,17 @@ impl Live {
         let clock = first.clock.get_or_insert_with(|| Arc::new(SystemClock::new())).clone();
         let config = first.load(path)?;
         let watch = Watch::of(&config);
+        let told = Arc::new(Told::since(clock.now()));
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
             builder: Box::new(builder),
             clock,
             now: ArcSwap::from_pointee(config),
+            taken: tokio::sync::Notify::new(),
             turn: tokio::sync::Mutex::new(watch),
             services: Mutex::default(),
             followers: Mutex::default(),
-            told: Told::default(),
+            told,
         })))
     }
 
@@ -164,8 +169,12 @@ impl Live {
         let inner = Arc::clone(&self.0);
         async move {
             loop {
-                let reload = inner.now.load().reload();
-                inner.clock.sleep(reload.interval).await;
+                let interval = inner.now.load().reload().interval;
+                tokio::select! {
+                    () = inner.clock.sleep(interval) => {}
+                    // It may have another interval.
+                    () = inner.taken.notified() => continue,
+                }
                 if inner.now.load().reload().watch {
                     inner.check().await;
                 }
@@ -195,6 +204,11 @@ impl Live {
     /// Has `told` called with the outcome of every version that was taken up or refused.
     pub fn on_reload(&self, told: impl Fn(&Result<Reloaded, ConfigError>) + Send + Sync + 'static) {
         self.0.told.add(told);
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(crate) fn told(&self) -> Arc<Told> {
+        Arc::clone(&self.0.told)
     }
 
     /// How it stands.

@@ -52,11 +52,13 @@ pub struct ReloadState {
     pub refused: u64,
     /// When the last was taken up or refused.
     pub last: Option<UnixTime>,
+    /// When the one that is in use was taken up.
+    pub in_use_since: Option<UnixTime>,
 }
 
 /// Who is told.
 #[derive(Default)]
-pub(super) struct Told {
+pub(crate) struct Told {
     state: Mutex<ReloadState>,
     listeners: Mutex<Vec<Arc<Listener>>>,
 }
@@ -65,16 +67,22 @@ type Listener = dyn Fn(&Result<Reloaded, ConfigError>) + Send + Sync;
 
 impl Default for ReloadState {
     fn default() -> Self {
-        Self { generation: 1, up_to_date: true, taken: 0, refused: 0, last: None }
+        Self { generation: 1, up_to_date: true, taken: 0, refused: 0, last: None, in_use_since: None }
     }
 }
 
 impl Told {
+    /// The first version was taken up.
+    pub(super) fn since(now: UnixTime) -> Self {
+        let state = ReloadState { in_use_since: Some(now), ..ReloadState::default() };
+        Self { state: Mutex::new(state), ..Self::default() }
+    }
+
     pub(super) fn add(&self, listener: impl Fn(&Result<Reloaded, ConfigError>) + Send + Sync + 'static) {
         locked(&self.listeners).push(Arc::new(listener));
     }
 
-    pub(super) fn state(&self) -> ReloadState {
+    pub(crate) fn state(&self) -> ReloadState {
         *locked(&self.state)
     }
 
@@ -100,7 +108,7 @@ impl Told {
             let mut state = locked(&self.state);
             state.generation = state.generation.saturating_add(1);
             state.taken = state.taken.saturating_add(1);
-            (state.up_to_date, state.last) = (true, Some(now));
+            (state.up_to_date, state.last, state.in_use_since) = (true, Some(now), Some(now));
             reloaded.generation = state.generation;
         }
         let Reloaded { generation, users, parts, kept, .. } = reloaded;

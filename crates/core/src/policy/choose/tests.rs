@@ -1,17 +1,17 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::{Clock, SystemClock};
+use crate::{SystemClock, policy::Service};
 
-fn clock() -> Arc<dyn Clock> {
-    Arc::new(SystemClock::new())
+fn of() -> Service {
+    Service { clock: Arc::new(SystemClock::new()), observer: None }
 }
 
 fn resources(list: &[(&str, &str)]) -> Resources {
     let compiled = |(method, pattern): &(&str, &str)| Compiled {
         method: (*method != "*").then(|| method.parse().unwrap()),
         pattern: (*pattern).to_owned(),
-        policy: Policy::public(format!("{method} {pattern}"), crate::Protocol::Http, clock()),
+        policy: Policy::public(format!("{method} {pattern}"), crate::Protocol::Http, of()),
     };
     Resources::new(list.iter().map(compiled).collect()).unwrap()
 }
@@ -224,7 +224,7 @@ fn two_equal_resources_are_refused() {
     let twin = |pattern: &str| Compiled {
         method: None,
         pattern: pattern.into(),
-        policy: Policy::public(pattern.into(), crate::Protocol::Http, clock()),
+        policy: Policy::public(pattern.into(), crate::Protocol::Http, of()),
     };
     let error = Resources::new(vec![twin("/a/{x}"), twin("/a/{y}")]).unwrap_err().to_string();
     assert_eq!(error, "/a/{x} and /a/{y} cover the same requests: keep one of them");

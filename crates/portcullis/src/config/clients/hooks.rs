@@ -14,6 +14,10 @@ impl Hooks {
         self.0.insert(client.into(), hook);
     }
 
+    pub(super) fn has(&self, client: &str) -> bool {
+        self.0.contains_key(client)
+    }
+
     /// Lets grants that are read find them.
     pub(in crate::config) fn plug(&self, reader: Reader) -> Reader {
         if self.0.is_empty() {

@@ -1,9 +1,12 @@
 //! The keys of a client.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use http::Uri;
-use portcullis_core::{Authorization, Secret, config::Section};
+use portcullis_core::{
+    Authorization, Secret,
+    config::{Section, Table, Value},
+};
 use portcullis_outbound::HttpVersion;
 use portcullis_tower::{ClientAuth, ClientAuthBuilder};
 
@@ -22,6 +25,12 @@ pub(in crate::config) fn read_all(root: &Section<'_>, hooks: &Hooks) -> Vec<Conf
             let keeping = Keeping::of(section.reader());
             let mark = keeping.map_or(0, Keeping::mark);
             let client = read(&section, name)?;
+            if let Some(keeping) = keeping.filter(|_| hooks.has(name)) {
+                // The program writes it: what it wrote is no new version.
+                if let Some(file) = refresh_token_file(&section) {
+                    keeping.overlook(mark, &file);
+                }
+            }
             // Its token with it.
             Some(match keeping {
                 Some(keeping) => keeping.keep(&format!("client {name}"), &[section.table()], mark, client),
@@ -29,6 +38,21 @@ pub(in crate::config) fn read_all(root: &Section<'_>, hooks: &Hooks) -> Vec<Conf
             })
         })
         .collect()
+}
+
+/// The file that holds a client's refresh token, where it stands in one.
+fn refresh_token_file(client: &Section<'_>) -> Option<PathBuf> {
+    fn within<'t>(table: &'t Table, key: &str) -> Option<&'t Table> {
+        match table.get(key)?.value() {
+            Value::Table(inner) => Some(inner),
+            _ => None,
+        }
+    }
+    let token = within(within(client.table(), "auth")?, "refreshToken")?;
+    match token.get("file")?.value() {
+        Value::String(file) => Some(client.reader().resolve(file)),
+        _ => None,
+    }
 }
 
 fn read(section: &Section<'_>, name: &str) -> Option<ConfiguredClient> {
