@@ -52,6 +52,10 @@ async fn serve(args: &ServeArgs, live: &Live, numbers: &Numbers) -> Result<()> {
     if live.config().services().is_empty() {
         return Err(Failure::new(format!("{} {NO_SERVICES}", args.config.display())));
     }
+    // First: without it the signal ends the process.
+    #[cfg(unix)]
+    let hangups = live.reload_on_hangup()?;
+    numbers.metrics.watch_reloads(live);
     let mut listener = None;
     live.follow(async |config| {
         let (serving, bound) = Serving::start(args, config, numbers).await?;
@@ -63,7 +67,7 @@ async fn serve(args: &ServeArgs, live: &Live, numbers: &Numbers) -> Result<()> {
     // They end with the runtime.
     tokio::spawn(live.watch());
     #[cfg(unix)]
-    tokio::spawn(live.reload_on_hangup()?);
+    tokio::spawn(hangups);
     Ok(listener.serve(front).await?)
 }
 

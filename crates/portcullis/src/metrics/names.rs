@@ -70,18 +70,21 @@ pub(super) const TOKEN_EXPIRY: Metric = metric(
     "For how long a client's token is good; absent where it has none.",
 );
 
+#[cfg(feature = "config")]
 pub(super) const RELOADS: Metric = metric(
     Kind::Counter,
     "portcullis_reloads_total",
     &["outcome"],
     "Versions of the configuration that were taken up, and that were refused.",
 );
+#[cfg(feature = "config")]
 pub(super) const RELOAD_LAST_SUCCESS: Metric = metric(
     Kind::Gauge,
     "portcullis_reload_last_success_timestamp_seconds",
     &[],
     "When the version of the configuration that is in use was taken up.",
 );
+#[cfg(feature = "config")]
 pub(super) const RELOAD_UP_TO_DATE: Metric = metric(
     Kind::Gauge,
     "portcullis_reload_up_to_date",
@@ -111,7 +114,10 @@ pub const ALL: &[Metric] = &[
     QUEUE_DEPTH,
     QUEUE_LIMIT,
     TOKEN_EXPIRY,
+    #[cfg(feature = "config")]
     RELOADS,
+    #[cfg(feature = "config")]
     RELOAD_LAST_SUCCESS,
+    #[cfg(feature = "config")]
     RELOAD_UP_TO_DATE,
 ];

@@ -181,6 +181,13 @@ fn every_series_has_the_labels_of_its_metric_and_every_metric_a_help() {
     bench.ask(Some("Bearer new"));
     bench.metrics.watch([bench.auth.clone()]);
     bench.metrics.watch_token_source("orders", Arc::new(Token(Some(Duration::from_secs(1)))));
+    #[cfg(feature = "config")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("Config.toml");
+        std::fs::write(&file, "services.\"/\" = { public = true }").unwrap();
+        bench.metrics.watch_reloads(&crate::Live::load(file).unwrap());
+    }
     bench.metrics.collect();
     let page = bench.text.render();
     for metric in ALL {
@@ -189,7 +196,8 @@ fn every_series_has_the_labels_of_its_metric_and_every_metric_a_help() {
             assert!(page.contains("portcullis_server_failing{role="), "{page}");
         }
         assert!(page.contains(&format!("# HELP {} {}\n", metric.name, metric.help)), "{}", metric.name);
-        let start = format!("\n{}{suffix}{{", metric.name);
+        let opens = if metric.labels.is_empty() && class.is_empty() { ' ' } else { '{' };
+        let start = format!("\n{}{suffix}{opens}", metric.name);
         let (_, rest) = page.split_once(&start).unwrap_or_else(|| panic!("{} in {page}", metric.name));
         let line = rest.lines().next().unwrap();
         for label in metric.labels {

@@ -152,6 +152,114 @@ async fn a_pipe_is_read_once_and_not_looked_at() {
     assert!(!live.reload().await.unwrap().changed);
 }
 
+#[tokio::test]
+async fn what_is_no_configuration_at_all_is_refused_and_said_once() {
+    let text = users(&[ALICE]);
+    let folder = Folder::new(&text);
+    let live = folder.live();
+    let foo = live.service("/foo").unwrap().build().await.unwrap();
+    let mut version = 1;
+    let mut refused = 0;
+    for (content, says) in [
+        (b"\xff\xfeu\0s\0e\0r\0".to_vec(), "cannot read the configuration: it is not UTF-8"),
+        ([text.as_bytes(), b"\0"].concat(), "not TOML"),
+        (Vec::new(), "cannot read the configuration: it is larger than 64 MiB"),
+    ] {
+        fs::write(folder.path("Config.toml"), &content).unwrap();
+        if content.is_empty() {
+            let file = fs::File::options().write(true).open(folder.path("Config.toml")).unwrap();
+            file.set_len((64 << 20) + 1).unwrap();
+        }
+        assert!(live.check().await.is_none());
+        let error = live.check().await.unwrap().unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+        assert!(live.check().await.is_none(), "it was said");
+        refused += 1;
+        let error = live.reload().await.unwrap_err().to_string();
+        assert!(error.contains(says), "who asks is told again: {error}");
+        refused += 1;
+        assert_eq!((live.state().generation, live.state().refused), (version, refused));
+        assert_eq!(status(&foo, "/foo", &basic("alice:password1")).await, 200);
+        // From there to what is right.
+        folder.write("Config.toml", &format!("{text}# {version}"));
+        assert!(live.check().await.is_none());
+        assert!(live.check().await.unwrap().unwrap().changed);
+        version += 1;
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_is_none_is_refused() {
+    let text = format!(
+        "[[auth.users]]\nusername = \"alice\"\npassword = {{ file = \"secret\" }}\nscopes = [\"hello\"]\n{}",
+        users(&[])
+    );
+    let folder = Folder::new(&text);
+    folder.write("secret", "first");
+    let live = folder.live();
+    let foo = live.service("/foo").unwrap().build().await.unwrap();
+    for (content, says) in [
+        (vec![b'x'; (1 << 20) + 1], "it is larger than 1 MiB"),
+        (b"\xff".to_vec(), "is not UTF-8"),
+        (Vec::new(), "an empty secret protects nothing"),
+    ] {
+        fs::write(folder.path("secret"), content).unwrap();
+        let error = live.reload().await.unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+        assert_eq!(status(&foo, "/foo", &basic("alice:first")).await, 200);
+    }
+    fs::remove_file(folder.path("secret")).unwrap();
+    fs::create_dir(folder.path("secret")).unwrap();
+    assert!(live.reload().await.is_err());
+    fs::remove_dir(folder.path("secret")).unwrap();
+    folder.write("secret", "first");
+    assert!(!live.reload().await.unwrap().changed);
+}
+
+#[tokio::test]
+async fn neither_times_nor_sizes_hide_a_change() {
+    let folder = Folder::new(&users(&[ALICE]));
+    let live = folder.live();
+    let path = folder.path("Config.toml");
+    let then = fs::metadata(&path).unwrap().modified().unwrap();
+    for (password, back) in [("password2", 0), ("password3", 3600)] {
+        let (_, name, scope) = (ALICE.1, ALICE.0, ALICE.2);
+        let text = users(&[(name, password, scope)]);
+        assert_eq!(text.len() as u64, fs::metadata(&path).unwrap().len());
+        fs::write(&path, text).unwrap();
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(then - std::time::Duration::from_secs(back)).unwrap();
+        assert!(live.check().await.is_none());
+        assert!(live.check().await.unwrap().unwrap().changed);
+    }
+}
+
+#[tokio::test]
+async fn what_a_look_did_not_find_is_not_taken_up_at_once() {
+    let folder = Folder::new(&users(&[ALICE]));
+    let path = folder.path("Config.toml");
+    let (written, next) = (Arc::new(Mutex::new(None::<String>)), Arc::new(Mutex::new(0)));
+    let (file, text, builders) = (path.clone(), written.clone(), next.clone());
+    let live = Live::load_with(&path, move || {
+        *builders.lock().unwrap() += 1;
+        // A writer who goes on between the look and the reading, which asks for a builder first.
+        if *builders.lock().unwrap() == 4
+            && let Some(text) = text.lock().unwrap().take()
+        {
+            fs::write(&file, text).unwrap();
+        }
+        Config::builder().clock(clock())
+    })
+    .unwrap();
+    fs::write(&path, users(&[BOB])).unwrap();
+    *written.lock().unwrap() = Some(users(&[ALICE, BOB]));
+    assert!(live.check().await.is_none(), "the first look");
+    assert!(live.check().await.is_none(), "somebody is still writing");
+    assert!(*next.lock().unwrap() >= 4 && written.lock().unwrap().is_none(), "it was read");
+    assert!(live.check().await.is_none(), "the first look at that");
+    assert_eq!(live.check().await.unwrap().unwrap().users, 2);
+}
+
 /// A vault that says what a test tells it to.
 #[derive(Clone, Debug)]
 struct Vault(Arc<Mutex<String>>);

@@ -93,3 +93,36 @@ async fn users_are_kept_where_nothing_of_them_changed() {
     live.reload().await.unwrap();
     assert!(!Arc::ptr_eq(&first, &provider()));
 }
+
+#[cfg(feature = "client")]
+#[tokio::test]
+async fn a_refresh_token_that_the_program_writes_itself_is_no_new_version() {
+    use portcullis::oauth2::grant::RotationHook;
+
+    let client = |name: &str| {
+        format!(
+            "[clients.{name}]\nurl = \"https://{name}.example\"\nauth = {{ refreshUrl = \"https://id.example/token\", \
+             refreshToken = {{ file = \"{name}.token\" }}, clientId = \"shop\", clientSecret = {{ file = \"{name}.secret\" }} }}\n"
+        )
+    };
+    let folder = Folder::new(&(client("orders") + &client("stock")));
+    for name in ["orders", "stock"] {
+        folder.write(&format!("{name}.token"), "first");
+        folder.write(&format!("{name}.secret"), "s3cr3t");
+    }
+    let builder = || {
+        let hook = RotationHook::new(|_| async { Ok(()) });
+        Config::builder().clock(clock()).rotation_hook("orders", hook)
+    };
+    let live = Live::load_with(folder.path("Config.toml"), builder).unwrap();
+    assert!(!live.config().files().contains(&folder.path("orders.token")));
+    // What the hook would do.
+    folder.write("orders.token", "second");
+    assert!(!live.reload().await.unwrap().changed);
+    // Nobody but the operator writes these.
+    for (name, kept) in [("stock.token", 1), ("orders.secret", 1)] {
+        folder.write(name, "other");
+        let reloaded = live.reload().await.unwrap();
+        assert_eq!((reloaded.changed, reloaded.kept, reloaded.parts), (true, kept, 2), "{name}");
+    }
+}

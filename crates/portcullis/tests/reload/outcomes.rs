@@ -133,6 +133,83 @@ async fn the_interval_is_a_key_with_bounds() {
 }
 
 #[tokio::test]
+async fn a_new_interval_holds_at_once() {
+    use portcullis::{Clock as _, SystemClock};
+
+    let folder = Folder::new(&("[reload]\ninterval = \"1h\"\n".to_owned() + &users(&[ALICE])));
+    let live = portcullis::Live::load(folder.path("Config.toml")).unwrap();
+    let watching = tokio::spawn(live.watch());
+    folder.write("Config.toml", &("[reload]\ninterval = \"100ms\"\n".to_owned() + &users(&[ALICE])));
+    live.reload().await.unwrap();
+    folder.write("Config.toml", &("[reload]\ninterval = \"100ms\"\n".to_owned() + &users(&[BOB])));
+    let late = SystemClock::new().sleep(std::time::Duration::from_secs(60));
+    let taken = async {
+        while live.state().generation < 3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = taken => {}
+        () = late => panic!("nobody looked"),
+    }
+    watching.abort();
+}
+
+#[tokio::test]
+async fn it_is_known_since_when_a_version_is_in_use() {
+    let folder = Folder::new(&users(&[ALICE]));
+    let clock = portcullis_testing::ManualClock::at(UnixTime::from_secs(1_000_000));
+    let own = clock.clone();
+    let builder = move || Config::builder().clock(Arc::new(own.clone()));
+    let live = portcullis::Live::load_with(folder.path("Config.toml"), builder).unwrap();
+    assert_eq!(live.state().in_use_since, Some(UnixTime::from_secs(1_000_000)));
+    clock.advance(std::time::Duration::from_secs(5));
+    folder.write("Config.toml", "wrong");
+    live.reload().await.unwrap_err();
+    assert_eq!(live.state().in_use_since, Some(UnixTime::from_secs(1_000_000)));
+    assert_eq!(live.state().last, Some(UnixTime::from_secs(1_000_005)));
+    folder.write("Config.toml", &users(&[BOB]));
+    live.reload().await.unwrap();
+    assert_eq!(live.state().in_use_since, Some(UnixTime::from_secs(1_000_005)));
+}
+
+#[cfg(feature = "metrics")]
+#[tokio::test]
+async fn what_became_of_versions_is_counted() {
+    use portcullis::metrics::{AuthMetrics, PrometheusText};
+
+    let text = Arc::new(PrometheusText::new());
+    let metrics = AuthMetrics::new(text.clone());
+    let folder = Folder::new(&users(&[ALICE]));
+    let live = folder.live();
+    metrics.watch_reloads(&live);
+    let page = || {
+        metrics.collect();
+        let page = text.render();
+        let lines = page.lines().filter(|line| line.starts_with("portcullis_reload"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let expected = |success: u32, failure: u32, up_to_date: u32| {
+        [
+            "portcullis_reload_last_success_timestamp_seconds 1000000".to_owned(),
+            format!("portcullis_reload_up_to_date {up_to_date}"),
+            format!("portcullis_reloads_total{{outcome=\"failure\"}} {failure}"),
+            format!("portcullis_reloads_total{{outcome=\"success\"}} {success}"),
+        ]
+    };
+    assert_eq!(page(), expected(0, 0, 1));
+    folder.write("Config.toml", "wrong");
+    live.reload().await.unwrap_err();
+    assert_eq!(page(), expected(0, 1, 0));
+    folder.write("Config.toml", &users(&[ALICE]));
+    assert!(!live.reload().await.unwrap().changed);
+    assert_eq!(page(), expected(0, 1, 1));
+    folder.write("Config.toml", &users(&[BOB]));
+    live.reload().await.unwrap();
+    assert_eq!(page(), expected(1, 1, 1));
+}
+
+#[tokio::test]
 async fn what_follows_can_be_spawned() {
     fn can_be<T: Send + 'static>(_: T) {}
     let folder = Folder::new(&users(&[ALICE]));
