@@ -57,11 +57,9 @@ pub(crate) fn careless(_: &World, random: &mut Random, from: IpAddr) -> Shot {
 
 fn people(which: usize, random: &mut Random) -> Shot {
     let (name, password) = PEOPLE[which];
-    let expect = Expect::caller(name).or_503_without(Server::Directory);
+    // While the directory is away, what nobody can tell is counted, for a delay of four seconds at most.
+    let expect = Expect::caller(name).or_503_without(Server::Directory).or_without(Server::Directory, 429);
     if random.one_in(12) {
-        // While the directory is away, the file's refusal is counted, for a delay of four seconds at most; and the
-        // file may be hashing for others.
-        let expect = expect.or_without(Server::Directory, 429);
         return Shot::new("password of the directory behind the file, right", "/any", expect)
             .basic(name, password);
     }

@@ -21,6 +21,8 @@ impl Server {
 /// How long after a server's return its provider may still answer 503: calls that began before have up to
 /// `requestTimeout`, or `connectionTimeout` and `readTimeout`, and the machine is busy.
 pub(crate) const GRACE: Duration = Duration::from_secs(6);
+/// How long somebody waits at most whom nobody could tell about.
+const UNTOLD: Duration = Duration::from_secs(4);
 /// `cacheConfig.defaultMaxAge` of introspection, of the key set, and `rolesMaxAge`.
 pub(crate) const MAX_AGE: Duration = Duration::from_secs(4);
 /// What a busy machine may add before somebody's memory is written.
@@ -292,7 +294,8 @@ impl Model {
             }
         }
         for (server, status) in &expect.without {
-            if self.weather[*server as usize].bad(sent, answered) {
+            let after = if *status == 429 { UNTOLD } else { Duration::ZERO };
+            if self.weather[*server as usize].bad(sent - after, answered) {
                 right.push(*status);
             }
         }
@@ -360,8 +363,8 @@ impl Model {
         if !replaced && since <= sent && let_in.is_some_and(|let_in| let_in > since && let_in <= sent) {
             return Vec::new();
         }
-        let guessed = self.users.lock().unwrap().get(&format!("file/{name}")).copied().unwrap_or_default();
-        if guessed > PER_USER { vec![429, 503] } else { vec![503] }
+        // Where there was no room for hashes, that counts for the user as well.
+        vec![429, 503]
     }
 
     fn right_for_version(&self, version: u64, from: u64, sent: Instant) -> Vec<u16> {
@@ -470,16 +473,16 @@ mod tests {
         model.is_in_use(0);
         let (now, later) = (Instant::now(), Instant::now());
         let of = |version| Expect::of_version(version, 0, CHANGING);
-        assert_eq!(model.right(&of(0), now, later), [503, 200], "hashed, which may be too much");
+        assert_eq!(model.right(&of(0), now, later), [429, 503, 200], "hashed, which may be too much");
         model.learns(&of(0), Instant::now(), 200);
         let (now, later) = (Instant::now(), Instant::now());
         assert_eq!(model.right(&of(0), now, later), [200]);
         assert_eq!(model.right(&of(7), now, later), [401, 503]);
         model.versions.written.store(1, SeqCst);
-        assert_eq!(model.right(&of(0), now, later), [503, 200, 401, 503]);
-        assert_eq!(model.right(&of(1), now, later), [503, 200, 401, 503]);
+        assert_eq!(model.right(&of(0), now, later), [429, 503, 200, 401, 503]);
+        assert_eq!(model.right(&of(1), now, later), [429, 503, 200, 401, 503]);
         model.is_in_use(1);
         let of = |version| Expect::of_version(version, 1, CHANGING);
-        assert_eq!(model.right(&of(0), Instant::now(), Instant::now()), [503, 401, 503]);
+        assert_eq!(model.right(&of(0), Instant::now(), Instant::now()), [429, 503, 401, 503]);
     }
 }

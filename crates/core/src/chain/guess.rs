@@ -7,7 +7,7 @@ use super::{
     walk::{Report, Said},
 };
 use crate::{
-    Context, Credential, Element, Rejection, Scheme,
+    Context, Credential, Element, Reason, Rejection, Scheme,
     policy::Guard,
     throttle::{Attempt, Attempted, Ended, Verdict},
 };
@@ -52,8 +52,11 @@ impl Guessing {
         let Some(attempt) = self.0 else { return };
         let knows = |report: &Report| matches!(report.said, Said::NotAuthorized(_));
         let cannot_tell = |report: &Report| matches!(report.said, Said::Unavailable(_));
+        let overloaded = |report: &Report| report.said.reason() == Reason::Overloaded;
         let ended = if admitted.is_some() || reports.iter().any(knows) {
             Ended::Known
+        } else if reports.iter().any(overloaded) {
+            Ended::Overloaded
         } else if reports.iter().any(cannot_tell) {
             Ended::Unavailable
         } else if reports.is_empty() {
@@ -69,9 +72,12 @@ impl Guessing {
                 return Verdict::Right;
             }
             for report in reports.iter().filter(|report| is_asked(report.element)) {
-                match report.said {
+                match &report.said {
                     Said::NotAuthorized(_) => return Verdict::Right,
                     Said::Refused(_) => verdict = Verdict::Wrong,
+                    // Who comes too early is not counted, whoever says so.
+                    Said::Unavailable(why) if why.reason() == Reason::TooManyAttempts => {}
+                    Said::Unavailable(_) if verdict == Verdict::Untold => verdict = Verdict::Unavailable,
                     Said::Unavailable(_) => {}
                 }
             }

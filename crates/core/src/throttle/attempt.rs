@@ -14,13 +14,14 @@ use super::{
     Throttle,
     counter::Failure,
     delayed,
-    name::folded,
-    state::{AddressSeat, Bid, Seat, Settled},
+    name::Name,
+    state::{AddressSeat, Bid, Seat, Settled, State},
 };
 use crate::{Basic, Clock, Unavailable};
 
 /// A credential that is being looked at. One that is dropped was abandoned by its caller: that counts for the address, which
-/// has caused the work.
+/// has caused the work, and for the users. A remembered password is told at once and a wrong one after a hash, so that who
+/// hangs up between them would guess for free.
 pub(crate) struct Attempt {
     throttle: Throttle,
     address: Option<u64>,
@@ -39,7 +40,9 @@ pub(crate) enum Verdict {
     Right,
     /// It refuses the credential.
     Wrong,
-    /// It was not asked, or cannot tell.
+    /// It cannot tell.
+    Unavailable,
+    /// It was not asked.
     Untold,
 }
 
@@ -52,6 +55,8 @@ pub(crate) enum Ended {
     Refused,
     /// Some cannot tell: 503.
     Unavailable,
+    /// The same, because too many ask.
+    Overloaded,
 }
 
 impl Attempt {
@@ -68,11 +73,11 @@ impl Attempt {
         stores: &[usize],
     ) -> Result<Self, Duration> {
         let now = throttle.now(clock);
-        let name = folded(basic.username());
+        let name = Name::new(basic.username());
         let address = throttle.address(client);
         let credential = throttle.key(basic.pair());
         let bid = throttle.bid(address, credential, now);
-        let account = |store: &usize| throttle.account(throttle.key(("name", store, &*name)), address);
+        let account = |store: &usize| throttle.account("name", *store, &name, address);
         let accounts: Vec<_> = stores.iter().map(account).collect();
         let mut state = throttle.lock();
         // Both are asked, so that the longer wait is told.
@@ -82,7 +87,7 @@ impl Attempt {
             (Ok(address_seat), Ok(seats)) => (address_seat, seats),
             (Ok(address_seat), Err(wait)) => {
                 if let Some(seat) = address_seat {
-                    state.settle_address(&seat, false, &bid);
+                    state.settle_address(&seat, Settled::Untold, &bid);
                 }
                 return Err(wait);
             }
@@ -128,15 +133,23 @@ impl Attempt {
             let settled = match (said(store), ended) {
                 (Verdict::Right, _) => Settled::Right,
                 (Verdict::Wrong, Ended::Refused) => Settled::Wrong(Failure::Plain),
-                // Who can put one store out of action must not guess at the others for free.
-                (Verdict::Wrong, Ended::Unavailable) => Settled::Wrong(Failure::InOutage),
-                (Verdict::Wrong, Ended::Known) | (Verdict::Untold, _) => Settled::Untold,
+                // Who can put a store out of action must not guess for free at the others, nor at what it remembers.
+                (Verdict::Wrong | Verdict::Unavailable, Ended::Unavailable | Ended::Overloaded) => {
+                    Settled::Wrong(Failure::InOutage)
+                }
+                (Verdict::Wrong | Verdict::Unavailable, _) | (Verdict::Untold, _) => Settled::Untold,
             };
             state.settle(&seat, settled, &bid);
         }
         let refused = ended == Ended::Refused;
         if let Some(seat) = self.address_seat.take() {
-            state.settle_address(&seat, refused, &bid);
+            let settled = match ended {
+                Ended::Refused => Settled::Wrong(Failure::Plain),
+                // It is among those who fill the queue.
+                Ended::Overloaded => Settled::Wrong(Failure::InOutage),
+                Ended::Known | Ended::Unavailable => Settled::Untold,
+            };
+            state.settle_address(&seat, settled, &bid);
         }
         if refused && *self.called.get_mut() {
             state.count_address(&bid);
@@ -173,10 +186,10 @@ impl Drop for Attempt {
         let bid = self.bid();
         let mut state = self.throttle.lock();
         for (_, seat) in self.seats.drain(..) {
-            state.settle(&seat, Settled::Untold, &bid);
+            state.settle(&seat, Settled::Abandoned(Failure::InOutage), &bid);
         }
         if let Some(seat) = self.address_seat.take() {
-            state.settle_address(&seat, true, &bid);
+            state.settle_address(&seat, Settled::Abandoned(Failure::Plain), &bid);
         }
     }
 }
@@ -239,9 +252,25 @@ impl Guess {
     ///
     /// With the provider's answer, where there were too many failures: the caller is then answered with 429.
     pub fn at(&self, account: &str) -> Result<Held, Unavailable> {
+        self.enter(account, |state, bid| {
+            // To find the account has cost something.
+            state.count_address(bid);
+        })
+        .map_err(delayed)
+    }
+
+    /// The same where a memory says that the password is the account's. `None` where it has to wait: then go on as if
+    /// nothing were remembered and ask [`Guess::at`] when the account is found, so that neither the answer nor its time
+    /// tells a right password from a wrong one.
+    #[must_use = "say what came of it"]
+    pub fn recalled(&self, account: &str) -> Option<Held> {
+        self.enter(account, |_, _| ()).ok()
+    }
+
+    fn enter(&self, account: &str, refused: impl FnOnce(&mut State, &Bid)) -> Result<Held, Duration> {
         let Some(Guesser { throttle, address, credential, store }) = &self.0 else { return Ok(Held(None)) };
         let bid = throttle.bid(*address, *credential, throttle.later());
-        let account = throttle.account(throttle.key(("account", store, &*folded(account))), *address);
+        let account = throttle.account("account", *store, &Name::new(account), *address);
         let mut state = throttle.lock();
         match state.enter(&[account], &bid) {
             Ok(mut seats) => {
@@ -250,15 +279,15 @@ impl Guess {
                 Ok(Held(seat.map(|seat| (throttle.clone(), seat, bid))))
             }
             Err(wait) => {
-                // To find the account has cost something.
-                state.count_address(&bid);
-                Err(delayed(wait))
+                refused(&mut state, &bid);
+                Err(wait)
             }
         }
     }
 }
 
-/// A password that is being held against an account. Dropped without a word, nobody can tell what it was.
+/// A password that is being held against an account. Dropped without a word it counts as one that nobody can tell about: with
+/// delays of four seconds at most.
 #[derive(Debug)]
 #[must_use = "say what came of it"]
 pub struct Held(Option<(Throttle, Seat, Bid)>);
@@ -284,6 +313,6 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.settle(Settled::Untold);
+        self.settle(Settled::Abandoned(Failure::InOutage));
     }
 }

@@ -38,7 +38,8 @@ impl Limit {
         self.free.saturating_add(doublings)
     }
 
-    /// The same where an outage may be at fault: enough to slow a guesser down, soon over for who is none.
+    /// The same where an outage or an impatient caller may be at fault: enough to slow a guesser down, soon over for who is
+    /// none.
     fn most_in_outage(self) -> u32 {
         self.free.saturating_add(2)
     }
@@ -68,7 +69,7 @@ struct UnderWay {
 pub(super) enum Failure {
     /// The credential is wrong.
     Plain,
-    /// It is refused by one who was asked, while another one could not be.
+    /// Nobody said that it is wrong, but the right one might have been told at once: from a memory, or by another store.
     InOutage,
 }
 
@@ -124,6 +125,13 @@ impl Counter {
                 self.under_way.swap_remove(at);
             }
         }
+    }
+
+    /// Forgets an attempt whose caller has gone; whether nobody is left who waits for what comes of it.
+    pub(super) fn abandon(&mut self, number: u64) -> bool {
+        let before = self.under_way.len();
+        self.leave(number);
+        self.under_way.len() < before
     }
 
     /// Ends an attempt for all who share it; whether it was still under way.
@@ -222,6 +230,17 @@ mod tests {
     }
 
     #[test]
+    fn an_attempt_is_abandoned_when_the_last_goes_who_shares_it() {
+        let mut counter = Counter::default();
+        counter.enter(1, 11);
+        counter.enter(1, 12);
+        assert!(!counter.abandon(11));
+        assert!(counter.abandon(11));
+        assert!(!counter.abandon(11));
+        assert!(counter.is_spent());
+    }
+
+    #[test]
     fn so_many_are_looked_at_at_once_as_may_fail() {
         let mut counter = Counter::default();
         assert_eq!(counter.enter(1, 11), 11);
@@ -238,6 +257,7 @@ mod tests {
         assert!(counter.has_room(4, LIMIT));
         assert!(counter.end(12));
         assert!(!counter.end(12), "it fails once for all who share it");
+        assert!(!counter.abandon(12), "nor is it abandoned after that");
         counter.count(Failure::Plain, LIMIT, at(0));
         counter.count(Failure::Plain, LIMIT, at(0));
         assert!(!counter.has_room(4, LIMIT));

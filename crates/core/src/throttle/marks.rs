@@ -18,16 +18,11 @@ impl Marks {
     }
 
     pub(super) fn set(&mut self, address: u64, now: Duration) {
-        match self.0.last_mut() {
-            Some((known, at)) if *known == address => *at = now,
-            _ => {
-                self.0.retain(|(known, at)| *known != address && now.saturating_sub(*at) < MARK_LIFE);
-                if self.0.len() >= MOST {
-                    self.0.remove(0);
-                }
-                self.0.push((address, now));
-            }
+        self.0.retain(|(known, at)| *known != address && now.saturating_sub(*at) < MARK_LIFE);
+        if self.0.len() >= MOST {
+            self.0.remove(0);
         }
+        self.0.push((address, now));
     }
 }
 
@@ -63,5 +58,21 @@ mod tests {
         let life = MARK_LIFE.as_secs();
         assert!(marks.holds(1, at(17 + life)) && !marks.holds(1, at(18 + life)));
         assert_eq!(marks.rank(at(0)), Some(at(19)));
+    }
+
+    #[test]
+    fn each_address_has_one_place_and_none_once_it_is_over() {
+        let at = Duration::from_secs;
+        let mut marks = Marks::default();
+        assert!(marks.is_spent());
+        marks.set(0, at(0));
+        for second in 1..=40 {
+            marks.set(1 + second % 2, at(second));
+        }
+        assert!(!marks.is_spent() && marks.holds(0, at(40)), "two addresses make no third forgotten");
+        let mut marks = Marks::default();
+        (1..=3).for_each(|address| marks.set(address, at(0)));
+        marks.set(4, MARK_LIFE);
+        assert_eq!(marks.0, [(4, MARK_LIFE)]);
     }
 }

@@ -36,6 +36,7 @@ pub use self::attempt::{Guess, Held};
 use self::{
     address::Network,
     counter::Limit,
+    name::Name,
     state::{Account, State},
 };
 use crate::{Clock, Reason, Unavailable};
@@ -47,6 +48,9 @@ use crate::{Clock, Reason, Unavailable};
 /// [`Throttle::max_delay`]. Whoever comes during it is answered with 429 and `Retry-After`, before any hash, memory or
 /// server is asked, and is not counted. Counts halve every hour.
 ///
+/// What no store can tell (503), and a caller who hangs up before there is an answer, count for the user too, with delays of
+/// four seconds at most: a memory or another store may have told the right password at once.
+///
 /// Clones share their counts, also with other limits: give one to all services that the same callers reach, so that
 /// what an address tries at one of them counts at all. Users are told apart by their provider.
 ///
@@ -54,7 +58,7 @@ use crate::{Clock, Reason, Unavailable};
 ///
 /// - Those of a user at an address: that user at that address. A success resets them.
 /// - Those of a user, from anywhere: the user at addresses from which he has not succeeded within 30 days. A stranger
-///   cannot lock a user out where the user comes from.
+///   cannot lock a user out where the user comes from. A success speaks for the name as it was written.
 /// - Those of an address, whoever it tried: the address. An IPv6 network of 64 bits counts as one address, and an
 ///   IPv4-mapped address as the IPv4 one.
 ///
@@ -148,8 +152,14 @@ impl Throttle {
         client.map(|client| self.key(Network::from(client)))
     }
 
-    fn account(&self, user: u64, address: Option<u64>) -> Account {
-        Account { user, pair: address.map(|address| self.key((user, address))) }
+    /// What is called `name` at a store; `kind` tells what callers call it from what the store does.
+    fn account(&self, kind: &str, store: usize, name: &Name<'_>, address: Option<u64>) -> Account {
+        let written = self.key((kind, store, name.written));
+        Account {
+            user: self.key((kind, store, &*name.folded)),
+            written,
+            pair: address.map(|address| self.key((written, address))),
+        }
     }
 
     fn now(&self, clock: &Arc<dyn Clock>) -> Duration {

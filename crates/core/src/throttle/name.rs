@@ -2,10 +2,22 @@ use std::borrow::Cow;
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 
+/// A user's name.
+pub(super) struct Name<'n> {
+    pub(super) written: &'n str,
+    pub(super) folded: Cow<'n, str>,
+}
+
+impl<'n> Name<'n> {
+    pub(super) fn new(written: &'n str) -> Self {
+        Self { written, folded: folded(written) }
+    }
+}
+
 /// The form in which a user's name counts. Names that a directory, or a person, takes for the same are one.
 ///
 /// In Unicode's compatibility form (NFKC), in lower case, without what is not seen, and with single blanks inside.
-pub(super) fn folded(name: &str) -> Cow<'_, str> {
+fn folded(name: &str) -> Cow<'_, str> {
     let plain = |byte: u8| matches!(byte, b'!'..=b'@' | b'['..=b'~');
     if name.bytes().all(plain) {
         return Cow::Borrowed(name);

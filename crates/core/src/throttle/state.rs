@@ -15,10 +15,16 @@ const USERS_AT_ADDRESSES: usize = 64 * 1024;
 const USERS_WITH_MARKS: usize = 16 * 1024;
 
 /// An account, by the keys of its counts.
+///
+/// All spellings of a name count as one user. Whether they are one account is the store's to say, so a success speaks for
+/// the name as it was written: else whoever has an account "Alice" could reset and excuse guesses at "alice".
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Account {
+    /// The user, however the name is written.
     pub(super) user: u64,
-    /// The user at the address; `None` where there is no address.
+    /// The user by the name as it is written.
+    pub(super) written: u64,
+    /// The same at the address; `None` where there is no address.
     pub(super) pair: Option<u64>,
 }
 
@@ -42,7 +48,9 @@ pub(super) struct AddressSeat {
 pub(super) enum Settled {
     Right,
     Wrong(Failure),
-    /// Nobody can tell.
+    /// The caller has gone, or nobody waits for what comes of it any more: it counts unless others do who share it.
+    Abandoned(Failure),
+    /// It says nothing.
     Untold,
 }
 
@@ -126,7 +134,7 @@ impl State {
             Some(pair) => match self.pairs.take(pair, bid.now) {
                 Some(pair) => pair.enter(bid.credential, number),
                 None => {
-                    leave(&mut self.users, account.user, in_user);
+                    end(&mut self.users, account.user, in_user, Settled::Untold, bid.user_limit, bid.now);
                     return None;
                 }
             },
@@ -170,56 +178,24 @@ impl State {
         }
     }
 
-    /// Ends an attempt of the address; one that `failed` counts.
-    pub(super) fn settle_address(&mut self, seat: &AddressSeat, failed: bool, bid: &Bid) {
-        if !failed {
-            return leave(&mut self.addresses, seat.address, seat.number);
-        }
-        if let Some(counter) = self.addresses.get(seat.address)
-            && counter.end(seat.number)
-        {
-            counter.count(Failure::Plain, bid.address_limit, bid.now);
-        }
+    /// Ends an attempt of the address.
+    pub(super) fn settle_address(&mut self, seat: &AddressSeat, settled: Settled, bid: &Bid) {
+        end(&mut self.addresses, seat.address, seat.number, settled, bid.address_limit, bid.now);
     }
 
     /// Ends an attempt at an account.
     pub(super) fn settle(&mut self, seat: &Seat, settled: Settled, bid: &Bid) {
-        let Account { user, pair } = seat.account;
-        match settled {
-            Settled::Untold => {
-                leave(&mut self.users, user, seat.in_user);
-                if let Some(pair) = pair {
-                    leave(&mut self.pairs, pair, seat.in_pair);
-                }
-            }
-            Settled::Wrong(failure) => {
-                let count = |table: &mut Table<Counter>, key, number| {
-                    if let Some(counter) = table.get(key)
-                        && counter.end(number)
-                    {
-                        counter.count(failure, bid.user_limit, bid.now);
-                    }
-                };
-                count(&mut self.users, user, seat.in_user);
-                if let Some(pair) = pair {
-                    count(&mut self.pairs, pair, seat.in_pair);
-                }
-            }
-            Settled::Right => {
-                if let Some(counter) = self.users.get(user) {
-                    counter.end(seat.in_user);
-                }
-                self.users.tidy(user);
-                let (Some(pair), Some(address)) = (pair, bid.address) else { return };
-                if let Some(counter) = self.pairs.get(pair) {
-                    counter.end(seat.in_pair);
-                    counter.reset();
-                }
-                self.pairs.tidy(pair);
-                if let Some(marks) = self.marks.take(user, bid.now) {
-                    marks.set(address, bid.now);
-                }
-            }
+        let Account { user, written, pair } = seat.account;
+        end(&mut self.users, user, seat.in_user, settled, bid.user_limit, bid.now);
+        let Some(pair) = pair else { return };
+        end(&mut self.pairs, pair, seat.in_pair, settled, bid.user_limit, bid.now);
+        let (Settled::Right, Some(address)) = (settled, bid.address) else { return };
+        if let Some(counter) = self.pairs.get(pair) {
+            counter.reset();
+        }
+        self.pairs.tidy(pair);
+        if let Some(marks) = self.marks.take(written, bid.now) {
+            marks.set(address, bid.now);
         }
     }
 
@@ -228,7 +204,7 @@ impl State {
         let Some(address) = bid.address else { return false };
         accounts
             .iter()
-            .any(|account| self.marks.get(account.user).is_some_and(|marks| marks.holds(address, bid.now)))
+            .any(|account| self.marks.get(account.written).is_some_and(|marks| marks.holds(address, bid.now)))
     }
 }
 
@@ -238,9 +214,23 @@ fn stop(counter: &mut Counter, limit: Limit, bid: &Bid, needs_room: bool) -> Opt
     delay.or_else(|| (needs_room && !counter.has_room(bid.credential, limit)).then_some(BUSY))
 }
 
-fn leave(table: &mut Table<Counter>, key: u64, number: u64) {
+/// Ends an attempt in one count.
+fn end(table: &mut Table<Counter>, key: u64, number: u64, settled: Settled, limit: Limit, now: Duration) {
     if let Some(counter) = table.get(key) {
-        counter.leave(number);
+        match settled {
+            Settled::Right => _ = counter.end(number),
+            Settled::Untold => counter.leave(number),
+            Settled::Wrong(failure) => {
+                if counter.end(number) {
+                    counter.count(failure, limit, now);
+                }
+            }
+            Settled::Abandoned(failure) => {
+                if counter.abandon(number) {
+                    counter.count(failure, limit, now);
+                }
+            }
+        }
     }
     table.tidy(key);
 }

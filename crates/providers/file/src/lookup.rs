@@ -26,6 +26,9 @@ use crate::{
 /// scopes and a removed user hold at once. Cache look-ups in the store if they are dear, for as long as old answers
 /// may be believed.
 ///
+/// Where the service has a throttle, guesses at a user are counted by the name in the record too, so that a store that
+/// finds users by several spellings does not give each of them guesses of its own.
+///
 /// ```
 /// use std::collections::HashMap;
 /// use portcullis_core::{Auth, BoxFuture, Unavailable};
@@ -211,6 +214,23 @@ impl Found {
             Ok(found) => found,
             Err(unavailable) => return unavailable.into(),
         };
+        // Guesses at a user are counted together, whatever spelling the store found the user by; and before the memory is asked.
+        let account = found.as_ref().and_then(|record| record.identity.subject());
+        let held = match account.map(|account| cx.guess().at(account)).transpose() {
+            Ok(held) => held,
+            Err(unavailable) => return unavailable.into(),
+        };
+        let outcome = self.verdict(basic, found, cx).await;
+        match (held, &outcome) {
+            (Some(held), Outcome::Known(_)) => held.right(),
+            (Some(held), Outcome::Refused(_)) => held.wrong(),
+            (None, _) | (_, Outcome::Unavailable(_)) => {}
+        }
+        outcome
+    }
+
+    /// Whether the password is that of the user who was found.
+    async fn verdict(&self, basic: &Basic, found: Option<UserRecord>, cx: &Context<'_>) -> Outcome {
         let credential = self.verifier.prf().credential(basic.pair());
         let mut stored = None;
         let mut refusal = refusal::unknown_user();

@@ -19,9 +19,9 @@ use crate::{
         pool::{self, Pool},
     },
     health::Health,
-    login::{Directory, Memories, refusal},
+    login::{Directory, Login, Memories, refusal},
     memory::{
-        Credentials, Roles,
+        Caller, Credentials, Roles,
         flights::Flights,
         prf::{Digest, Prf},
     },
@@ -102,7 +102,10 @@ impl Store {
     }
 
     fn remembered(&self, memory: &Credentials, credential: &Digest, cx: &Context<'_>) -> Option<Outcome> {
-        memory.get(credential, self.clock(cx).monotonic()).map(Outcome::Known)
+        let Caller { identity, dn } = memory.get(credential, self.clock(cx).monotonic())?;
+        // While guesses at the entry have to wait, under whichever name, a remembered password is as any other.
+        cx.guess().recalled(&dn)?.right();
+        Some(Outcome::Known(identity))
     }
 }
 
@@ -116,12 +119,15 @@ async fn login(
     guess: Guess,
 ) -> Outcome {
     let asked = clock.monotonic();
-    let outcome = store.directory.login(&basic, &clock, memories, &guess).await;
+    let Login { outcome, dn } = store.directory.login(&basic, &clock, memories, &guess).await;
     if let Some(credentials) = store.credentials.as_ref().filter(|_| memories.may_remember) {
-        match &outcome {
-            Outcome::Known(identity) => credentials.put(credential, Arc::clone(identity), asked),
-            Outcome::Refused(_) => credentials.forget(&credential),
-            Outcome::Unavailable(_) => {}
+        match (&outcome, dn) {
+            (Outcome::Known(identity), Some(dn)) => {
+                let identity = Arc::clone(identity);
+                credentials.put(credential, Caller { identity, dn }, asked);
+            }
+            (Outcome::Refused(_), _) => credentials.forget(&credential),
+            (Outcome::Known(_), None) | (Outcome::Unavailable(_), _) => {}
         }
     }
     outcome

@@ -3,14 +3,15 @@
 use std::{cell::Cell, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
 use portcullis_core::{
     Auth, BoxFuture, Context, Credential, Identity, Outcome, Provider, RequestHead, RequiredScopes, Scheme,
-    Step, Throttle,
+    Step, Throttle, Unavailable,
 };
 
 use super::{Gate, address, clock, gated, pbkdf2};
-use crate::{FileUsers, Hashing, User};
+use crate::{FileUsers, Hashing, StoredUsers, User, UserRecord, UserStore};
 
 fn alice() -> User {
     User::new("alice", pbkdf2("right", 1)).scopes(["hello"])
@@ -178,5 +179,111 @@ async fn the_same_right_password_a_hundred_times_at_once_is_let_in() {
     let all: Vec<_> = (0..100).map(one).collect();
     for answer in all {
         assert_eq!(answer.await.unwrap(), 200);
+    }
+}
+
+/// A queue that is full answers for nobody but those who are remembered: what it sheds is no free guess.
+#[tokio::test]
+async fn who_keeps_the_queue_full_does_not_guess_for_free_at_who_is_remembered() {
+    let gate = Gate::open();
+    let (_, clock) = clock();
+    let auth = Auth::builder()
+        .element(gated(&gate, [alice()]), RequiredScopes::anyone())
+        .throttle(Throttle::new().per_user(3).per_address(9))
+        .clock(clock)
+        .build()
+        .unwrap();
+    assert_eq!(status(&auth, "192.0.2.1", "alice", "right").await, 200);
+    gate.set_open(false);
+    let attempt = |name: &str, password: &str| {
+        let headers = headers(name, password);
+        let head = RequestHead::new(&Method::GET, "/", &headers).with_client(address("198.51.100.1"));
+        match auth.decide(&head) {
+            Step::Wait(deciding) => tokio::spawn(deciding),
+            Step::Ready(decision) => panic!("{decision:?}"),
+        }
+    };
+    // One runs, and two may wait.
+    let filling: Vec<_> = (0..3).map(|number| attempt(&format!("nobody-{number}"), "x")).collect();
+    gate.begun(2).await;
+    let mut shed = Vec::new();
+    while shed.len() < 3 {
+        shed.push(status(&auth, "198.51.100.1", "alice", &format!("guess-{}", shed.len())).await);
+    }
+    assert_eq!(shed, [503; 3]);
+    assert_eq!(status(&auth, "198.51.100.2", "alice", "right").await, 429, "from anywhere");
+    assert_eq!(status(&auth, "192.0.2.1", "alice", "right").await, 200, "but where she comes from");
+    // Nor does the address that keeps it full go through all users.
+    for user in ["bob", "carol", "dave"] {
+        assert_eq!(status(&auth, "198.51.100.1", user, "x").await, 503);
+    }
+    assert_eq!(status(&auth, "198.51.100.1", "erin", "x").await, 429);
+    gate.set_open(true);
+    for decision in filling {
+        assert_eq!(decision.await.unwrap().unwrap_err().status().as_u16(), 401);
+    }
+}
+
+/// What is remembered is told at once, and what is not after a hash.
+#[tokio::test]
+async fn who_hangs_up_before_the_hash_is_computed_has_guessed() {
+    let gate = Gate::closed();
+    let (manual, clock) = clock();
+    let auth = Auth::builder()
+        .element(gated_wide(&gate), RequiredScopes::anyone())
+        .throttle(Throttle::new().per_user(3))
+        .clock(clock)
+        .build()
+        .unwrap();
+    for guess in 0..3 {
+        let headers = headers("alice", &format!("guess-{guess}"));
+        let from = address(&format!("198.51.100.{guess}"));
+        let head = RequestHead::new(&Method::GET, "/", &headers).with_client(from);
+        let Step::Wait(mut deciding) = auth.decide(&head) else { panic!("no hash is needed") };
+        assert!((&mut deciding).now_or_never().is_none());
+        drop(deciding);
+    }
+    assert_eq!(status(&auth, "192.0.2.1", "alice", "right").await, 429);
+    gate.set_open(true);
+    manual.advance(Duration::from_secs(1));
+    assert_eq!(status(&auth, "192.0.2.1", "alice", "right").await, 200);
+}
+
+/// Finds users in any case and without accents, as databases do.
+#[derive(Debug)]
+struct Collated;
+
+impl UserStore for Collated {
+    fn lookup<'a>(&'a self, username: &'a str) -> BoxFuture<'a, Result<Option<UserRecord>, Unavailable>> {
+        let plain = username.to_lowercase().replace(['\u{e1}', '\u{e0}', '\u{e2}', '\u{e4}'], "a");
+        let found = (plain == "alice").then(|| UserRecord::new("alice", pbkdf2("right", 1)));
+        Box::pin(async move { Ok(found) })
+    }
+}
+
+#[tokio::test]
+async fn spellings_that_only_the_store_knows_are_delayed_together() {
+    let gate = Gate::open();
+    let (manual, clock) = clock();
+    let users = StoredUsers::new(Collated).hashing(&Hashing::by(Arc::clone(&gate) as _));
+    let auth = Auth::builder()
+        .element(users, RequiredScopes::anyone())
+        .throttle(Throttle::new().per_user(3))
+        .clock(clock)
+        .build()
+        .unwrap();
+    assert_eq!(status(&auth, "192.0.2.1", "\u{e4}lice", "right").await, 200);
+    for name in ["\u{e1}lice", "\u{e0}lice", "\u{e2}lice"] {
+        assert_eq!(status(&auth, "198.51.100.1", name, "wrong").await, 401);
+    }
+    let hashes = gate.count();
+    assert_eq!(status(&auth, "198.51.100.2", "alice", "wrong").await, 429);
+    assert_eq!(status(&auth, "198.51.100.2", "\u{e4}lice", "right").await, 429, "remembered or not");
+    assert_eq!(gate.count(), hashes);
+    assert_eq!(status(&auth, "192.0.2.1", "\u{e4}lice", "right").await, 200, "where she comes from");
+    manual.advance(Duration::from_secs(1));
+    assert_eq!(status(&auth, "198.51.100.2", "alice", "right").await, 200);
+    for _ in 0..100 {
+        assert_eq!(status(&auth, "198.51.100.2", "alice", "right").await, 200);
     }
 }

@@ -33,6 +33,19 @@ pub(crate) struct User {
     pub(crate) entry: Entry,
 }
 
+/// What came of a login.
+pub(crate) struct Login {
+    pub(crate) outcome: Outcome,
+    /// The entry's distinguished name, where the caller is known.
+    pub(crate) dn: Option<Arc<str>>,
+}
+
+impl From<Outcome> for Login {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, dn: None }
+    }
+}
+
 /// What may be made of memories while this login is answered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Memories {
@@ -54,20 +67,20 @@ impl Directory {
         clock: &Arc<dyn Clock>,
         memories: Memories,
         guess: &Guess,
-    ) -> Outcome {
+    ) -> Login {
         let number = self.health.begin();
         let mut session = Session::new(self, Deadline::after(clock, self.settings.patience()));
         match self.answer(&mut session, basic, clock, memories, guess).await {
-            Ok(outcome) => {
+            Ok(login) => {
                 session.end();
                 self.health.answered(number, &self.settings.domain);
-                outcome
+                login
             }
             Err(failure) => {
                 if failure.is_of_directory() {
                     self.health.failed(number, &self.settings.domain, &failure.to_string());
                 }
-                Unavailable::from(&failure).into()
+                Outcome::from(Unavailable::from(&failure)).into()
             }
         }
     }
@@ -79,24 +92,24 @@ impl Directory {
         clock: &Arc<dyn Clock>,
         memories: Memories,
         guess: &Guess,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<Login, Failure> {
         let user = match self.find(session, basic.username()).await? {
             Search::One(user) => user,
             Search::Nobody(refusal) => {
                 // As many questions as a wrong password takes: who is a user cannot be told by the time of a refusal.
                 self.bind_as_nobody(session).await?;
-                return Ok(refusal.into());
+                return Ok(Outcome::from(refusal).into());
             }
         };
         // Guesses at an entry are counted together, whatever name it was found by.
         let held = match guess.at(&user.entry.dn) {
             Ok(held) => held,
-            Err(unavailable) => return Ok(unavailable.into()),
+            Err(unavailable) => return Ok(Outcome::from(unavailable).into()),
         };
         let verdict = session.bind(&user.entry.dn, basic.password()).await?;
         if let Some(refusal) = refusal::of_bind(&verdict)? {
             held.wrong();
-            return Ok(refusal.into());
+            return Ok(Outcome::from(refusal).into());
         }
         held.right();
         let Some(name) = self.name_of(&user, basic.username()) else {
@@ -110,7 +123,7 @@ impl Directory {
         let identity = Identity::new(name)
             .with_issuer(self.settings.domain.as_str())
             .with_scopes(groups.iter().cloned());
-        Ok(Outcome::known(identity))
+        Ok(Login { outcome: Outcome::known(identity), dn: Some(user.entry.dn.as_str().into()) })
     }
 
     /// The entry of the user called `name`: the only one below the first base that has any.

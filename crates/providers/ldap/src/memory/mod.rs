@@ -35,8 +35,16 @@ impl<K, T> Weighter<K, Aged<T>> for ByBytes {
 
 /// Credentials that were good, by their digests.
 pub(crate) struct Credentials {
-    known: Cache<Digest, Aged<Arc<Identity>>, ByBytes>,
+    known: Cache<Digest, Aged<Caller>, ByBytes>,
     max_age: Duration,
+}
+
+/// Who is let in by a credential.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    pub(crate) identity: Arc<Identity>,
+    /// The distinguished name of the entry, by which guesses are counted.
+    pub(crate) dn: Arc<str>,
 }
 
 impl Credentials {
@@ -44,7 +52,7 @@ impl Credentials {
         Self { known: cache(), max_age: max_age.min(MAX_CREDENTIAL_AGE) }
     }
 
-    pub(crate) fn get(&self, credential: &Digest, now: Duration) -> Option<Arc<Identity>> {
+    pub(crate) fn get(&self, credential: &Digest, now: Duration) -> Option<Caller> {
         let entry = self.known.get(credential)?;
         if now < entry.until {
             return Some(entry.value);
@@ -54,11 +62,12 @@ impl Credentials {
     }
 
     /// Remembers a credential that was found good by asking at `asked`.
-    pub(crate) fn put(&self, credential: Digest, identity: Arc<Identity>, asked: Duration) {
-        let names = identity.subject().into_iter().chain(identity.issuer());
+    pub(crate) fn put(&self, credential: Digest, caller: Caller, asked: Duration) {
+        let Caller { identity, dn } = &caller;
+        let names = identity.subject().into_iter().chain(identity.issuer()).chain([&**dn]);
         let weight = weight(names.chain(identity.scopes().iter()).map(str::len));
         let until = asked.saturating_add(self.max_age);
-        self.known.insert(credential, Aged { value: identity, until, weight });
+        self.known.insert(credential, Aged { value: caller, until, weight });
     }
 
     /// Forgets a credential that turned out not to be good any more.
@@ -131,6 +140,10 @@ mod tests {
 
     const AGE: Duration = Duration::from_secs(60);
 
+    fn caller(name: &str) -> Caller {
+        Caller { identity: Arc::new(Identity::new(name)), dn: "cn=x".into() }
+    }
+
     #[test]
     fn a_credential_is_good_until_its_age_is_over() {
         let prf = Prf::random().unwrap();
@@ -138,12 +151,12 @@ mod tests {
         let digest = prf.credential("alice:a");
         let at = Duration::from_secs;
         assert!(credentials.get(&digest, at(0)).is_none());
-        credentials.put(digest, Arc::new(Identity::new("alice")), at(5));
+        credentials.put(digest, caller("alice"), at(5));
         assert!(credentials.get(&digest, at(64)).is_some());
         assert!(credentials.get(&prf.credential("alice:b"), at(64)).is_none());
         assert!(credentials.get(&digest, at(65)).is_none());
         assert_eq!(credentials.len(), 0);
-        credentials.put(digest, Arc::new(Identity::new("alice")), at(5));
+        credentials.put(digest, caller("alice"), at(5));
         credentials.forget(&digest);
         assert!(credentials.get(&digest, at(5)).is_none());
     }
@@ -160,7 +173,7 @@ mod tests {
         let large: GroupNames = vec!["x".repeat(UNIT as usize * 100).into_boxed_str()].into();
         for number in 0..2 * CAPACITY {
             let name = number.to_string();
-            credentials.put(prf.credential(&name), Arc::new(Identity::new(name.as_str())), AGE);
+            credentials.put(prf.credential(&name), caller(&name), AGE);
             roles.put(&name, "x", Arc::clone(&large), AGE);
         }
         assert!(credentials.len() <= CAPACITY, "{credentials:?}");
@@ -171,16 +184,22 @@ mod tests {
     fn names_count_as_what_they_take() {
         let prf = Prf::random().unwrap();
         let (credentials, roles) = (Credentials::new(AGE), Roles::new(AGE));
+        let entries = Credentials::new(AGE);
         let long = "x".repeat(UNIT as usize * 100);
         let by_dn = |number: usize| roles.put(&format!("{long}{number}"), "x", Arc::default(), AGE);
         let by_name = |number: usize| roles.put("cn=x", &format!("{long}{number}"), Arc::default(), AGE);
         for number in 0..CAPACITY / 50 {
             let identity = Identity::new(long.as_str()).with_issuer(long.as_str());
-            credentials.put(prf.credential(&number.to_string()), Arc::new(identity), AGE);
+            let by_identity = Caller { identity: Arc::new(identity), dn: "cn=x".into() };
+            credentials.put(prf.credential(&number.to_string()), by_identity, AGE);
+            let by_entry =
+                Caller { identity: Arc::new(Identity::new("x")), dn: format!("{long}{long}").into() };
+            entries.put(prf.credential(&number.to_string()), by_entry, AGE);
             by_dn(number);
             by_name(number);
         }
         assert!(credentials.len() <= CAPACITY / 200, "{credentials:?}");
+        assert!(entries.len() <= CAPACITY / 200, "{entries:?}");
         assert!(roles.known.len() <= CAPACITY / 100, "{roles:?}");
     }
 

@@ -14,7 +14,14 @@ struct Door {
 
 impl Door {
     async fn new() -> Self {
-        let bench = Bench::new().await;
+        Self::of(Bench::new().await)
+    }
+
+    async fn remembering() -> Self {
+        Self::of(Bench::with(|config| config.remember_credentials(Duration::from_secs(60))).await)
+    }
+
+    fn of(bench: Bench) -> Self {
         let names = ["alice", "a.liddell", "alice@x.example", "4711"];
         bench.server.add(TestEntry::new(ALICE).with("uid", &names).password("secret"));
         let auth = Auth::builder()
@@ -89,12 +96,67 @@ async fn a_stranger_does_not_lock_a_user_out_under_any_of_the_names() {
     assert_eq!(door.login("192.0.2.1", "alice@x.example", "secret").await, (200, None));
 }
 
+/// "4711" is remembered, and the entry has to wait because of guesses under its other names.
 #[tokio::test]
-async fn an_outage_counts_for_nobody() {
+async fn while_an_entry_has_to_wait_a_remembered_password_is_answered_as_a_wrong_one() {
+    let door = Door::remembering().await;
+    assert_eq!(door.login("192.0.2.1", "4711", "secret").await, (200, None));
+    for name in ["alice", "a.liddell", "alice@x.example"] {
+        assert_eq!(door.login("198.51.100.1", name, "wrong").await, (401, None), "{name}");
+    }
+    let asked = door.asked();
+    for guess in 1..=20 {
+        assert_eq!(door.login("198.51.100.2", "4711", "wrong").await, (429, Some(1)));
+        assert_eq!(door.login("198.51.100.2", "4711", "secret").await, (429, Some(1)));
+        assert_eq!(
+            door.asked(),
+            (asked.0 + 2 * guess, asked.1),
+            "as many questions, and no password is tried"
+        );
+    }
+    assert_eq!(door.login("192.0.2.1", "4711", "secret").await, (200, None), "where she comes from");
+    door.bench.manual.advance(Duration::from_secs(1));
+    assert_eq!(door.login("198.51.100.2", "4711", "secret").await, (200, None));
+    assert_eq!(door.asked(), (asked.0 + 40, asked.1), "it is remembered");
+}
+
+/// From where somebody was let in by a memory he has come as well.
+#[tokio::test]
+async fn who_was_remembered_where_he_comes_from_is_not_locked_out_when_that_ends() {
+    let door = Door::remembering().await;
+    assert_eq!(door.login("192.0.2.1", "alice", "secret").await, (200, None));
+    assert_eq!(door.login("192.0.2.2", "alice", "secret").await, (200, None));
+    door.bench.manual.advance(Duration::from_secs(60));
+    for (from, name) in [("198.51.100.1", "alice"), ("198.51.100.2", "4711"), ("198.51.100.3", "a.liddell")] {
+        assert_eq!(door.login(from, name, "wrong").await, (401, None));
+    }
+    assert_eq!(door.login("192.0.2.2", "alice", "secret").await, (200, None));
+}
+
+#[tokio::test]
+async fn an_outage_delays_users_by_four_seconds_at_most_and_no_address() {
     let door = Door::new().await;
     door.bench.server.stop().await;
-    for _ in 0..20 {
+    for _ in 0..3 {
         assert_eq!(door.login("192.0.2.1", "alice", "secret").await.0, 503);
     }
-    assert_eq!(door.auth.throttle().unwrap().counted(), [0, 0, 0]);
+    for wait in [1, 2, 4, 4, 4] {
+        assert_eq!(door.login("192.0.2.1", "alice", "secret").await, (429, Some(wait)));
+        door.bench.manual.advance(Duration::from_secs(wait));
+        assert_eq!(door.login("192.0.2.1", "alice", "secret").await.0, 503);
+    }
+    assert_eq!(door.auth.throttle().unwrap().counted(), [0, 1, 1]);
+}
+
+/// A memory goes on answering while the directory is away: a wrong password is then no more free than a right one.
+#[tokio::test]
+async fn an_outage_does_not_make_guesses_at_what_is_remembered_free() {
+    let door = Door::remembering().await;
+    assert_eq!(door.login("192.0.2.1", "alice", "secret").await, (200, None));
+    door.bench.server.stop().await;
+    for guess in 0..3 {
+        assert_eq!(door.login(&format!("198.51.100.{guess}"), "alice", "wrong").await.0, 503);
+    }
+    assert_eq!(door.login("198.51.100.9", "alice", "secret").await, (429, Some(1)));
+    assert_eq!(door.login("192.0.2.1", "alice", "secret").await, (200, None), "where she comes from");
 }

@@ -1,0 +1,166 @@
+//! Whose failures they are, however somebody is called.
+
+use std::time::Duration;
+
+use super::{
+    super::{Guess, Held},
+    Attempt, Attempted, Door, Ended, STORE, Throttle, Verdict, whole,
+};
+
+#[test]
+fn spellings_of_a_name_count_as_one() {
+    let door = Door::new();
+    for name in ["alice", " ALICE", "al\u{ad}ice"] {
+        assert_eq!(door.wrong("192.0.2.1", name), None);
+    }
+    for name in ["\u{ff21}lice", "al\u{200b}ice", "alice"] {
+        assert_eq!(door.wrong("192.0.2.1", name), Some(1), "{name:?}");
+        assert_eq!(door.wrong("192.0.2.2", name), Some(1), "{name:?}");
+    }
+    assert_eq!(door.throttle.counted(), [1, 1, 3]);
+}
+
+/// Stores tell "Alice" from "alice". Whoever has the one account must not be able to guess at the other for free.
+#[test]
+fn a_success_speaks_for_the_name_as_it_is_written() {
+    let door = Door::by(Throttle::new().per_user(3).per_address(1_000));
+    for _ in 0..2 {
+        assert_eq!(door.wrong("192.0.2.1", "alice"), None);
+        assert_eq!(door.right("192.0.2.1", "Alice"), None);
+    }
+    assert_eq!(door.wrong("192.0.2.1", "alice"), None);
+    assert_eq!(door.wrong("192.0.2.1", "alice"), Some(1), "nothing was reset");
+    assert_eq!(door.wrong("192.0.2.9", "alice"), Some(1));
+    assert_eq!(door.right("192.0.2.1", "Alice"), None, "where she comes from");
+    door.seconds(1);
+    assert_eq!(door.wrong("192.0.2.1", "alice"), None);
+    assert_eq!(door.wrong("192.0.2.1", "alice"), Some(2), "nor excused");
+}
+
+#[test]
+fn who_has_come_to_one_of_two_stores_need_not_wait_for_strangers_at_the_other() {
+    let door = Door::new();
+    let home = |ended, verdict: fn(usize) -> Verdict| {
+        door.begin_at(&[1, 2], "192.0.2.1", "alice", "x").map(|attempt| attempt.settle(ended, verdict))
+    };
+    let second = |store| if store == 2 { Verdict::Right } else { Verdict::Wrong };
+    home(Ended::Known, second).unwrap();
+    for stranger in 1..=3 {
+        let attempt = door.begin_at(&[1, 2], &format!("198.51.100.{stranger}"), "alice", "x").unwrap();
+        attempt.settle(Ended::Refused, |_| Verdict::Wrong);
+    }
+    assert!(door.begin_at(&[1, 2], "198.51.100.9", "alice", "x").is_err());
+    home(Ended::Known, second).unwrap();
+}
+
+#[test]
+fn accounts_count_whatever_the_name_that_they_were_found_by() {
+    let door = Door::new();
+    let dn = "uid=alice,ou=people,dc=example";
+    let guess = |name: &str, right: bool| {
+        let attempt = door.begin("192.0.2.1", name, "x").unwrap();
+        let held = Attempted { attempt: &attempt, store: STORE }.guess().at(dn);
+        match held {
+            Ok(held) if right => held.right(),
+            Ok(held) => held.wrong(),
+            Err(unavailable) => {
+                attempt.settle(Ended::Unavailable, |_| Verdict::Untold);
+                return Some(whole(unavailable.retry_after().unwrap()));
+            }
+        }
+        let (ended, verdict) =
+            if right { (Ended::Known, Verdict::Right) } else { (Ended::Refused, Verdict::Wrong) };
+        attempt.settle(ended, |_| verdict);
+        None
+    };
+    for name in ["alice", "alice@example.org", "+49 30 1234567"] {
+        assert_eq!(guess(name, false), None);
+    }
+    assert_eq!(guess("a.liddell", false), Some(1), "looked for, and not tried");
+    door.seconds(1);
+    assert_eq!(guess("a.liddell", true), None);
+    assert_eq!(guess("a.liddell", false), None);
+    assert_eq!(door.throttle.counted()[2], 3 + 1 + 1, "three names, one more, one account");
+}
+
+/// An attempt of alice by a name, and what it is told of an account.
+fn at(door: &Door, address: &str, account: &str) -> (Attempt, Guess) {
+    let attempt = door.begin(address, account, "x").unwrap();
+    let guess = Attempted { attempt: &attempt, store: STORE }.guess();
+    (attempt, guess)
+}
+
+/// Alice's account has to wait for a second, but not where she comes from: 192.0.2.1.
+fn guessed() -> Door {
+    let door = Door::by(Throttle::new().per_user(3).per_address(6));
+    let (attempt, guess) = at(&door, "192.0.2.1", "0");
+    guess.at("uid=alice").unwrap().right();
+    attempt.settle(Ended::Known, |_| Verdict::Right);
+    for name in ["1", "2", "3"] {
+        let (attempt, guess) = at(&door, "192.0.2.2", name);
+        guess.at("uid=alice").unwrap().wrong();
+        attempt.settle(Ended::Refused, |_| Verdict::Wrong);
+    }
+    door
+}
+
+#[test]
+fn an_account_that_has_to_wait_is_not_recalled_and_that_counts_for_nobody() {
+    let door = guessed();
+    let counted = door.throttle.counted();
+    for _ in 0..100 {
+        let (attempt, guess) = at(&door, "192.0.2.3", "4");
+        assert!(guess.recalled("uid=alice").is_none());
+        assert!(guess.recalled("UID=Alice").is_none(), "however it is written");
+        assert!(guess.recalled("uid=bob").is_some_and(|held| {
+            held.right();
+            true
+        }));
+        attempt.settle(Ended::Known, |_| Verdict::Right);
+    }
+    assert_eq!(door.throttle.counted(), counted);
+    let (_attempt, guess) = at(&door, "192.0.2.1", "4");
+    assert!(guess.recalled("uid=alice").is_some(), "where she comes from");
+    assert!(Guess::untold().recalled("uid=alice").is_some());
+}
+
+#[test]
+fn to_find_an_account_that_has_to_wait_counts_for_the_address_alone() {
+    let door = guessed();
+    for _ in 0..6 {
+        let (attempt, guess) = at(&door, "192.0.2.3", "4");
+        assert_eq!(guess.at("uid=alice").unwrap_err().retry_after(), Some(Duration::from_secs(1)));
+        attempt.settle(Ended::Unavailable, |_| Verdict::Untold);
+    }
+    assert_eq!(door.right("192.0.2.3", "carol"), Some(1));
+    assert_eq!(door.seconds(1).right("192.0.2.4", "4"), None);
+    assert!(at(&door, "192.0.2.4", "5").1.at("uid=alice").is_ok(), "three failures, and not nine");
+}
+
+#[test]
+fn a_password_of_which_nothing_is_said_counts_for_its_account_as_one_that_nobody_can_tell() {
+    let door = Door::by(Throttle::new().per_user(3));
+    let held = |name: &str| -> Result<Held, u64> {
+        let (attempt, guess) = at(&door, "192.0.2.1", name);
+        let held = guess.at("uid=alice");
+        attempt.settle(Ended::Known, |_| Verdict::Right);
+        held.map_err(|unavailable| whole(unavailable.retry_after().unwrap()))
+    };
+    for name in ["1", "2", "3"] {
+        drop(held(name).unwrap());
+    }
+    for (name, wait) in [("4", 1), ("5", 2), ("6", 4), ("7", 4), ("8", 4)] {
+        assert_eq!(held(name).unwrap_err(), wait);
+        door.seconds(wait);
+        drop(held(name).unwrap());
+    }
+    held_right(&door);
+    assert!(held("9").is_ok(), "a success resets");
+}
+
+fn held_right(door: &Door) {
+    door.seconds(4);
+    let (attempt, guess) = at(door, "192.0.2.1", "alice");
+    guess.at("uid=alice").unwrap().right();
+    attempt.settle(Ended::Known, |_| Verdict::Right);
+}
