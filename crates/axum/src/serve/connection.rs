@@ -1,6 +1,7 @@
 //! One connection, from its handshake to its end.
 
 use std::{
+    cell::RefCell,
     fmt,
     net::SocketAddr,
     pin::{Pin, pin},
@@ -60,7 +61,7 @@ pub(super) async fn handle<I, S>(
     let activity = Activity::new();
     let socket = Socket::new(io, activity.clone(), place);
     let (tenure, settings) = Tenure::begin(shared.settings.clone(), peer.ip());
-    let mut caller = Caller { peer, certificate: None, trusted_proxies: settings.trusted_proxies.clone() };
+    let mut caller = Caller { peer, certificate: None };
     let limits = &settings.limits;
     let ended = match &settings.tls {
         None => serve(socket, app, caller, &activity, &shared, limits, Ends { stop, tenure }).await,
@@ -117,6 +118,7 @@ where
         header_bytes: limits.header_bytes,
         caller,
         ends: ends.clone(),
+        lookout: RefCell::new(ends.tenure.clone().lookout()),
         activity: activity.clone(),
         metrics: shared.metrics.clone(),
     };

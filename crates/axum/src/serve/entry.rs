@@ -1,6 +1,7 @@
 //! What happens to every request before the service sees it.
 
 use std::{
+    cell::RefCell,
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
@@ -22,11 +23,12 @@ use portcullis_core::credential::websocket;
 use tower::{Service, ServiceExt, util::Oneshot};
 
 use super::{
-    ClientAddr, ClientCertificate, RequestBody, Stopping, TrustedProxies,
+    ClientAddr, ClientCertificate, RequestBody, Stopping,
     activity::{Activity, InFlight},
     body::ResponseBody,
     connection::Ends,
     metrics::Metrics,
+    reconfigure::Lookout,
 };
 
 /// What a [`Listener`](super::Listener) serves: an [`axum::Router`], or any tower service that answers requests with
@@ -64,7 +66,6 @@ where
 pub(super) struct Caller {
     pub(super) peer: SocketAddr,
     pub(super) certificate: Option<ClientCertificate>,
-    pub(super) trusted_proxies: Arc<TrustedProxies>,
 }
 
 /// The service as hyper sees it.
@@ -73,6 +74,7 @@ pub(super) struct Entry<S> {
     pub(super) header_bytes: usize,
     pub(super) caller: Caller,
     pub(super) ends: Ends,
+    pub(super) lookout: RefCell<Lookout>,
     pub(super) activity: Arc<Activity>,
     pub(super) metrics: Arc<Metrics>,
 }
@@ -86,8 +88,14 @@ impl<S: App> hyper::service::Service<Request<Incoming>> for Entry<S> {
         let http2 = request.version() == Version::HTTP_2;
         let in_flight = self.activity.request(http2);
         mark_sensitive(request.headers_mut());
-        let refused = refuse(&request, self.header_bytes);
-        let client = self.caller.trusted_proxies.client(self.caller.peer.ip(), request.headers());
+        let (refused, client) = {
+            let mut lookout = self.lookout.borrow_mut();
+            let (proxies, accepted) = lookout.look();
+            // RFC 9110 §15.5.20: nothing was done, and the client may try again on another connection.
+            let misdirected = (!accepted).then_some(StatusCode::MISDIRECTED_REQUEST);
+            let refused = misdirected.or_else(|| refuse(&request, self.header_bytes));
+            (refused, proxies.client(self.caller.peer.ip(), request.headers()))
+        };
         let opens_websocket = websocket::opens(request.method(), request.headers());
         let extensions = request.extensions_mut();
         if opens_websocket {

@@ -114,6 +114,11 @@ impl Tenure {
         Self { certificate, ..self }
     }
 
+    /// What looks at the settings when requests come.
+    pub(super) fn lookout(self) -> Lookout {
+        Lookout { now: self.began_with.clone(), tenure: self, is_over: false }
+    }
+
     /// Completes once it is over. Nothing is lost when the future is dropped.
     pub(super) async fn over(&mut self) -> Over {
         loop {
@@ -155,6 +160,26 @@ impl Tenure {
         }
         let trusts = |settings: &Settings| settings.trusted_proxies.contains(self.peer);
         (trusts(now) != trusts(then)).then_some(Over::Trust)
+    }
+}
+
+/// Looks at the listener's settings when a request comes on a connection that is open. A client that was told to leave
+/// need not do so at once, and must gain nothing by staying.
+pub(super) struct Lookout {
+    tenure: Tenure,
+    now: Arc<Settings>,
+    is_over: bool,
+}
+
+impl Lookout {
+    /// The proxies to believe, and whether the client's certificate is still accepted.
+    pub(super) fn look(&mut self) -> (&TrustedProxies, bool) {
+        let Self { tenure, now, is_over } = self;
+        if tenure.settings.has_changed().unwrap_or(false) {
+            *now = tenure.settings.borrow_and_update().clone();
+            *is_over = tenure.judged_by(now) == Some(Over::Certificate);
+        }
+        (&now.trusted_proxies, !*is_over)
     }
 }
 

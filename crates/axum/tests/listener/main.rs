@@ -13,5 +13,6 @@ mod configuration;
 mod mutual;
 mod plain;
 mod reconfigure;
+mod staying;
 mod support;
 mod tls;

@@ -9,7 +9,10 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use portcullis_axum::serve::{ListenerConfig, Stop, Stopping, TrustedProxies};
 use portcullis_keys::{ServerTls, TrustAnchors};
-use rustls::{HandshakeKind, version::TLS13};
+use rustls::{
+    HandshakeKind,
+    version::{TLS12, TLS13},
+};
 use tokio::{
     sync::{Notify, mpsc},
     time::timeout,
@@ -79,25 +82,47 @@ async fn a_new_certificate_is_shown_to_new_connections_and_old_ones_live() {
 async fn a_session_is_resumed_by_the_same_tls_alone() {
     let authority = Authority::new();
     let server = authority.server();
-    let wanted = secure(&server, None);
-    let running = Running::start(app(), &wanted).await;
-    let config = Arc::new(authority.tls(&[&TLS13], &["http/1.1"], None));
-    let kind = async || {
-        let stream = running.connect_tls(&config).await.unwrap();
-        let kind = stream.get_ref().1.handshake_kind();
-        // Tickets come with the answer.
-        let request = super::support::get("/");
-        soon(super::support::http1(stream, request)).await.unwrap();
-        kind
-    };
-    assert_eq!(kind().await, Some(HandshakeKind::Full));
-    assert_eq!(kind().await, Some(HandshakeKind::Resumed));
-    // Read anew, and nothing of it changed.
-    running.handle.reconfigure(&secure(&server, None).keeping_tls_of(&wanted));
-    assert_eq!(kind().await, Some(HandshakeKind::Resumed));
-    // The same certificate, and another configuration: it may trust other clients.
-    running.handle.reconfigure(&secure(&server, None));
-    assert_eq!(kind().await, Some(HandshakeKind::Full));
+    for version in [&TLS12, &TLS13] {
+        let wanted = secure(&server, None);
+        let running = Running::start(app(), &wanted).await;
+        let config = Arc::new(authority.tls(&[version], &["http/1.1"], None));
+        let kind = async || handshake(&running, &config).await.unwrap();
+        assert_eq!(kind().await, HandshakeKind::Full);
+        assert_eq!(kind().await, HandshakeKind::Resumed);
+        // Read anew, and nothing of it changed.
+        running.handle.reconfigure(&secure(&server, None).keeping_tls_of(&wanted));
+        assert_eq!(kind().await, HandshakeKind::Resumed);
+        // The same certificate, and another configuration: it may trust other clients.
+        running.handle.reconfigure(&secure(&server, None));
+        assert_eq!(kind().await, HandshakeKind::Full);
+    }
+}
+
+#[tokio::test]
+async fn nobody_resumes_past_a_client_authority_that_is_gone() {
+    let [authority, other] = [Authority::new(), Authority::new()];
+    let (server, client) = (authority.server(), authority.client());
+    for version in [&TLS12, &TLS13] {
+        let running = Running::start(app(), &secure(&server, Some((&authority.anchors(), true)))).await;
+        let config = Arc::new(authority.tls(&[version], &["http/1.1"], Some(&client)));
+        assert_eq!(handshake(&running, &config).await, Some(HandshakeKind::Full));
+        assert_eq!(handshake(&running, &config).await, Some(HandshakeKind::Resumed));
+        running.handle.reconfigure(&secure(&server, Some((&other.anchors(), true))));
+        assert_eq!(handshake(&running, &config).await, None);
+        // Nor does its session come back with it: it may have been away for a reason.
+        running.handle.reconfigure(&secure(&server, Some((&authority.anchors(), true))));
+        assert_eq!(handshake(&running, &config).await, Some(HandshakeKind::Full));
+    }
+}
+
+/// How the handshake went of a connection that was answered; `None` where it was not.
+async fn handshake(running: &Running, config: &Arc<rustls::ClientConfig>) -> Option<HandshakeKind> {
+    let stream = running.connect_tls(config).await.ok()?;
+    let kind = stream.get_ref().1.handshake_kind();
+    // Tickets come with the answer, and so does the alert of TLS 1.3.
+    let (status, _) = soon(super::support::http1(stream, super::support::get("/"))).await.ok()?;
+    assert_eq!(status, 200);
+    kind
 }
 
 #[tokio::test]
