@@ -8,6 +8,7 @@
 )]
 
 mod script;
+mod versions;
 
 use std::{sync::Arc, time::Duration};
 
@@ -308,7 +309,9 @@ async fn the_element_that_let_the_caller_in_is_asked_with_the_same_token() {
 
 #[test]
 fn every_end_has_a_close_code_and_a_reason_that_fits_a_close_frame() {
-    for (ended, code) in [(Ended::Expired, 1008), (Ended::Revoked, 1008), (Ended::Unavailable, 1013)] {
+    for (ended, code) in
+        [(Ended::Expired, 1008), (Ended::Revoked, 1008), (Ended::Withdrawn, 1008), (Ended::Unavailable, 1013)]
+    {
         assert_eq!(ended.close_code(), code);
         // RFC 6455 §5.5: a control frame holds 125 bytes, two of which are the code.
         assert!((1..=123).contains(&ended.reason().len()));
