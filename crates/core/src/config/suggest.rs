@@ -19,6 +19,9 @@ fn fold(key: &str) -> Vec<char> {
         .collect()
 }
 
+/// Farther than any two keys are.
+const FAR: usize = 1024;
+
 /// How many letters have to be added, removed, replaced or swapped with their neighbour.
 fn distance(one: &[char], other: &[char]) -> usize {
     let mut before_last: Vec<usize> = Vec::new();
@@ -26,7 +29,7 @@ fn distance(one: &[char], other: &[char]) -> usize {
     for (row, a) in one.iter().enumerate() {
         let mut current = vec![row + 1];
         for (column, b) in other.iter().enumerate() {
-            let at = |line: &[usize], column: usize| line.get(column).copied().unwrap_or(usize::MAX - 1);
+            let at = |line: &[usize], column: usize| line.get(column).copied().unwrap_or(FAR);
             let mut best = (at(&last, column) + usize::from(a != b))
                 .min(at(&last, column + 1) + 1)
                 .min(at(&current, column) + 1);
@@ -56,10 +59,41 @@ mod tests {
             ("ISSUER", Some("issuer")),
             ("jwtValidator", None),
             ("jwtValidatorConfg", Some("jwtValidatorConfig")),
+            ("jwtValidtrConfgi", Some("jwtValidatorConfig")),
             ("realm", None),
             ("", None),
         ] {
             assert_eq!(nearest(unknown, known()), expected, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn letters_are_added_removed_replaced_and_swapped() {
+        for (one, other, expected) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "abc", 0),
+            ("abc", "xbc", 1),
+            ("abc", "axc", 1),
+            ("abc", "abx", 1),
+            ("abc", "ab", 1),
+            ("abc", "bc", 1),
+            ("abc", "ac", 1),
+            ("ab", "ba", 1),
+            ("xab", "xba", 1),
+            ("abx", "bax", 1),
+            ("abcd", "badc", 2),
+            ("abab", "baba", 2),
+            ("ab", "xy", 2),
+            ("ca", "abc", 3),
+            ("abc", "cab", 2),
+            ("kitten", "sitting", 3),
+            ("aa", "bb", 2),
+            ("aab", "bbb", 2),
+        ] {
+            let letters = |text: &str| text.chars().collect::<Vec<char>>();
+            assert_eq!(distance(&letters(one), &letters(other)), expected, "{one} {other}");
+            assert_eq!(distance(&letters(other), &letters(one)), expected, "{other} {one}");
         }
     }
 }
