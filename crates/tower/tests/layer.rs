@@ -18,7 +18,9 @@ use http::{
     response::Parts,
 };
 use portcullis_core::{Admission, Auth, AuthBuilder, Principal, Rejection, RejectionKind, Resource};
-use portcullis_tower::{AuthLayer, AuthService, ClientAddr, EmptyBody, PlainRequest, RequireScopes};
+use portcullis_tower::{
+    AuthLayer, AuthService, ClientAddr, EmptyBody, OnRejection, PlainRequest, RequireScopes,
+};
 use support::{ByToken, Log, hello, request};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 
@@ -279,18 +281,22 @@ async fn an_error_of_the_inner_service_stays_its_own() {
 #[tokio::test]
 async fn a_hook_makes_bodies_that_have_no_default() {
     struct Body(String);
-    let handler =
-        service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(Body("in".into()))) });
-    let provider = ByToken::default();
-    provider.open(1);
-    let layer = AuthLayer::new(Auth::builder().element(provider, "hello").build().unwrap()).on_rejection(
-        |rejection: &Rejection, head: &mut Parts| {
+    #[derive(Clone)]
+    struct Hook;
+    impl OnRejection<Body> for Hook {
+        fn body(&self, rejection: &Rejection, head: &mut Parts) -> Body {
             head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
             head.status = StatusCode::OK;
             head.headers.remove(WWW_AUTHENTICATE);
             Body(rejection.kind().as_str().to_owned())
-        },
-    );
+        }
+    }
+    let handler =
+        service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(Body("in".into()))) });
+    let provider = ByToken::default();
+    provider.open(1);
+    let layer =
+        AuthLayer::new(Auth::builder().element(provider, "hello").build().unwrap()).on_rejection(Hook);
     for (token, status, body) in [
         ("alice.hello", 200, "in"),
         ("", 401, "no-credential"),
@@ -305,6 +311,23 @@ async fn a_hook_makes_bodies_that_have_no_default() {
             assert!(response.headers().contains_key(WWW_AUTHENTICATE));
             assert!(!response.headers().contains_key(CONTENT_LENGTH));
         }
+    }
+}
+
+#[tokio::test]
+async fn a_hook_that_panics_takes_only_its_own_words_with_it() {
+    let handler = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new("in".to_owned())) });
+    let provider = ByToken::default();
+    provider.open(1);
+    let layer = AuthLayer::new(Auth::builder().element(provider, "hello").build().unwrap())
+        .on_rejection(|_: &Rejection, _: &mut Parts| -> String { panic!("in a hook") });
+    for (token, status, body) in
+        [("alice.hello", 200, "in"), ("", 401, ""), ("alice.x", 403, ""), ("slow-wrong", 401, "")]
+    {
+        let response = layer.layer(handler).oneshot(request("GET", "/", token)).await.unwrap();
+        assert_eq!(response.status(), status, "{token}");
+        assert_eq!(response.body(), body);
+        assert_eq!(response.headers().contains_key(WWW_AUTHENTICATE), status != 200, "{token}");
     }
 }
 

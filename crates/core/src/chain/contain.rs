@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     BoxFuture, BuildError, Context, Credential, Element, Identity, Observer, Outcome, Provider, QueueState,
-    Reason, Recall, ServerState, Unavailable, Vouch,
+    Reason, Recall, Rejection, ServerState, Unavailable, Vouch,
 };
 
 const PANICKED: &str = "the provider panicked";
@@ -165,6 +165,23 @@ pub(crate) fn observer(observer: &dyn Observer, tell: impl FnOnce(&dyn Observer)
             remedy = "this is a defect of the observer: the panic was printed where it happened",
             "an observer panicked; the decision stands"
         );
+    }
+}
+
+impl Rejection {
+    /// What a hook of the service writes for this refusal, such as its body. `None` where the hook panics, which is logged:
+    /// the refusal itself stands.
+    pub fn written<T>(&self, hook: impl FnOnce() -> T) -> Option<T> {
+        let written = catch(hook).ok();
+        if written.is_none() {
+            tracing::error!(
+                target: "portcullis",
+                kind = self.kind().as_str(),
+                remedy = "this is a defect of the hook: the panic was printed where it happened",
+                "a hook that writes refusals panicked; the refusal stands, without a body"
+            );
+        }
+        written
     }
 }
 

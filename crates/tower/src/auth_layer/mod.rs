@@ -14,7 +14,7 @@
 //!    extensions, for layers outside. [`OnRejection`] replaces the body.
 //!
 //! Works with every `Service<http::Request<B>, Response = http::Response<ResB>>` that is `Clone` and whose body
-//! is `Default` (or whose bodies of refusals a hook makes). A request is let in or refused without allocating a
+//! is `Default` (or for whose bodies of refusals [`OnRejection`] is implemented). A request is let in or refused without allocating a
 //! future wherever no element has to be waited for.
 //!
 //! # WebSocket

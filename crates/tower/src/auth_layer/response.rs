@@ -32,10 +32,16 @@ use portcullis_core::{Protocol, Rejection};
 /// rejection's own, and clients take a body for a message. A hook that serves both kinds leaves the body empty where
 /// [`Rejection::protocol`] says so.
 ///
-/// A hook that panics does to its request what a handler that panics does; nobody is let in by it.
+/// A closure that panics is logged, and the refusal is told without it: as prepared, with an empty body.
 pub trait OnRejection<B> {
     /// The body of the refusal whose head is prepared in `head`.
     fn body(&self, rejection: &Rejection, head: &mut Parts) -> B;
+
+    /// An empty body that stands in where [`OnRejection::body`] panics. `None` unless said otherwise: the panic then does to
+    /// its request what a handler's does. Nobody is let in by it.
+    fn spare_body(&self) -> Option<B> {
+        None
+    }
 
     /// An empty body, where it is that for every refusal and the head is to stay as it is: the hook is not asked further.
     fn empty_body(&self) -> Option<B> {
@@ -46,9 +52,14 @@ pub trait OnRejection<B> {
 impl<F, B> OnRejection<B> for F
 where
     F: Fn(&Rejection, &mut Parts) -> B,
+    B: Default,
 {
     fn body(&self, rejection: &Rejection, head: &mut Parts) -> B {
         self(rejection, head)
+    }
+
+    fn spare_body(&self) -> Option<B> {
+        Some(B::default())
     }
 }
 
@@ -72,23 +83,34 @@ impl<B: Default> OnRejection<B> for EmptyBody {
 /// [`Admission::demand_caller`](portcullis_core::Admission::demand_caller), in a layer's way.
 pub fn refuse<B, H: OnRejection<B>>(rejection: Rejection, hook: &H) -> Response<B> {
     if let Some(body) = hook.empty_body() {
-        let mut response = Response::new(body);
-        *response.status_mut() = rejection.response_status();
-        rejection.write_headers(response.headers_mut());
-        response.extensions_mut().insert(rejection);
-        return response;
+        return without_hook(rejection, body);
     }
     let (mut head, ()) = Response::new(()).into_parts();
     head.status = rejection.response_status();
     rejection.write_headers(&mut head.headers);
     // Only the hook knows how long its body is.
     head.headers.remove(CONTENT_LENGTH);
-    let body = hook.body(&rejection, &mut head);
+    let body = match hook.spare_body() {
+        None => hook.body(&rejection, &mut head),
+        Some(spare) => match rejection.written(|| hook.body(&rejection, &mut head)) {
+            Some(body) => body,
+            // What the hook did to the head may be half of what it would have.
+            None => return without_hook(rejection, spare),
+        },
+    };
     // Whatever the hook did, nobody is told that he got in, and everybody is told what would get him in.
     head.status = rejection.response_status();
     restore(&rejection, &mut head.headers);
     head.extensions.insert(rejection);
     Response::from_parts(head, body)
+}
+
+fn without_hook<B>(rejection: Rejection, empty: B) -> Response<B> {
+    let mut response = Response::new(empty);
+    *response.status_mut() = rejection.response_status();
+    rejection.write_headers(response.headers_mut());
+    response.extensions_mut().insert(rejection);
+    response
 }
 
 /// Writes the headers that are the rejection's own once more.
@@ -148,5 +170,35 @@ mod tests {
         assert_eq!(response.headers()["x-kind"], "no-credential");
         assert!(response.extensions().get::<Rejection>().is_some());
         assert_eq!(*response.body(), "no");
+    }
+
+    #[test]
+    fn a_closure_that_panics_leaves_the_refusal_as_it_was_prepared() {
+        let hook = |_: &Rejection, head: &mut Parts| -> String {
+            head.status = StatusCode::OK;
+            head.headers.clear();
+            head.headers.insert("x-half", HeaderValue::from_static("done"));
+            panic!("in a hook");
+        };
+        let response = refuse(rejection(), &hook);
+        let untouched: Response<String> = refuse(rejection(), &EmptyBody);
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(response.headers(), untouched.headers());
+        assert_eq!(response.extensions().get::<Rejection>().unwrap().status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(response.body(), "");
+    }
+
+    struct Plain;
+
+    impl OnRejection<&'static str> for Plain {
+        fn body(&self, _: &Rejection, _: &mut Parts) -> &'static str {
+            panic!("in a hook")
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "in a hook")]
+    fn a_hook_without_a_spare_body_panics_as_a_handler_does() {
+        refuse(rejection(), &Plain);
     }
 }
