@@ -65,6 +65,7 @@ mod tests {
     #[test]
     fn a_thread_keeps_its_lane_and_the_next_thread_has_the_next_one() {
         assert!(count().is_power_of_two());
+        assert!(count() >= thread::available_parallelism().map_or(1, NonZero::get).min(MOST));
         let made = AtomicUsize::new(0);
         let lanes = Lanes::new(|| made.fetch_add(1, Ordering::Relaxed));
         assert_eq!(made.load(Ordering::Relaxed), count());

@@ -171,14 +171,16 @@ async fn an_observer_is_told_of_every_kind_of_decision() {
         builder().element(Remembers, "hello").resource(Resource::new("/open").public()).build().unwrap();
     let optional = builder().element(Remembers, "hello").optional(true).build().unwrap();
     let reading = auth(&[Outcome::known(Identity::new("alice").with_scopes(["hello"]))], &notes);
+    let known = || Outcome::known(Identity::new("alice").with_scopes(["hello"]));
+    let second = auth(&[refused(Reason::Expired), refused(Reason::Expired), known()], &notes);
     let (none, token) = (HeaderMap::new(), bearer());
-    let says = Some("says".to_owned());
     for (auth, path, headers, told) in [
         (&remembered, "/", &token, ("admitted", None, Some("remembers".to_owned()), true)),
         (&remembered, "/", &none, ("refused", Some(Reason::NoCredential), None, false)),
         (&remembered, "/open", &token, ("public", None, None, false)),
         (&optional, "/", &none, ("anonymous", None, None, false)),
-        (&reading, "/", &token, ("admitted", None, says.map(|_| "element-0".to_owned()), false)),
+        (&reading, "/", &token, ("admitted", None, Some("element-0".to_owned()), false)),
+        (&second, "/", &token, ("admitted", None, Some("element-2".to_owned()), false)),
     ] {
         let _decision = auth.decided(&RequestHead::new(&Method::GET, path, headers)).await;
         assert_eq!(notes.decided(), [told], "{path}");

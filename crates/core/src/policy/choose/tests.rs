@@ -138,6 +138,9 @@ fn a_wider_resource_applies_where_the_most_specific_is_not_the_route() {
     assert_eq!(chosen(&list, "GET", "/users/7", Some("/users/{id}")), "* /users/{id}");
     let list = resources(&[("*", "/users/{id}"), ("*", "/{a}/export")]);
     assert_eq!(chosen(&list, "GET", "/users/export", Some("/{x}/export")), "* /{a}/export");
+    // One that the path does not meet speaks for no route.
+    let list = resources(&[("*", "/users/{id}"), ("*", "/other/{*rest}"), ("*", "/users/import")]);
+    assert_eq!(chosen(&list, "GET", "/users/export", Some("/users/export")), "service");
     // Where a subtree with a parameter begins, too.
     let list = resources(&[("*", "/{a}/"), ("*", "/{a}/{*rest}")]);
     assert_eq!(chosen(&list, "GET", "/acme/", Some("/acme/")), "* /{a}/{*rest}");
