@@ -213,6 +213,16 @@ mod tests {
         let texts: HashSet<String> =
             kinds.iter().map(|kind| CredentialError::new(*kind, None).to_string()).collect();
         assert_eq!(texts.len(), kinds.len());
-        assert!(kinds.iter().all(|kind| !kind.remedy().is_empty()));
+        // What is wrong with headers, subprotocols, and cookies takes different remedies.
+        for (kind, part) in [
+            (Kind::SeveralSources, "one place"),
+            (Kind::LoneToken, "subprotocols"),
+            (Kind::RepeatedCookie, "set the cookie"),
+            (Kind::ForeignOrigin, "`allowedOrigins`"),
+            (Kind::MissingOrigin, "Sec-Fetch-Site"),
+            (Kind::NotBase64, "one Authorization header"),
+        ] {
+            assert!(kind.remedy().contains(part), "{kind:?}");
+        }
     }
 }
