@@ -1,12 +1,20 @@
 //! What is counted, and how it reads.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
-use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
+use http::{
+    HeaderMap, HeaderValue, Method, StatusCode,
+    header::{AUTHORIZATION, HOST},
+};
 use metrics::{Key, Label, Level, Metadata, Recorder};
 use portcullis_core::{
     Auth, Authorization, BoxFuture, Context, Credential, Identity, Outcome, Probe, Provider, QueueState,
-    Reason, Recall, RequestHead, Scheme, Secret, ServerState, TokenError, TokenSource, Unavailable, UnixTime,
+    Reason, Recall, RequestHead, Scheme, Secret, ServerState, TokenError, TokenSource, TurnedAway,
+    Unavailable, UnixTime,
 };
 use portcullis_testing::ManualClock;
 
@@ -218,6 +226,175 @@ fn there_is_a_bound_to_the_series_that_are_held() {
     assert_eq!(text.render().matches("many_total{").count(), 10_000);
     text.register_counter(&key(1), &metadata).increment(1);
     assert!(text.render().contains("many_total{at=\"1\"} 2\n"), "those that there are go on");
+}
+
+/// What is wrong with a page of the text format, version 0.0.4.
+fn mistakes(page: &str) -> Vec<String> {
+    let mut mistakes = Vec::new();
+    let mut families: Vec<(String, String)> = Vec::new();
+    let mut seen = HashSet::new();
+    let mut buckets: HashMap<String, (f64, f64)> = HashMap::new();
+    for line in page.lines() {
+        let mut wrong = |what: &str| mistakes.push(format!("{what}: {line}"));
+        if let Some(rest) = line.strip_prefix("# ") {
+            let mut words = rest.splitn(3, ' ');
+            let [Some(word), Some(name), Some(text)] = [words.next(), words.next(), words.next()] else {
+                wrong("no comment");
+                continue;
+            };
+            if !seen.insert(format!("{word} {name}")) {
+                wrong("twice");
+            }
+            let escapes = text.replace("\\\\", "").replace("\\n", "");
+            match word {
+                "HELP" if escapes.contains('\\') => wrong("not escaped"),
+                "HELP" => {}
+                "TYPE" => families.push((name.to_owned(), text.to_owned())),
+                _ => wrong("neither help nor type"),
+            }
+            continue;
+        }
+        let Some((series, number)) = line.rsplit_once(' ') else {
+            wrong("no number");
+            continue;
+        };
+        let Ok(number) = number.parse::<f64>() else {
+            wrong("no number");
+            continue;
+        };
+        if !seen.insert(series.to_owned()) {
+            wrong("twice");
+        }
+        let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+        let (family, kind) = families.last().cloned().unwrap_or_default();
+        let suffix = name.strip_prefix(&*family);
+        let fits = match kind.as_str() {
+            "histogram" => matches!(suffix, Some("_bucket" | "_sum" | "_count")),
+            _ => suffix == Some(""),
+        };
+        if !fits {
+            wrong("outside its family");
+        }
+        let is_name = |text: &str| {
+            text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+                && text.chars().all(|one| one.is_ascii_alphanumeric() || one == '_')
+        };
+        let mut others = String::new();
+        let mut le = None;
+        let mut rest = labels.trim_end_matches('}');
+        while let Some((label, after)) = rest.split_once("=\"") {
+            // To the quotation mark that is not escaped.
+            let mut escaped = false;
+            let end = after.find(|one| {
+                let ends = one == '"' && !escaped;
+                escaped = one == '\\' && !escaped;
+                ends
+            });
+            let Some(end) = end else {
+                wrong("no end");
+                break;
+            };
+            let (value, after) = after.split_at(end);
+            match label.trim_start_matches(',') {
+                "le" => le = Some(value.replace("+Inf", "inf")),
+                label if !is_name(label) => wrong("no label"),
+                label => others.push_str(&format!("{label}={value},")),
+            }
+            rest = &after[1..];
+        }
+        if !rest.is_empty() || !is_name(name) {
+            wrong("no series");
+        }
+        let one = format!("{family} {others}");
+        if let Some(le) = le {
+            let (bound, count) = buckets.get(&one).copied().unwrap_or((f64::NEG_INFINITY, 0.0));
+            let at: f64 = le.parse().unwrap();
+            if at <= bound || number < count {
+                wrong("not cumulative");
+            }
+            buckets.insert(one, (at, number));
+        } else if suffix == Some("_count") && buckets.get(&one) != Some(&(f64::INFINITY, number)) {
+            wrong("not the count");
+        }
+    }
+    mistakes
+}
+
+#[test]
+fn the_page_is_as_the_format_has_it_whatever_a_service_counts_of_its_own() {
+    let bench = Bench::new();
+    for authorization in [Some("Bearer known"), Some("Bearer new"), Some("Bearer old"), None] {
+        bench.ask(authorization);
+    }
+    bench.metrics.watch([bench.auth.clone()]);
+    bench.metrics.collect();
+    let text = &bench.text;
+    let metadata = Metadata::new("test", Level::INFO, None);
+    text.describe_counter("http.requests-total".into(), None, "with a \\ and a\nsecond line".into());
+    let odd = |value: &'static str| vec![Label::new("user-agent", value), Label::new("1st", "x")];
+    for value in ["", "a\"b\\c\nd", "\\\"", "x\"} 7\nforged_total 8", "le=\"1\"", "\u{202e}\u{1b}[31m"] {
+        let key = Key::from_parts("http.requests-total", odd(value));
+        text.register_counter(&key, &metadata).increment(1);
+        let key = Key::from_parts("9 lives", odd(value));
+        let histogram = text.register_histogram(&key, &metadata);
+        [0.0, 0.000_01, 3.0, 11.0, f64::INFINITY].into_iter().for_each(|one| histogram.record(one));
+    }
+    text.register_gauge(&Key::from_name("level"), &metadata).set(f64::NEG_INFINITY);
+    let page = text.render();
+    assert_eq!(mistakes(&page), Vec::<String>::new(), "{page}");
+    assert!(page.contains("# HELP http_requests_total with a \\\\ and a\\nsecond line\n"), "{page}");
+    assert!(page.contains("\nhttp_requests_total{user_agent=\"a\\\"b\\\\c\\nd\",_1st=\"x\"} 1\n"), "{page}");
+    assert!(page.contains("\n_9_lives_bucket{user_agent=\"\",_1st=\"x\",le=\"0.00001\"} 2\n"), "{page}");
+    assert!(page.contains("\n_9_lives_bucket{user_agent=\"\",_1st=\"x\",le=\"10\"} 3\n"), "{page}");
+    assert!(page.contains("\n_9_lives_count{user_agent=\"\",_1st=\"x\"} 5\n"), "{page}");
+    // And the judge is one.
+    for wrong in [
+        "# TYPE a counter\na 1\na 1\n",
+        "# TYPE a counter\na{b=\"c\"d\"} 1\n",
+        "a 1\n",
+        "# TYPE a gauge\na x\n",
+    ] {
+        assert!(!mistakes(wrong).is_empty(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_name_that_is_taken_by_another_kind_is_not_counted_and_takes_no_room() {
+    let text = PrometheusText::new();
+    let metadata = Metadata::new("test", Level::INFO, None);
+    let key = Key::from_name("one");
+    text.register_counter(&key, &metadata).increment(1);
+    for _ in 0..10_050 {
+        text.register_gauge(&key, &metadata).set(7.0);
+        text.register_histogram(&key, &metadata).record(7.0);
+    }
+    text.register_counter(&Key::from_name("another"), &metadata).increment(1);
+    let page = text.render();
+    assert_eq!(page, "# TYPE another counter\nanother 1\n# TYPE one counter\none 1\n");
+}
+
+#[test]
+fn what_a_caller_chooses_makes_no_series() {
+    let bench = Bench::new();
+    let ask = |method: &Method, path: &str, host: &str, authorization: &str| {
+        let text = |value: &str| HeaderValue::try_from(value).unwrap();
+        let headers: HeaderMap =
+            [(AUTHORIZATION, text(authorization)), (HOST, text(host))].into_iter().collect();
+        let head = RequestHead::new(method, path, &headers).with_client(Some([192, 0, 2, 1].into()));
+        let _ = bench.auth.decide(&head);
+    };
+    ask(&Method::GET, "/foo/x", "a.example", "Bearer old");
+    let before = bench.text.render().lines().count();
+    for at in 0..50 {
+        let method = Method::from_bytes(format!("M{at}").as_bytes()).unwrap();
+        ask(&method, &format!("/foo/{at}"), &format!("{at}.example"), &format!("Bearer old{at}"));
+        let away = TurnedAway::new(Reason::NoService, StatusCode::NOT_FOUND, &method, "/x");
+        bench.auth.tell_turned_away(&away);
+    }
+    let page = bench.text.render();
+    assert_eq!(page.lines().count(), before + 1, "{page}");
+    let away = "portcullis_decisions_total{resource=\"none\",element=\"none\",outcome=\"turned-away\",reason=\"no-service\"} 50";
+    assert!(page.contains(away), "{page}");
 }
 
 /// Has a token for so long.

@@ -25,6 +25,10 @@ macro_rules! token_source {
                 self.keeper.refused(token)
             }
 
+            fn expires_in(&self) -> Option<std::time::Duration> {
+                self.keeper.expires_in()
+            }
+
             fn probe(&self) -> portcullis_core::BoxFuture<'_, Vec<portcullis_core::Probe>> {
                 self.keeper.probe()
             }
