@@ -98,6 +98,8 @@ fn sighup_has_the_files_read_and_a_wrong_version_changes_nothing() {
     let (code, said) = serving.end();
     assert_eq!(code, Some(0));
     assert!(!said.contains("canary"), "{said}");
+    // What works and should be known is said of the versions that were taken up, and of no other.
+    assert_eq!(said.matches("auth.users[0].password:").count(), 4, "{said}");
 }
 
 #[test]

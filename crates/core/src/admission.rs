@@ -157,11 +157,11 @@ impl Admission {
     pub fn lease(&self) -> Lease {
         match self.principal() {
             Some(principal) => Lease::until(principal.clock(), principal.good_until(), self.again.clone())
-                .held(principal.held()),
+                .held(principal.held().map(Held::asking)),
             None => match &self.standing {
                 None => Lease::unlimited(),
                 Some(standing) => {
-                    let held = Held { standing: Arc::clone(standing), principal: None };
+                    let held = Held { standing: Arc::clone(standing), principal: None, asks: false };
                     Lease::until(self.policy().clock(), None, None).held(Some(held))
                 }
             },

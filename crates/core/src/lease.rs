@@ -129,48 +129,55 @@ impl Lease {
     /// further interval, and never past the credential's expiry.
     ///
     /// Where the service follows a configuration that changes, each new version judges the connection as it would judge
-    /// the request that opened it: by the token that was shown, or, where it was a password, by whether the same user has
-    /// the same password and all scopes still ([`Provider::vouch`](crate::Provider::vouch)).
+    /// the request that opened it: by where the credential stood, and by the token that was shown, or, where it was a
+    /// password, by whether the same user has the same password and all scopes still
+    /// ([`Provider::vouch`](crate::Provider::vouch)). The server is asked again as often as that version says.
     pub async fn ended(mut self) -> Ended {
-        let Some(held) = self.held.take() else { return self.ends_by_itself().await };
+        let Some(mut held) = self.held.take() else { return self.ends_by_itself().await };
         let mut seen = held.standing.admitted_by();
-        let mut life: BoxFuture<'static, Ended> = Box::pin(self.ends_by_itself());
+        let mut life = self;
         loop {
-            let mut judged = pin!(held.judged(&mut seen));
-            let verdict = poll_fn(|task| match life.as_mut().poll(task) {
-                Poll::Ready(ended) => Poll::Ready(Err(ended)),
-                Poll::Pending => judged.as_mut().poll(task).map(Ok),
-            });
-            match verdict.await {
+            let asking = life.again.clone();
+            let verdict = {
+                let mut living = pin!(life.ends_by_itself());
+                let mut judged = pin!(held.judged(&mut seen, asking.as_ref()));
+                poll_fn(|task| match living.as_mut().poll(task) {
+                    Poll::Ready(ended) => Poll::Ready(Err(ended)),
+                    Poll::Pending => judged.as_mut().poll(task).map(Ok),
+                })
+                .await
+            };
+            match verdict {
                 Err(ended) => return ended,
                 Ok(Verdict::Stays) => {}
-                Ok(Verdict::Renewed(lease)) => life = Box::pin(lease.ends_by_itself()),
+                Ok(Verdict::Renewed(lease)) => life = *lease,
+                Ok(Verdict::Paced(again)) => life.again = again,
                 Ok(Verdict::Withdrawn) => return Ended::Withdrawn,
                 Ok(Verdict::Unknown) => return Ended::Unavailable,
             }
         }
     }
 
-    /// The same, whatever becomes of the configuration.
-    async fn ends_by_itself(self) -> Ended {
-        let Some(clock) = self.clock else { return pending().await };
-        let Some(again) = self.again else {
-            expiry(&clock, self.expires).await;
+    /// The same, whatever becomes of the configuration. It may be dropped and begun anew.
+    async fn ends_by_itself(&mut self) -> Ended {
+        let Self { clock: Some(clock), expires, again, .. } = self else { return pending().await };
+        let Some(again) = again else {
+            expiry(clock, *expires).await;
             return Ended::Expired;
         };
-        let (mut expires, mut missed, mut wait) = (self.expires, false, later_half(again.interval));
+        let (mut missed, mut wait) = (false, later_half(again.interval));
         loop {
-            let mut alarm = pin!(expiry(&clock, expires));
+            let mut alarm = pin!(expiry(clock, *expires));
             let pause = clock.sleep(wait);
             let round = pin!(async {
                 pause.await;
-                again.ask(&clock).await
+                again.ask(clock).await
             });
             let Some(outcome) = first(&mut alarm, round).await else { return Ended::Expired };
             wait = again.interval;
             match outcome {
                 Outcome::Known(identity) if again.still_good(&identity) => {
-                    (expires, missed) = (identity.good_until(), false);
+                    (*expires, missed) = (identity.good_until(), false);
                 }
                 Outcome::Known(_) | Outcome::Refused(_) => return Ended::Revoked,
                 Outcome::Unavailable(_) if missed => return Ended::Unavailable,

@@ -60,7 +60,7 @@ pub use self::{
     identity::{ClaimsSource, Identity},
     lanes::Lanes,
     lease::{Ended, Expired, Lease},
-    live::{Derived, LiveAuth, Now, Replacement, SettledPolicies, Standing},
+    live::{Derived, LiveAuth, Now, Opening, Replacement, SettledPolicies, Standing},
     observe::{Answer, Asked, Decided, Observer, TurnedAway},
     policy::{Element, Override, Policy, Resource},
     principal::Principal,

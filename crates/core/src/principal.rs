@@ -109,7 +109,12 @@ impl Principal {
     /// What it takes to judge it by later versions of the configuration.
     pub(crate) fn held(&self) -> Option<Held> {
         let standing = Arc::clone(self.standing.as_ref()?);
-        Some(Held { standing, principal: Some(self.clone()) })
+        Some(Held { standing, principal: Some(self.clone()), asks: false })
+    }
+
+    /// The same, vouched for by an element of a later version.
+    pub(crate) fn resting_on(self, policy: &Policy, element: usize) -> Self {
+        Self { policy: policy.own(), element, ..self }
     }
 
     /// The element that let the caller in.

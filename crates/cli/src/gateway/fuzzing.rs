@@ -9,7 +9,7 @@ use super::{path, spelling};
 ///
 /// When it could be read in more than one way.
 pub fn request_path(raw: &str) -> Result<String, &'static str> {
-    path::read(raw).map(Into::into).map_err(path::PathProblem::as_str)
+    path::read(raw).map(Into::into).map_err(|problem| problem.reason().as_str())
 }
 
 /// How else a server might read a decoded path.

@@ -140,7 +140,9 @@ impl Site {
         let served_by: Option<ServedBy> = parts.extensions.remove();
         let standing = served_by.map(|served_by| {
             let client = peer.map(|peer| peer.client.to_canonical());
-            served_by.standing(&parts.method, parts.uri.path(), &target, client)
+            let head = RequestHead::new(&parts.method, parts.uri.path(), &parts.headers);
+            let opening = portcullis_core::Opening::of(&self.auth, &head);
+            served_by.standing(&parts.method, parts.uri.path(), &target, client, opening)
         });
         let decision = decision.map(|admission| admission.standing_on(standing));
         self.answer(parts, body, &target, peer, decision).await

@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, Method};
-use portcullis_core::{Auth, BoxFuture, BuildError, Clock, Policy, RequestHead, Standing};
+use portcullis_core::{Auth, BoxFuture, BuildError, Clock, Opening, Policy, RequestHead, Standing};
 use tokio::sync::watch;
 
 use super::{Gateway, directory::Directory, service::Service, target::Target};
@@ -82,9 +82,10 @@ impl ServedBy {
         path: &str,
         target: &Target,
         client: Option<IpAddr>,
+        opening: Opening,
     ) -> Arc<dyn Standing> {
         let (method, path, target) = (method.clone(), path.into(), target.clone());
-        Arc::new(OfWebSocket { served_by: self, method, path, target, client })
+        Arc::new(OfWebSocket { served_by: self, method, path, target, client, opening })
     }
 }
 
@@ -95,6 +96,7 @@ struct OfWebSocket {
     path: Box<str>,
     target: Target,
     client: Option<IpAddr>,
+    opening: Opening,
 }
 
 impl Standing for OfWebSocket {
@@ -129,6 +131,10 @@ impl Standing for OfWebSocket {
 
     fn client(&self) -> Option<IpAddr> {
         self.client
+    }
+
+    fn opening(&self) -> Option<&Opening> {
+        Some(&self.opening)
     }
 }
 

@@ -14,6 +14,7 @@ mod cookie;
 mod error;
 pub(crate) mod header;
 mod origin;
+mod place;
 mod protocols;
 mod sources;
 pub mod websocket;
@@ -27,6 +28,8 @@ pub use self::{
     protocols::OfferedProtocols,
     sources::CredentialSources,
 };
+
+pub(crate) use self::place::Place;
 
 /// The longest credential that is looked at, unless a service says otherwise: 16 KiB.
 pub const DEFAULT_MAX_CREDENTIAL_BYTES: usize = 16 * 1024;

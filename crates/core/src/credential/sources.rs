@@ -40,11 +40,11 @@ use super::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct CredentialSources {
-    header: bool,
-    websocket_protocol: bool,
-    cookies: Vec<Box<str>>,
+    pub(super) header: bool,
+    pub(super) websocket_protocol: bool,
+    pub(super) cookies: Vec<Box<str>>,
     /// Written as browsers do where they can be.
-    origins: Vec<Box<str>>,
+    pub(super) origins: Vec<Box<str>>,
 }
 
 impl Default for CredentialSources {

@@ -16,7 +16,7 @@ use arc_swap::ArcSwap;
 use http::Method;
 use tokio::sync::watch;
 
-pub use self::standing::Standing;
+pub use self::standing::{Opening, Standing};
 pub(crate) use self::{reconsider::Verdict, standing::Held};
 use crate::{Auth, BuildError, Policy, RequestHead, Resource};
 
@@ -181,7 +181,7 @@ impl LiveAuth {
         position: Option<usize>,
     ) -> Option<Arc<dyn Standing>> {
         let (Kind::Following(cell), Taken::Loaded(snapshot)) = (&self.0, &now.0) else { return None };
-        Some(standing::of_request(Arc::clone(cell), snapshot.version, request, position))
+        Some(standing::of_request(Arc::clone(cell), snapshot, request, position))
     }
 }
 

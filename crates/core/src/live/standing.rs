@@ -4,8 +4,12 @@ use std::{fmt, net::IpAddr, sync::Arc};
 
 use http::{HeaderMap, Method};
 
-use super::{Cell, Verdict, reconsider};
-use crate::{Auth, BoxFuture, Policy, Principal, RequestHead};
+use super::{Cell, Snapshot, Verdict, reconsider};
+use crate::{
+    Auth, BoxFuture, CredentialSources, Policy, Principal, RequestHead,
+    credential::{Place, websocket},
+    lease::Again,
+};
 
 /// What judges an admission again when another version of the configuration is in use.
 ///
@@ -28,6 +32,40 @@ pub trait Standing: fmt::Debug + Send + Sync + 'static {
 
     /// The caller's address, where it is known.
     fn client(&self) -> Option<IpAddr>;
+
+    /// What the request was like that was let in. `None` where that is not known: then a version that looks for credentials
+    /// elsewhere makes no difference.
+    fn opening(&self) -> Option<&Opening> {
+        None
+    }
+}
+
+/// What of a request later versions judge that it was let in by, beside its method and path.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    place: Place,
+    may_open: bool,
+}
+
+impl Opening {
+    /// That of a request which `auth` decides on, with its headers as they came.
+    #[must_use]
+    pub fn of(auth: &Auth, request: &RequestHead<'_>) -> Self {
+        Self {
+            place: Place::of(auth.credential_sources(), request.method, request.headers),
+            may_open: websocket::may_open(request.method, request.headers),
+        }
+    }
+
+    /// Whether its credential stood where these look for it.
+    pub(crate) fn counts_in(&self, sources: &CredentialSources) -> bool {
+        self.place.is_among(sources)
+    }
+
+    /// Whether its answer may be a connection that stays open.
+    pub(crate) const fn may_open(&self) -> bool {
+        self.may_open
+    }
 }
 
 /// An admission that is held to every version.
@@ -36,19 +74,30 @@ pub(crate) struct Held {
     pub(crate) standing: Arc<dyn Standing>,
     /// `None` where the request was let in without one.
     pub(crate) principal: Option<Principal>,
+    /// Whether elements are asked again as often as `revalidateInterval` says.
+    pub(crate) asks: bool,
 }
 
 impl Held {
+    pub(crate) fn asking(self) -> Self {
+        Self { asks: true, ..self }
+    }
+
+    /// What judges it from now on is what this version's element says. What was before is let go.
+    pub(super) fn rest_on(&mut self, policy: &Policy, position: usize) {
+        self.principal = self.principal.take().map(|principal| principal.resting_on(policy, position));
+    }
+
     /// Completes with what the first version makes of it that does not let it go on as it did, or after which it goes on
     /// with another life. `seen` is the last version that was looked at.
-    pub(crate) async fn judged(&self, seen: &mut u64) -> Verdict {
+    pub(crate) async fn judged(&mut self, seen: &mut u64, asking: Option<&Arc<Again>>) -> Verdict {
         loop {
             let version = self.standing.version();
             if version == *seen {
                 self.standing.replaced(version).await;
                 continue;
             }
-            let verdict = reconsider::judge(self).await;
+            let verdict = reconsider::judge(self, asking).await;
             // One that came meanwhile is looked at next.
             *seen = version;
             if !matches!(verdict, Verdict::Stays) {
@@ -73,17 +122,19 @@ struct OfRequest {
     route: Option<Box<str>>,
     client: Option<IpAddr>,
     position: Option<usize>,
+    opening: Opening,
 }
 
 pub(super) fn of_request(
     cell: Arc<Cell>,
-    admitted_by: u64,
+    now: &Snapshot,
     request: &RequestHead<'_>,
     position: Option<usize>,
 ) -> Arc<dyn Standing> {
     Arc::new(OfRequest {
         cell,
-        admitted_by,
+        admitted_by: now.version,
+        opening: Opening::of(&now.derived.auth, request),
         method: request.method.clone(),
         path: request.path.into(),
         route: request.route.map(Box::from),
@@ -129,6 +180,10 @@ impl Standing for OfRequest {
 
     fn client(&self) -> Option<IpAddr> {
         self.client
+    }
+
+    fn opening(&self) -> Option<&Opening> {
+        Some(&self.opening)
     }
 }
 

@@ -24,12 +24,27 @@ async fn admitted(service: &LiveAuth, path: &str, authorization: &str) -> Admiss
     auth.decided(&head).await.unwrap().standing_on(standing)
 }
 
+/// The same for a request that opens a WebSocket.
+async fn opened(service: &LiveAuth, headers: &[(&'static str, &str)]) -> Admission {
+    let opening = [("connection", "upgrade"), ("upgrade", "websocket")];
+    let headers = opening.iter().chain(headers);
+    let headers = headers.map(|(name, value)| ((*name).parse().unwrap(), value.parse().unwrap())).collect();
+    let head = RequestHead::new(&Method::GET, "/foo/a", &headers);
+    let standing = service.standing(&service.now(), &head, None);
+    let auth = service.now().clone();
+    auth.decided(&head).await.unwrap().standing_on(standing)
+}
+
 /// A connection's end, as far as it has come.
 struct Open(Pin<Box<dyn Future<Output = Ended>>>);
 
 impl Open {
     async fn by(service: &LiveAuth, path: &str, authorization: &str) -> Self {
         Self(Box::pin(admitted(service, path, authorization).await.lease().ended()))
+    }
+
+    fn with(admission: Admission) -> Self {
+        Self(Box::pin(admission.lease().ended()))
     }
 
     /// `None` where it stays.
@@ -150,13 +165,13 @@ fn token(now: UnixTime) -> String {
 
 #[tokio::test]
 async fn a_token_is_shown_again_and_ends_with_its_key_and_still_with_its_time() {
-    let clock = ManualClock::at(UnixTime::from_secs(1_000_000));
+    let clock = ManualClock::at(UNIX);
     let folder = Folder::new(&tokens(SECRETS[0], ""));
     let own = clock.clone();
     let builder = move || Config::builder().clock(Arc::new(own.clone()));
     let live = Live::load_with(folder.path("Config.toml"), builder).unwrap();
     let foo = live.service("/foo").unwrap().build().await.unwrap();
-    let bearer = token(UnixTime::from_secs(1_000_000));
+    let bearer = token(UNIX);
     let [mut expiring, mut losing] =
         [Open::by(&foo, "/foo/a", &bearer).await, Open::by(&foo, "/foo/a", &bearer).await];
     // Another definition, and so another provider: the token is shown to it.
@@ -178,7 +193,7 @@ async fn a_token_is_shown_again_and_ends_with_its_key_and_still_with_its_time() 
 #[tokio::test]
 async fn a_service_that_changes_its_paths_is_asked_about_the_path_of_the_request() {
     let (folder, live, foo) = followed(&tokens(SECRETS[0], "")).await;
-    let bearer = token(UnixTime::from_secs(1_000_000));
+    let bearer = token(UNIX);
     let [mut here, mut there] =
         [Open::by(&foo, "/foo/a", &bearer).await, Open::by(&foo, "/foo/b", &bearer).await];
     folder.write("Config.toml", &tokens(SECRETS[0], "resources.\"/b\" = { scopes = \"root\" }"));
@@ -216,7 +231,7 @@ impl Provider for Away {
 #[tokio::test]
 async fn a_provider_that_cannot_tell_is_asked_three_times() {
     for (times, expected) in [(2, None), (3, Some(Ended::Unavailable))] {
-        let clock = ManualClock::at(UnixTime::from_secs(1_000_000));
+        let clock = ManualClock::at(UNIX);
         let auth = |away: u32| {
             let auth = portcullis::Auth::builder().element(Away(away.into()), "hello");
             auth.clock(Arc::new(clock.clone())).build().unwrap()
@@ -241,4 +256,152 @@ async fn what_never_changes_is_held_to_nothing() {
     assert!(fixed.standing(&fixed.now(), &head, None).is_none());
     assert!(admitted(&fixed, "/", "").await.lease().is_unlimited());
     assert!(fixed.replace(portcullis::Auth::builder().public().build().unwrap()).is_err());
+}
+
+#[tokio::test]
+async fn a_token_is_held_to_the_places_and_origins_that_are_looked_at() {
+    const COOKIE: &str =
+        "credentialSources = [\"header\", \"cookie:t\"]\nallowedOrigins = [\"https://a.example\"]";
+    const OTHER: &str =
+        "credentialSources = [\"header\", \"cookie:t\"]\nallowedOrigins = [\"https://b.example\"]";
+    const BOTH: &str =
+        "credentialSources = [\"cookie:t\"]\nallowedOrigins = [\"https://b.example\", \"https://a.example\"]";
+    const PROTOCOL: &str = "credentialSources = [\"websocketProtocol\"]";
+    let bearer = token(UNIX);
+    let cookie = format!("t={}", bearer.trim_start_matches("Bearer "));
+    for (in_cookie, after, expected) in [
+        (false, "", None),
+        (false, OTHER, None),
+        (false, BOTH, Some(Ended::Withdrawn)),
+        (false, PROTOCOL, Some(Ended::Withdrawn)),
+        (true, BOTH, None),
+        (true, OTHER, Some(Ended::Withdrawn)),
+        (true, "", Some(Ended::Withdrawn)),
+        (true, PROTOCOL, Some(Ended::Withdrawn)),
+    ] {
+        let (folder, live, foo) = followed(&tokens(SECRETS[0], COOKIE)).await;
+        let headers: &[(&str, &str)] = if in_cookie {
+            &[("cookie", &cookie), ("origin", "https://a.example")]
+        } else {
+            &[("authorization", &bearer)]
+        };
+        let mut open = Open::with(opened(&foo, headers).await);
+        folder.write("Config.toml", &(tokens(SECRETS[0], COOKIE) + "# again"));
+        live.reload().await.unwrap();
+        assert_eq!(open.ended().await, None);
+        folder.write("Config.toml", &tokens(SECRETS[0], after));
+        assert_eq!(live.reload().await.unwrap().kept, 1);
+        assert_eq!(open.ended().await, expected, "{in_cookie} {after}");
+    }
+}
+
+const UNIX: UnixTime = UnixTime::from_secs(1_000_000);
+
+/// Knows everybody, can take it back, and counts how often it is asked.
+#[derive(Debug, Default)]
+struct Counting(std::sync::atomic::AtomicU32);
+
+impl Counting {
+    fn asked(&self) -> u32 {
+        self.0.swap(0, std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+impl Provider for Counting {
+    fn kind(&self) -> &'static str {
+        "counting"
+    }
+
+    fn scheme(&self) -> Scheme {
+        Scheme::Bearer
+    }
+
+    fn try_authenticate(&self, _: &Credential<'_>, _: &Context<'_>) -> Option<Outcome> {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Some(Outcome::known(Identity::new("eve").with_scopes(["hello"])))
+    }
+
+    fn authenticate<'a>(
+        &'a self,
+        credential: &'a Credential<'a>,
+        cx: &'a Context<'a>,
+    ) -> BoxFuture<'a, Outcome> {
+        let outcome = self.try_authenticate(credential, cx).expect("it answers at once");
+        Box::pin(std::future::ready(outcome))
+    }
+
+    fn can_revoke(&self) -> bool {
+        true
+    }
+}
+
+fn counted(provider: &Arc<Counting>, clock: &ManualClock, interval: Option<u64>) -> portcullis::Auth {
+    let provider: Arc<dyn Provider> = provider.clone();
+    let auth = portcullis::Auth::builder().element(provider, "hello").clock(Arc::new(clock.clone()));
+    let auth = match interval {
+        Some(seconds) => auth.revalidate_interval(std::time::Duration::from_secs(seconds)),
+        None => auth,
+    };
+    auth.build().unwrap()
+}
+
+const EVE: &[(&str, &str)] = &[("authorization", "Bearer s3cr3t")];
+
+#[tokio::test]
+async fn a_version_asks_as_often_as_it_says() {
+    let (clock, provider) = (ManualClock::at(UNIX), Arc::new(Counting::default()));
+    let live = LiveAuth::following(counted(&provider, &clock, None));
+    let mut open = Open::with(opened(&live, EVE).await);
+    // A principal knows nothing of revocation, and neither does a response that is no connection.
+    let mut principal = Box::pin(opened(&live, EVE).await.into_principal().unwrap().expired());
+    let mut answer = Open::by(&live, "/foo/a", "Bearer s3cr3t").await;
+    provider.asked();
+    let mut pass = async |seconds: u64| {
+        for _ in 0..seconds {
+            clock.advance(std::time::Duration::from_secs(1));
+            assert_eq!((open.ended().await, answer.ended().await), (None, None));
+            let polled = std::future::poll_fn(|task| Poll::Ready(principal.as_mut().poll(task))).await;
+            assert!(polled.is_pending());
+        }
+        provider.asked()
+    };
+    assert_eq!(pass(100).await, 0);
+    for (interval, seconds, expected) in
+        [(Some(10), 100, 9..=11), (Some(50), 100, 1..=3), (Some(10), 100, 9..=11), (None, 100, 0..=0)]
+    {
+        live.replace(counted(&provider, &clock, interval)).unwrap();
+        let asked = pass(seconds).await;
+        assert!(expected.contains(&asked), "{interval:?}: {asked}");
+    }
+}
+
+#[tokio::test]
+async fn who_was_asked_once_about_a_new_version_is_not_asked_about_the_next_that_changes_nothing() {
+    let clock = ManualClock::at(UNIX);
+    let [first, second] = [Arc::new(Counting::default()), Arc::new(Counting::default())];
+    let live = LiveAuth::following(counted(&first, &clock, None));
+    let mut open = Open::with(opened(&live, EVE).await);
+    assert_eq!((open.ended().await, first.asked()), (None, 1));
+    live.replace(counted(&second, &clock, None)).unwrap();
+    assert_eq!((open.ended().await, first.asked(), second.asked()), (None, 0, 1));
+    // Nothing holds the version of before.
+    let before = Arc::downgrade(&first);
+    drop(first);
+    assert!(before.upgrade().is_none());
+    for _ in 0..3 {
+        live.replace(counted(&second, &clock, None)).unwrap();
+        assert_eq!((open.ended().await, second.asked()), (None, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_was_vouched_for_holds_no_version_of_before() {
+    let (folder, live, foo) = followed(&users(&[ALICE])).await;
+    let mut open = Open::by(&foo, "/foo/a", &basic("alice:password1")).await;
+    let before = Arc::downgrade(&foo.now().providers().remove(0));
+    folder.write("Config.toml", &users(&[ALICE, BOB]));
+    live.reload().await.unwrap();
+    assert!(before.upgrade().is_some(), "until it is judged");
+    assert_eq!(open.ended().await, None);
+    assert!(before.upgrade().is_none());
 }
