@@ -230,6 +230,17 @@ mod tests {
     }
 
     #[test]
+    fn however_many_may_fail_no_more_than_256_are_looked_at_at_once() {
+        let (mut counter, limit) = (Counter::default(), Limit { free: 100_000, ..LIMIT });
+        for credential in 0..256 {
+            assert!(counter.has_room(credential, limit));
+            counter.enter(credential, credential);
+        }
+        assert!(!counter.has_room(256, limit));
+        assert!(counter.has_room(255, limit));
+    }
+
+    #[test]
     fn an_attempt_is_abandoned_when_the_last_goes_who_shares_it() {
         let mut counter = Counter::default();
         counter.enter(1, 11);

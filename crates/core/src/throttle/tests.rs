@@ -1,6 +1,7 @@
 //! What is permitted and what is not, by a clock that stands still.
 
 mod accounts;
+mod room;
 mod untold;
 
 use std::{

@@ -164,3 +164,20 @@ fn held_right(door: &Door) {
     guess.at("uid=alice").unwrap().right();
     attempt.settle(Ended::Known, |_| Verdict::Right);
 }
+
+#[test]
+fn a_name_and_an_account_that_is_called_the_same_count_apart() {
+    let door = Door::new();
+    let (attempt, guess) = at(&door, "192.0.2.1", "alice");
+    guess.at("alice").unwrap().wrong();
+    attempt.settle(Ended::Refused, |_| Verdict::Wrong);
+    assert_eq!(door.throttle.counted(), [1, 2, 2]);
+    // Failures of the one are not those of the other.
+    for name in ["1", "2"] {
+        let (attempt, guess) = at(&door, "192.0.2.1", name);
+        guess.at("alice").unwrap().wrong();
+        attempt.settle(Ended::Known, |_| Verdict::Right);
+    }
+    assert!(at(&door, "192.0.2.1", "3").1.at("alice").is_err());
+    assert_eq!(door.wrong("192.0.2.1", "alice"), None);
+}

@@ -121,3 +121,19 @@ fn who_gives_up_one_of_several_requests_with_the_right_password_has_not_failed()
     }
     assert_eq!(door.throttle.counted(), [0, 0, 0]);
 }
+
+#[test]
+fn an_address_that_hangs_up_again_and_again_waits_as_one_that_fails() {
+    let door = Door::new();
+    let mut waits = Vec::new();
+    for user in 0..12 {
+        let begin = || door.begin("192.0.2.1", &format!("user-{user}"), "x");
+        let begun = begin().or_else(|wait| {
+            waits.push(wait.as_secs());
+            door.seconds(wait.as_secs());
+            begin()
+        });
+        drop(begun.unwrap());
+    }
+    assert_eq!(waits, [1, 2, 4, 8, 16, 32]);
+}
