@@ -252,3 +252,15 @@ impl fmt::Debug for Jwks {
         self.config().fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_random_number_is_somewhere_from_zero_to_one() {
+        let numbers: Vec<f64> = (0..256).map(|_| random()).collect();
+        assert!(numbers.iter().all(|number| (0.0..=1.0).contains(number)), "{numbers:?}");
+        assert!(numbers.iter().any(|number| *number < 0.5) && numbers.iter().any(|number| *number > 0.5));
+    }
+}

@@ -176,6 +176,9 @@ mod tests {
             "JWT ",
             "application/",
             "application/application/jwt",
+            "applications/JWT",
+            "xpplication/JWT",
+            "application.JWT",
             "text/jwt",
             "at+jwt;a=b",
         ] {

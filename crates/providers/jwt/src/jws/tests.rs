@@ -3,7 +3,7 @@ use portcullis_core::Secret;
 use portcullis_keys::PublicKey;
 use serde_json::{Value, json};
 
-use super::{base64url::encode, verify};
+use super::{base64url::encode, compact::Compact, verify};
 use crate::{
     Algorithm, SigningConfig,
     fixtures::{
@@ -438,4 +438,19 @@ fn a_header_that_a_key_has_seen_says_what_it_said() {
         1,
     );
     assert_eq!(code(&none, &keys), "unsupported-algorithm");
+}
+
+#[test]
+fn the_number_of_segments_is_told() {
+    for (token, text) in [
+        ("", "fewer than three"),
+        ("a", "fewer than three"),
+        ("a.b", "fewer than three"),
+        ("a.b.c.d", "more than three"),
+        ("a.b.c.d.e", "five segments"),
+        ("a.b.c.d.e.f", "more than three"),
+    ] {
+        let refusal = Compact::split(token.as_bytes()).map(|_| ()).unwrap_err();
+        assert!(refusal.text().contains(text), "{token}: {refusal}");
+    }
 }

@@ -119,6 +119,9 @@ fn rsa_keys_that_protect_nothing_are_refused() {
             .contains("are accepted")
     );
     assert!(why(&n(&[])).contains("RSA key of 0 bits"));
+    let mut shorter = modulus.clone();
+    shorter[0] = 0x7f;
+    assert!(why(&n(&shorter)).contains("of 2047 bits"));
     // Some issuers send a zero first, and padding: the key is the same.
     assert!(read(&n(&[&[0], &modulus[..]].concat())).is_ok());
     assert!(read(&with(rsa(), "n", format!("{N}==").into())).is_ok());
@@ -130,6 +133,7 @@ fn rsa_keys_that_protect_nothing_are_refused() {
         );
     }
     assert!(why(&with(rsa(), "e", encode([1; 9]).into())).contains("more than 64 bits"));
+    assert!(read(&with(rsa(), "e", encode([1; 8]).into())).is_ok());
     for e in ["Aw", "AQAB", "AAEAAQ"] {
         assert!(read(&with(rsa(), "e", e.into())).is_ok(), "{e}");
     }
@@ -337,4 +341,14 @@ fn debug_shows_no_key_material() {
     let set = read(&json!({"kty": "oct", "k": encode(SECRET), "kid": "a"})).unwrap();
     let text = format!("{set:?}");
     assert!(text.contains("\"a\"") && !text.contains(&encode(SECRET)) && !text.contains(SECRET), "{text}");
+}
+
+#[test]
+fn a_file_holds_so_many_keys_and_no_more() {
+    let keys = |count: usize| {
+        let named = (0..count).map(|number| with(rsa(), "kid", number.to_string().into()));
+        json!({"keys": named.collect::<Vec<Value>>()})
+    };
+    assert_eq!(read(&keys(256)).unwrap().keys.len(), 256);
+    assert_eq!(why(&keys(257)), "holds more than 256 keys");
 }

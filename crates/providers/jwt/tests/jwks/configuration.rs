@@ -137,6 +137,20 @@ fn every_mistake_stands_at_its_key() {
 }
 
 #[test]
+fn the_longest_spans_are_accepted() {
+    let url = "https://issuer.example/jwks";
+    for jwks in [
+        json!({"url": url, "maxStale": "7d"}),
+        json!({"url": url, "cacheConfig": {"defaultMaxAge": -1}}),
+        json!({"url": url, "cacheConfig": {"defaultMaxAge": -1.0}}),
+    ] {
+        assert_eq!(problems(&with(&jwks)), [""; 0], "{jwks}");
+    }
+    let wrong = json!({"url": url, "cacheConfig": {"defaultMaxAge": -2.0}});
+    assert_eq!(problems(&with(&wrong)).len(), 1);
+}
+
+#[test]
 fn issuer_and_audience_have_to_be_said() {
     let bare = |jwks: Value| json!({"signatureConfig": {"jwksConfig": jwks}});
     let url = json!({"url": "https://issuer.example/jwks"});

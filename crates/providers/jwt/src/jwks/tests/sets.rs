@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Pair, rsa_jwk};
 use crate::{
     Algorithm,
-    fixtures::{Signs, claims_with, ec_jwk, ec_key, public_crt, rsa_signing},
+    fixtures::{Signs, claims_with, ec_jwk, ec_key, ed25519_jwk, public_crt, rsa_signing},
     jws::{base64url::encode, verify},
     keys::FetchedSet,
 };
@@ -172,4 +172,44 @@ fn what_is_known_stays_the_same_object() {
         assert!((0..3).all(|place| !after.keys().holds(key, place)), "{name}");
         assert_eq!(after.keys().len(), 1 + count);
     }
+}
+
+#[test]
+fn certificates_of_edwards_keys_are_compared_with_the_whole_point() {
+    let certified = |pair: &rcgen::KeyPair| {
+        let params = rcgen::CertificateParams::new(["issuer.example".to_owned()]).unwrap();
+        STANDARD.encode(params.self_signed(pair).unwrap().der())
+    };
+    let pair = || rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    let (one, other) = (pair(), pair());
+    let jwk = |pair: &rcgen::KeyPair| ed25519_jwk(rcgen::PublicKeyData::der_bytes(pair));
+    assert_eq!(left_out(with(jwk(&one), "x5c", json!([certified(&one)]))), "");
+    assert!(left_out(with(jwk(&one), "x5c", json!([certified(&other)]))).contains("of another key"));
+    assert!(left_out(with(jwk(&one), "x5c", json!([certificate()]))).contains("of another key"));
+}
+
+#[test]
+fn a_certificate_of_the_same_modulus_with_another_exponent_is_of_another_key() {
+    let jwk = with(with(rsa_jwk(), "e", "Aw".into()), "x5c", json!([certificate()]));
+    assert!(left_out(jwk).contains("of another key"));
+}
+
+#[test]
+fn sets_are_the_same_where_their_keys_and_what_they_lack_are() {
+    let (one, other) = (Pair::new("one"), Pair::new("other"));
+    let set = |keys: Value| read(&keys).unwrap();
+    assert!(set(json!([one.jwk, other.jwk])).is_same_as(&set(json!([one.jwk, other.jwk]))));
+    for keys in [json!([one.jwk]), json!([one.jwk, other.jwk, 7]), json!([other.jwk, one.jwk])] {
+        assert!(!set(json!([one.jwk, other.jwk])).is_same_as(&set(keys)));
+    }
+}
+
+#[test]
+fn so_many_keys_are_read_and_no_more() {
+    let one = Pair::new("one");
+    let keys = |count: usize| {
+        (0..count).map(|number| with(one.jwk.clone(), "kid", number.to_string().into())).collect()
+    };
+    assert_eq!(read(&Value::Array(keys(256))).unwrap().keys().len(), 256);
+    assert_eq!(read(&Value::Array(keys(257))).unwrap_err(), "holds more than 256 keys");
 }

@@ -12,7 +12,7 @@ use portcullis_testing::{
 use serde_json::{Value, json};
 
 use super::{
-    super::{cache::Now, signature::Keys},
+    super::{cache::Now, claims::most_bytes, signature::Keys},
     config, validator,
 };
 use crate::{
@@ -243,6 +243,30 @@ fn a_capacity_of_zero_remembers_nothing() {
 }
 
 #[test]
+fn an_entry_weighs_all_that_it_takes() {
+    // A little less than one unit by the token and its claims alone: with the entry itself it is more, and does not come near.
+    let unit = 8 * 1024;
+    let bench = Bench::new(config());
+    let sized = |padding: usize| {
+        let mut claims = claims();
+        claims["padding"] = "x".repeat(padding).into();
+        let weight = most_bytes(claims.to_string().as_bytes());
+        let token = token(&claims);
+        let bytes = token.len() + weight;
+        (token, bytes)
+    };
+    let largest = (0..unit).rev().map(sized).find(|(_, bytes)| *bytes <= unit - size_of::<Identity>());
+    let smallest = sized(0).0;
+    for (token, is_near) in [(largest.unwrap().0, false), (smallest, true)] {
+        for _ in 0..4 {
+            bench.ask(&token).unwrap();
+        }
+        let near = bench.validator.cache.as_ref().unwrap().near_this_thread(token.as_bytes());
+        assert_eq!(near.is_some(), is_near);
+    }
+}
+
+#[test]
 fn entries_and_bytes_are_bounded() {
     let bench = Bench::new(config().cache(CacheConfig::default().capacity(100)));
     let cache = bench.validator.cache.as_ref().unwrap();
@@ -270,6 +294,12 @@ fn entries_and_bytes_are_bounded() {
         bench.ask(&Signs::secret().token(&header, &claims)).unwrap();
     }
     assert!(cache.len() < 30, "{}", cache.len());
+}
+
+#[test]
+fn a_token_is_the_same_wherever_it_comes_from() {
+    let validator = validator(config());
+    assert_eq!((validator.kind(), validator.looks_at_client()), ("jwt", false));
 }
 
 #[tokio::test]

@@ -205,8 +205,39 @@ fn what_would_refuse_every_token_or_keep_no_promise_is_a_mistake() {
         ("algorithms", json!("HS512")),
         ("customClaims", json!({})),
         ("clockSkew", json!("1m")),
+        ("cacheConfig", json!({"defaultMaxAge": -1.0})),
     ] {
         assert_eq!(problems(&with(name, value)), [""; 0]);
+    }
+}
+
+#[test]
+fn ten_minutes_of_skew_are_no_warning_and_more_are() {
+    assert_eq!(warnings(&with("clockSkew", 600)), [""; 0]);
+    assert_eq!(warnings(&with("clockSkew", 600.5)).len(), 1);
+}
+
+#[test]
+fn an_age_without_a_limit_is_told_from_every_other() {
+    let age = |value: Value| {
+        let (config, problems, _) =
+            read(&with("cacheConfig", json!({"defaultMaxAge": value})), JwtValidatorConfig::read);
+        config.map(|config| config.cache.max_age).ok_or(problems)
+    };
+    for unlimited in [json!(-1), json!(-1.0)] {
+        assert_eq!(age(unlimited), Ok(None));
+    }
+    assert_eq!(age(json!(1.0)), Ok(Some(Duration::from_secs(1))));
+    assert_eq!(age(json!(1)), Ok(Some(Duration::from_secs(1))));
+    assert!(age(json!(-2.0)).is_err() && age(json!(-2)).is_err());
+}
+
+#[test]
+fn whoever_has_no_bound_but_the_signature_needs_scopes() {
+    let config = || JwtValidatorConfig::new(SignatureConfig::secret(SECRET));
+    for config in [config(), config().issuer("wso2"), config().audience(["ballerina"])] {
+        let needs = config.needs_scopes();
+        assert_eq!(JwtValidator::new(config).unwrap().needs_scopes(), needs);
     }
 }
 

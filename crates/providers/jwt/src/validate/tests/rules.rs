@@ -272,6 +272,8 @@ fn custom_claims_are_compared_as_json_values() {
         (json!(u64::MAX), json!(-1), "wrong-claim"),
         (json!(u64::MAX), json!(u64::MAX - 1), "wrong-claim"),
         (json!(0.5), json!(0.5), "accepted"),
+        (json!(0.5), json!(1.5), "wrong-claim"),
+        (json!(0.5), json!(1), "wrong-claim"),
         (json!(true), json!(true), "accepted"),
         (json!(true), json!("true"), "wrong-claim"),
         (json!(true), json!(1), "wrong-claim"),
@@ -283,6 +285,8 @@ fn custom_claims_are_compared_as_json_values() {
         (json!({"a": 1}), json!({"a": 1, "b": 2}), "wrong-claim"),
         (json!({"a": 1, "b": 2}), json!({"a": 1}), "wrong-claim"),
         (json!({"a": 1}), json!({}), "wrong-claim"),
+        (json!({"a": 1}), json!({"a": 1.0}), "accepted"),
+        (json!({"a": {"b": 1}}), json!({"a": {"b": 2.0}}), "wrong-claim"),
         (json!(["a", "b"]), json!(["a"]), "wrong-claim"),
     ] {
         assert_eq!(
