@@ -64,7 +64,9 @@ pub use self::{
     observe::{Answer, Asked, Decided, Observer, TurnedAway},
     policy::{Element, Override, Policy, Resource},
     principal::Principal,
-    provider::{Contact, Context, IntoProvider, Outcome, Provider, Recall, Refusal, Unavailable, Vouch},
+    provider::{
+        Accounts, Contact, Context, IntoProvider, Outcome, Provider, Recall, Refusal, Unavailable, Vouch,
+    },
     reason::Reason,
     rejection::{Protocol, Rejection, RejectionKind},
     scopes::{RequiredScopes, Scopes},

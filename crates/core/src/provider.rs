@@ -1,6 +1,16 @@
 //! What every provider implements, and how it answers.
 
-use std::{borrow::Cow, error::Error, fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    error::Error,
+    fmt,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use crate::{
     BoxFuture, BuildError, Clock, Credential, Guess, Identity, Probe, QueueState, Reason, Scheme,
@@ -91,6 +101,13 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// `None`, the default, vouches for nobody: such connections end when their provider is replaced. Asked seldom; it
     /// must not block.
     fn vouch(&self, _identity: &Identity) -> Option<Vouch> {
+        None
+    }
+
+    /// As whose accounts a [`Throttle`](crate::Throttle) counts guesses at its users. `None`, the default: as its own, and
+    /// whoever replaces it begins anew. A store that is replaced by one of the same accounts hands them on, or its
+    /// replacement would be a pardon, and would forget where users have succeeded.
+    fn accounts(&self) -> Option<Accounts> {
         None
     }
 
@@ -434,6 +451,25 @@ impl Error for Unavailable {
     }
 }
 
+/// The accounts of a store, whichever provider has them at the moment, see [`Provider::accounts`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Accounts(usize);
+
+impl Accounts {
+    /// Accounts that are nobody else's.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "no two are equal")]
+    pub fn new() -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
+        // Odd: no provider has such an address.
+        Self(NEXT.fetch_add(2, Ordering::Relaxed))
+    }
+
+    pub(crate) const fn number(self) -> usize {
+        self.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -475,7 +511,7 @@ mod tests {
             panic!("nobody asks here")
         }
         fn can_revoke(&self) -> bool {
-            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 0
+            self.0.fetch_add(1, Ordering::Relaxed) > 0
         }
     }
 

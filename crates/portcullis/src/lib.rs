@@ -262,12 +262,12 @@ pub mod metrics;
 mod reload;
 
 pub use portcullis_core::{
-    Admission, Auth, AuthBuilder, Basic, Bearer, BoxFuture, BuildError, Clock, Contact, Context, Credential,
-    CredentialError, CredentialErrorKind, CredentialSources, Deciding, Decision, Element, ElementReport,
-    Ended, Expired, Explanation, Guess, Held, Identity, IntoProvider, Lease, LiveAuth, Looked, Observer,
-    OfferedProtocols, Outcome, Override, Policy, Principal, Probe, Protocol, Provider, QueueState, Reason,
-    Refusal, Rejection, RejectionKind, RequestHead, RequiredScopes, Resource, ResourceView, Scheme, Scopes,
-    Secret, ServerState, Step, SystemClock, Throttle, TokenError, TokenSource, Unavailable, UnixTime,
+    Accounts, Admission, Auth, AuthBuilder, Basic, Bearer, BoxFuture, BuildError, Clock, Contact, Context,
+    Credential, CredentialError, CredentialErrorKind, CredentialSources, Deciding, Decision, Element,
+    ElementReport, Ended, Expired, Explanation, Guess, Held, Identity, IntoProvider, Lease, LiveAuth, Looked,
+    Observer, OfferedProtocols, Outcome, Override, Policy, Principal, Probe, Protocol, Provider, QueueState,
+    Reason, Refusal, Rejection, RejectionKind, RequestHead, RequiredScopes, Resource, ResourceView, Scheme,
+    Scopes, Secret, ServerState, Step, SystemClock, Throttle, TokenError, TokenSource, Unavailable, UnixTime,
     authenticate_header, authorize,
 };
 

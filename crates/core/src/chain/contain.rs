@@ -12,8 +12,8 @@ use std::{
 };
 
 use crate::{
-    BoxFuture, BuildError, Context, Credential, Element, Identity, Observer, Outcome, Provider, QueueState,
-    Reason, Recall, Rejection, ServerState, Unavailable, Vouch,
+    Accounts, BoxFuture, BuildError, Context, Credential, Element, Identity, Observer, Outcome, Provider,
+    QueueState, Reason, Recall, Rejection, ServerState, Unavailable, Vouch,
 };
 
 const PANICKED: &str = "the provider panicked";
@@ -41,6 +41,14 @@ pub(crate) fn recall(element: &Element, text: &[u8], cx: &Context<'_>) -> Recall
 pub(crate) fn vouch(element: &Element, identity: &Identity) -> Option<Vouch> {
     catch(|| element.provider().vouch(identity)).unwrap_or_else(|()| {
         told(element, "vouch", "knows nobody");
+        None
+    })
+}
+
+/// As whose accounts its users are counted. As its own, where it panics.
+pub(crate) fn accounts(element: &Element) -> Option<Accounts> {
+    catch(|| element.provider().accounts()).unwrap_or_else(|()| {
+        told(element, "accounts", "counted for itself");
         None
     })
 }

@@ -3,11 +3,12 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::{
+    contain,
     deciding::Subject,
     walk::{Report, Said},
 };
 use crate::{
-    Context, Credential, Element, Reason, Rejection, Scheme,
+    Accounts, Context, Credential, Element, Reason, Rejection, Scheme,
     policy::Guard,
     throttle::{Attempt, Attempted, Ended, Verdict},
 };
@@ -86,9 +87,10 @@ impl Guessing {
     }
 }
 
-/// Users are those of a provider.
+/// Users are those of a provider, or of all that have the same accounts.
 fn store(element: &Element) -> usize {
-    Arc::as_ptr(element.provider()).cast::<()>().addr()
+    contain::accounts(element)
+        .map_or_else(|| Arc::as_ptr(element.provider()).cast::<()>().addr(), Accounts::number)
 }
 
 impl<'a> Context<'a> {

@@ -290,6 +290,8 @@ fn store(root: &Section<'_>, users: Vec<Section<'_>>) -> Users {
     if let Some(keeping) = Keeping::of(root.reader()) {
         // The bound on what is hashed at one time is one for all versions: those of before may still be hashing.
         store = store.hashing(&keeping.keep_always("hashing", portcullis_file::Hashing::new()));
+        // What a throttle knows of users outlives a change of their scopes.
+        store = store.accounts(keeping.keep_always("accounts", portcullis_core::Accounts::new()));
     }
     if root.failed() {
         return Users::Wrong;

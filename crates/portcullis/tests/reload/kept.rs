@@ -94,6 +94,23 @@ async fn users_are_kept_where_nothing_of_them_changed() {
     assert!(!Arc::ptr_eq(&first, &provider()));
 }
 
+#[tokio::test]
+async fn what_a_throttle_counts_of_users_outlives_their_changes() {
+    let one = super::users(&[super::ALICE]);
+    let folder = Folder::new(&one);
+    let live = folder.live();
+    let foo = live.service("/foo").unwrap().build().await.unwrap();
+    let accounts = || foo.now().providers().remove(0).accounts();
+    let first = accounts();
+    assert!(first.is_some());
+    folder.write("Config.toml", &super::users(&[super::ALICE, super::BOB]));
+    assert_eq!(live.reload().await.unwrap().kept, 0);
+    assert_eq!(accounts(), first);
+    // Another configuration has other users.
+    let other = folder.live().service("/foo").unwrap().build().await.unwrap();
+    assert_ne!(other.now().providers().remove(0).accounts(), first);
+}
+
 #[cfg(feature = "client")]
 #[tokio::test]
 async fn a_refresh_token_that_the_program_writes_itself_is_no_new_version() {

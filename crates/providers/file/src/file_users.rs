@@ -2,8 +2,8 @@ use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use portcullis_core::{
-    Basic, BoxFuture, BuildError, Context, Credential, Identity, Outcome, Provider, QueueState, Recall,
-    Scheme, Unavailable, Vouch,
+    Accounts, Basic, BoxFuture, BuildError, Context, Credential, Identity, Outcome, Provider, QueueState,
+    Recall, Scheme, Unavailable, Vouch,
 };
 
 use crate::{
@@ -36,12 +36,13 @@ pub struct FileUsers(Arc<Inner>);
 struct Inner {
     snapshot: ArcSwap<Snapshot>,
     verifier: Verifier,
+    accounts: Accounts,
 }
 
 impl FileUsers {
-    pub(crate) fn new(users: Vec<User>, verifier: Verifier) -> Result<Self, BuildError> {
+    pub(crate) fn new(users: Vec<User>, verifier: Verifier, accounts: Accounts) -> Result<Self, BuildError> {
         let snapshot = ArcSwap::from_pointee(read(users, &verifier)?);
-        Ok(Self(Arc::new(Inner { snapshot, verifier })))
+        Ok(Self(Arc::new(Inner { snapshot, verifier, accounts })))
     }
 
     #[cfg(test)]
@@ -181,6 +182,10 @@ impl Provider for FileUsers {
         let snapshot = self.0.snapshot.load();
         let user = snapshot.user(identity.subject()?)?;
         Some(Vouch::new(Arc::clone(&user.identity), user.mark))
+    }
+
+    fn accounts(&self) -> Option<Accounts> {
+        Some(self.0.accounts)
     }
 
     fn authenticate<'a>(

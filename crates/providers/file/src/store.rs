@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use portcullis_core::{BuildError, IntoProvider, Provider};
+use portcullis_core::{Accounts, BuildError, IntoProvider, Provider};
 
 use crate::{
     FileUsers, Hashing,
@@ -31,12 +31,14 @@ pub struct FileUserStore {
     users: Vec<User>,
     hashing: Option<Hashing>,
     remember_for: Duration,
+    accounts: Accounts,
 }
 
 impl FileUserStore {
     /// A store of these users.
     pub fn new(users: impl IntoIterator<Item = User>) -> Self {
-        Self { users: users.into_iter().collect(), hashing: None, remember_for: MAX_AGE }
+        let users = users.into_iter().collect();
+        Self { users, hashing: None, remember_for: MAX_AGE, accounts: Accounts::new() }
     }
 
     /// Where hashes are computed, for stores that share one place. Default: one of its own, [`Hashing::new`].
@@ -52,6 +54,12 @@ impl FileUserStore {
         self
     }
 
+    /// Whose accounts its users are to a throttle: those of a store that this one replaces. Default: its own.
+    pub const fn accounts(mut self, accounts: Accounts) -> Self {
+        self.accounts = accounts;
+        self
+    }
+
     /// Builds the provider, for use on its own or for changing its users later.
     ///
     /// # Errors
@@ -60,7 +68,7 @@ impl FileUserStore {
     /// nobody could send, an empty password, an unusable hash.
     pub fn build(self) -> Result<FileUsers, BuildError> {
         let hashing = self.hashing.unwrap_or_default();
-        FileUsers::new(self.users, Verifier::new(hashing, self.remember_for)?)
+        FileUsers::new(self.users, Verifier::new(hashing, self.remember_for)?, self.accounts)
     }
 }
 

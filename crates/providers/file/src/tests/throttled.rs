@@ -287,3 +287,32 @@ async fn spellings_that_only_the_store_knows_are_delayed_together() {
         assert_eq!(status(&auth, "198.51.100.2", "alice", "right").await, 200);
     }
 }
+
+#[tokio::test]
+async fn a_store_that_replaces_another_with_its_accounts_goes_on_counting() {
+    use portcullis_core::{Accounts, IntoProvider as _};
+
+    for (own, expected) in [(false, [200, 401, 429]), (true, [200, 401, 401])] {
+        let (_, clock) = clock();
+        let (throttle, accounts) = (Throttle::new().per_user(2), Accounts::new());
+        let store = |of: Accounts| {
+            let store = crate::FileUserStore::new([User::with_password("alice", "right")]).accounts(of);
+            let provider = store.into_provider().unwrap();
+            let auth = Auth::builder().element(provider, RequiredScopes::anyone());
+            auth.throttle(throttle.clone()).clock(clock.clone()).build().unwrap()
+        };
+        let before = store(accounts);
+        assert_eq!(status(&before, "192.0.2.1", "alice", "right").await, 200);
+        for address in ["192.0.2.2", "192.0.2.3"] {
+            assert_eq!(status(&before, address, "alice", "wrong").await, 401);
+        }
+        assert_eq!(status(&before, "192.0.2.4", "alice", "wrong").await, 429, "a stranger waits");
+        let after = store(if own { Accounts::new() } else { accounts });
+        // Where alice has succeeded nobody's failures delay her, and what others have failed is not forgotten.
+        let mut statuses = Vec::new();
+        for (address, password) in [("192.0.2.1", "right"), ("192.0.2.1", "wrong"), ("192.0.2.4", "wrong")] {
+            statuses.push(status(&after, address, "alice", password).await);
+        }
+        assert_eq!(statuses, expected, "{own}");
+    }
+}
