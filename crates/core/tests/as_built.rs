@@ -1,5 +1,5 @@
 //! What the parts of a service say of themselves is what they were made with.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 use std::{error::Error, io, sync::Arc, time::Duration};
 
@@ -256,6 +256,39 @@ fn people_who_ask_a_provider_hear_what_it_says() {
     let provider: &dyn Provider = &Tells;
     assert_eq!(provider.queues_or_panicked(), [QueueState::new("hashing", 3, 8)]);
     assert_eq!(provider.servers_or_panicked()[0].url, "https://issuer.example/jwks");
+}
+
+/// Panics where it is asked for its servers.
+#[derive(Debug)]
+struct Panics;
+
+impl Provider for Panics {
+    fn kind(&self) -> &'static str {
+        "panics"
+    }
+
+    fn scheme(&self) -> Scheme {
+        Scheme::Bearer
+    }
+
+    fn try_authenticate(&self, _: &Credential<'_>, _: &Context<'_>) -> Option<Outcome> {
+        None
+    }
+
+    fn authenticate<'a>(&'a self, _: &'a Credential<'a>, _: &'a Context<'a>) -> BoxFuture<'a, Outcome> {
+        Box::pin(std::future::pending())
+    }
+
+    fn servers(&self) -> Vec<ServerState> {
+        panic!("it panics")
+    }
+}
+
+#[test]
+fn a_provider_that_panics_is_told_by_its_kind() {
+    let provider: &dyn Provider = &Panics;
+    let servers = provider.servers_or_panicked();
+    assert_eq!((servers[0].role, servers[0].url.as_str(), servers[0].usable), ("provider", "panics", false));
 }
 
 #[test]

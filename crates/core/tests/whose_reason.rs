@@ -90,6 +90,7 @@ type Told = (&'static str, Option<Reason>, Option<String>, bool);
 struct Notes {
     decided: Mutex<Vec<Told>>,
     asked: Mutex<Vec<Said>>,
+    took: Mutex<Vec<Duration>>,
 }
 
 impl Notes {
@@ -101,6 +102,7 @@ impl Notes {
 impl Observer for Notes {
     fn decided(&self, decided: &Decided<'_>) {
         let element = decided.element.map(|element| element.name().to_owned());
+        self.took.lock().unwrap().push(decided.took);
         self.decided.lock().unwrap().push((decided.outcome(), decided.reason, element, decided.recalled));
     }
 
@@ -204,6 +206,43 @@ async fn an_observer_is_told_how_long_each_element_took() {
         ]
     );
     assert_eq!((Answer::Admitted.outcome(), Answer::Admitted.reason()), ("admitted", None));
+}
+
+#[tokio::test]
+async fn every_observer_is_told_how_long_the_decision_took() {
+    let observers = [(); 2].map(|()| Arc::new(Notes::default()));
+    let mut builder = Auth::builder().clock(Arc::new(Ticking::default()));
+    for observer in &observers {
+        builder = builder.observer(observer.clone());
+    }
+    let auth = builder.element(Says(refused(Reason::Expired)), "hello").build().unwrap();
+    let headers = bearer();
+    auth.decided(&RequestHead::new(&Method::GET, "/", &headers)).await.unwrap_err();
+    for observer in observers {
+        // The clock is looked at when the decision begins, about the element twice, and in the end.
+        assert_eq!(*observer.took.lock().unwrap(), [Duration::from_secs(3)]);
+        assert_eq!(observer.asked.lock().unwrap().len(), 1);
+        assert_eq!(observer.decided().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_observer_is_told_of_who_is_slowed_down_and_of_paths_that_can_be_read_in_two_ways() {
+    let notes = Arc::new(Notes::default());
+    let auth = Auth::builder()
+        .element(Says(Unavailable::new("wait").because(Reason::TooManyAttempts).into()), "hello")
+        .resource(Resource::new("/a").public())
+        .observer(notes.clone())
+        .build()
+        .unwrap();
+    let headers = bearer();
+    for (path, told) in [
+        ("/", ("throttled", Some(Reason::TooManyAttempts), Some("says".to_owned()), false)),
+        ("/x/../a", ("bad-request", Some(Reason::AmbiguousPath), None, false)),
+    ] {
+        auth.decided(&RequestHead::new(&Method::GET, path, &headers)).await.unwrap_err();
+        assert_eq!(notes.decided(), [told]);
+    }
 }
 
 #[test]

@@ -199,15 +199,14 @@ impl Cell {
         ready: &mut Vec<(Arc<Self>, Arc<Snapshot>)>,
         problems: &mut Vec<String>,
     ) {
-        let mut children = locked(&self.children);
-        children.retain(|child| child.cell.strong_count() > 0);
-        for child in &*children {
-            let Some(cell) = child.cell.upgrade() else { continue };
+        locked(&self.children).retain(|child| {
+            let Some(cell) = child.cell.upgrade() else { return false };
             match (child.derive)(&derived.auth) {
                 Ok(derived) => cell.prepare(derived, version, ready, problems),
                 Err(error) => problems.push(error.to_string()),
             }
-        }
+            true
+        });
         ready.push((Arc::clone(self), Arc::new(Snapshot { derived, version })));
     }
 }

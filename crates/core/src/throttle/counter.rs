@@ -82,10 +82,8 @@ impl Counter {
         }
         let passed = now.saturating_sub(self.aged).as_secs().checked_div(HALF_LIFE.as_secs()).unwrap_or(0);
         let times = u32::try_from(passed).unwrap_or(u32::MAX);
-        if times > 0 {
-            self.failures = self.failures.checked_shr(times).unwrap_or(0);
-            self.aged = self.aged.saturating_add(HALF_LIFE.saturating_mul(times));
-        }
+        self.failures = self.failures.checked_shr(times).unwrap_or(0);
+        self.aged = self.aged.saturating_add(HALF_LIFE.saturating_mul(times));
     }
 
     /// How long one has to wait now.
@@ -277,5 +275,17 @@ mod tests {
         assert!(counter.has_room(4, LIMIT), "one at a time after a delay");
         counter.enter(4, 15);
         assert!(!counter.has_room(5, LIMIT));
+    }
+
+    #[test]
+    fn whatever_the_limit_no_more_than_so_many_are_looked_at_at_once() {
+        let limit = Limit { free: u32::MAX, ..LIMIT };
+        let mut counter = Counter::default();
+        for credential in 0..MOST_AT_ONCE as u64 {
+            assert!(counter.has_room(credential, limit));
+            counter.enter(credential, credential);
+        }
+        assert!(!counter.has_room(u64::MAX, limit));
+        assert!(counter.has_room(0, limit), "one that is being looked at already");
     }
 }

@@ -396,3 +396,36 @@ fn limits_have_sensible_bounds() {
     let text = format!("{:?}", Throttle::new());
     assert_eq!(text, "Throttle { per_address: 100, per_user: 10, max_delay: 300s, .. }");
 }
+
+#[test]
+fn what_was_abandoned_leaves_no_place_taken_where_the_address_is_not_known() {
+    let door = Door::by(Throttle::new().per_user(3).max_delay(Duration::from_secs(1)));
+    for round in 0..4 {
+        let guess = |number: u32| door.begin("", "alice", &format!("{round} {number}"));
+        // The first of each round is alone once all failures have a delay.
+        let begun: Vec<_> =
+            (0..if round == 0 { 3 } else { 1 }).map(|number| guess(number).unwrap()).collect();
+        assert!(guess(3).is_err());
+        drop(begun);
+        door.seconds(1);
+    }
+}
+
+#[test]
+fn a_delay_begins_when_the_failure_is_known() {
+    let door = Door::new();
+    let attempt = door.begin("192.0.2.1", "alice", "x").unwrap();
+    let guess = || Attempted { attempt: &attempt, store: STORE }.guess().at("uid=alice");
+    for _ in 0..3 {
+        let held = guess().unwrap();
+        door.seconds(10);
+        held.wrong();
+    }
+    // Longer than what nobody can tell would delay.
+    for delay in [1, 2, 4, 8, 16] {
+        assert_eq!(guess().unwrap_err().retry_after(), Some(Duration::from_secs(delay)));
+        door.seconds(delay);
+        guess().unwrap().wrong();
+    }
+    attempt.settle(Ended::Refused, |_| Verdict::Wrong);
+}
