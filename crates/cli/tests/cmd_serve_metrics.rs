@@ -70,6 +70,7 @@ fn traffic(serving: &mut Serving, issuer: &TestIssuer) -> String {
     for (at, (path, authorization)) in [
         ("/foo/bar", None),
         ("/foo/health", None),
+        ("/nowhere", Some(&*alice)),
         ("/foo/bar", Some(&*alice)),
         ("/foo/bar", Some(&alice)),
         ("/foo/admin", Some(&alice)),
@@ -191,6 +192,7 @@ async fn the_page_is_one_that_prometheus_takes_and_counts_what_came_of_each_requ
         ("resource /foo/health", "none", "public", "none"),
         ("service /foo", "none", "refused", "not-looked-at"),
         ("service /foo", "none", "refused", "trailing-words"),
+        ("none", "none", "turned-away", "no-service"),
     ] {
         let series = format!(
             "portcullis_decisions_total{{resource=\"{resource}\",element=\"{element}\",outcome=\"{outcome}\",reason=\"{reason}\"}} "
@@ -208,6 +210,8 @@ async fn no_secret_is_in_a_log_an_audit_event_or_a_number_at_any_level() {
         let page = traffic(&mut serving, &issuer);
         let (_, said) = serving.end();
         assert!(said.contains("portcullis::audit") && said.contains("request not let in"), "{said}");
+        let is_told = |line: &&str| line.contains("portcullis::audit") && line.contains("turned-away");
+        assert_eq!(said.lines().filter(is_told).count(), 1, "{said}");
         for text in [&said, &page] {
             // Whole, escaped, percent-encoded, and in base64.
             shows_no_secret(text, &SECRETS);

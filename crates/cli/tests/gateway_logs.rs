@@ -76,6 +76,9 @@ async fn paths_and_reasons_are_logged_and_nothing_that_is_secret() {
         );
         assert_eq!(raw(gateway, &head).await.status, status, "{path}");
     }
+    // What is not written in capitals is no method here, however long; nor is such a path cut by anybody else.
+    let long = "a".repeat(5_000);
+    assert_eq!(raw(gateway, &format!("{long} /foo/{long}")).await.status, 405);
     websocket().await;
     let text = || String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
     let closed = async {
@@ -86,6 +89,8 @@ async fn paths_and_reasons_are_logged_and_nothing_that_is_secret() {
     tokio::time::timeout(Duration::from_secs(30), closed).await.unwrap();
     let text = text();
     assert!(!text.contains("canary"), "{text}");
+    assert!(!text.contains(&"a".repeat(201)), "{text}");
+    assert!(text.contains(&format!("method={}… path=/foo/{}… ", "a".repeat(32), "a".repeat(195))), "{text}");
     for expected in [
         "no answer from the upstream",
         "service=\"/down\"",

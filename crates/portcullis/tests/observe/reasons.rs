@@ -62,6 +62,13 @@ async fn assert_told(lines: &[(&'static str, &[u8])], outcome: &str, reason: Rea
     ] {
         assert_eq!(told, expected, "{lines:?}: {logged:#?} {page}");
     }
+    let closed = logged.iter().find(|line| line.contains(": close")).unwrap();
+    assert!(closed.contains(&format!(" status={}", rejection.status().as_u16())), "{closed}");
+    let element = " element=\"by-token\"";
+    let is_asked = page.contains(",element=\"by-token\"");
+    for line in logged.iter().filter(|line| line.contains("reason=\"")) {
+        assert_eq!(line.contains(element), is_asked, "{line}");
+    }
     let mut answer = HeaderMap::new();
     rejection.write_headers(&mut answer);
     // The protocol's own words for it are in its challenge.
