@@ -299,7 +299,7 @@ async fn it_starts_without_the_servers_that_it_needs_and_says_which_do_not_answe
         "role=\"jwks\"",
         issuer.url(),
         "service /foo [0] jwt",
-        "reason=",
+        "error=",
     ] {
         assert!(warning.contains(text), "{text}: {warning}");
     }

@@ -93,6 +93,7 @@ async fn paths_and_reasons_are_logged_and_nothing_that_is_secret() {
     assert!(text.contains(&format!("method={}… path=/foo/{}… ", "a".repeat(32), "a".repeat(195))), "{text}");
     for expected in [
         "no answer from the upstream",
+        "error=",
         "service=\"/down\"",
         "kind=\"turned-away\" reason=\"other-spelling\"",
         "path=/foo/ADMIN",

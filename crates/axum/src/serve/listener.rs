@@ -68,7 +68,8 @@ impl Listener {
     }
 
     /// Has the admin endpoint's metrics go on with what `page` gives, in the text format of Prometheus: numbers of your
-    /// own, under names that begin otherwise than those of the listener.
+    /// own, under other names than those of the listener. Where they tell of servers, as `AuthMetrics` does, leave
+    /// [`Listener::watching`] out: a page must not hold a series twice.
     pub fn metrics_page(mut self, page: impl Fn() -> String + Send + Sync + 'static) -> Self {
         self.page = Some(Arc::new(page));
         self

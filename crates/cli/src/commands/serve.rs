@@ -202,13 +202,13 @@ async fn ask(needed: Vec<online::Needed>) {
             Ok(answer) => {
                 tracing::info!(target: LOG_TARGET, role, url, milliseconds, needed_by, answer, "a server answers");
             }
-            Err(reason) => tracing::warn!(
+            Err(error) => tracing::warn!(
                 target: LOG_TARGET,
                 role,
                 url,
                 milliseconds,
                 needed_by,
-                reason,
+                error,
                 "a server does not answer rightly; requests that need it are answered with 503 until it does"
             ),
         }

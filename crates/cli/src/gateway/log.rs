@@ -66,7 +66,7 @@ impl<'a> Exchange<'a> {
                     method = %Shown::method(&self.method),
                     path = %self.path,
                     client = self.peer.map(|peer| tracing::field::display(peer.client)),
-                    reason = %failure.reason,
+                    error = %failure.reason,
                     $message
                 )
             };

@@ -20,10 +20,10 @@ pub(super) fn fetched(held: &Held, before: Option<&Held>) {
 
 /// A fetch failed.
 pub(super) fn failed(failure: &Failure, usable: bool) {
-    let (url, reason) = (&*failure.url, &*failure.reason);
+    let (url, error) = (&*failure.url, &*failure.reason);
     let meanwhile =
         if usable { "the keys of before stay in use" } else { "tokens that need them are answered with 503" };
-    tracing::warn!(target: "portcullis", url, reason, meanwhile, "cannot fetch the key set");
+    tracing::warn!(target: "portcullis", url, error, meanwhile, "cannot fetch the key set");
 }
 
 /// A service starts without its keys.

@@ -85,9 +85,10 @@ impl Flights {
     {
         match self.board(question, boarding, recall, begin, keep) {
             Ok(Boarded::Answered(outcome)) => outcome,
-            Ok(Boarded::Waits(answer, _place)) => answer
-                .await
-                .unwrap_or_else(|_| Unavailable::new("the introspection of a token broke off").into()),
+            Ok(Boarded::Waits(answer, _place)) => answer.await.unwrap_or_else(|_| {
+                let text = "the introspection of a token broke off";
+                Unavailable::new(text).because(Reason::Panicked).into()
+            }),
             Err(unavailable) => unavailable.into(),
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use futures_util::FutureExt as _;
-use portcullis_core::{Contact, Context, Identity, Outcome};
+use portcullis_core::{Contact, Context, Identity, Outcome, Reason};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{
@@ -249,7 +249,9 @@ async fn a_lookup_that_breaks_off_is_an_outage_and_leaves_nothing_behind() {
     let (tell, asking) = scripted.begin(Boarding::Join);
     scripted.on_their_way(1).await;
     drop(tell); // The lookup panics.
-    assert_eq!(unavailable(asking.await.unwrap()), "the introspection of a token broke off");
+    let outcome = asking.await.unwrap();
+    assert!(matches!(&outcome, Outcome::Unavailable(why) if why.reason() == Reason::Panicked), "{outcome:?}");
+    assert_eq!(unavailable(outcome), "the introspection of a token broke off");
     scripted.on_their_way(0).await;
     let (tell, asking) = scripted.begin(Boarding::Join);
     scripted.on_their_way(1).await;
