@@ -102,7 +102,7 @@ impl Store {
     }
 
     fn remembered(&self, memory: &Credentials, credential: &Digest, cx: &Context<'_>) -> Option<Outcome> {
-        memory.get(credential, self.clock(cx).monotonic()).map(Outcome::Known)
+        memory.get(credential, self.clock(cx).coarse_monotonic()).map(Outcome::Known)
     }
 }
 
