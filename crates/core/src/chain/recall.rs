@@ -11,8 +11,8 @@ use super::{
     log,
 };
 use crate::{
-    Admission, Authorization, Context, Outcome, Policy, Principal, Recall, RejectionKind, Scheme,
-    credential::header, policy::Guard,
+    Admission, Context, Outcome, Policy, Principal, Recall, RejectionKind, Scheme, credential::header,
+    policy::Guard,
 };
 
 /// What the first element that looks at such credentials remembers of this one, where that lets nobody in.
@@ -21,8 +21,8 @@ pub(super) enum Memory {
     /// It was not asked, or does not say.
     #[default]
     Unasked,
-    /// Nothing. It need not look again.
-    Nothing,
+    /// Nothing, in this state where it names one. It need not look again.
+    Nothing(Option<u64>),
     /// Its answer.
     Answer(Outcome),
 }
@@ -72,13 +72,14 @@ fn recall(
     }
     let identity = match contain::recall(element, text, &Context::new(subject.clock)) {
         Recall::Unasked => return Err(Memory::Unasked),
-        Recall::Nothing => return Err(Memory::Nothing),
+        Recall::Nothing => return Err(Memory::Nothing(None)),
+        Recall::NothingIn(state) => return Err(Memory::Nothing(Some(state))),
         Recall::Answer(Outcome::Known(identity)) if element.scopes().satisfied_by(identity.scopes()) => {
             identity
         }
         Recall::Answer(outcome) => return Err(Memory::Answer(outcome)),
     };
+    let principal = Principal::assertion(identity, policy.own(), at, scheme);
     // Of a password nothing is kept.
-    let shown = (scheme == Scheme::Bearer).then(|| Authorization::sensitive(scheme, value.clone()));
-    Ok(Admission::authenticated(Principal::assertion(identity, policy.own(), at, scheme).shown(shown)))
+    Ok(Admission::authenticated(if scheme == Scheme::Bearer { principal.showing(value) } else { principal }))
 }
