@@ -36,8 +36,9 @@ pub struct Principal {
 enum Shown {
     Nothing,
     Header(Authorization),
-    /// The identity keeps it. Made of it when somebody asks: what few handlers want, no request waits for.
-    WithIdentity(OnceLock<Option<Authorization>>),
+    /// The identity keeps it. Made of it when somebody asks: what few handlers want, no request waits for. Boxed, since a
+    /// principal is moved several times, and in a few instructions as long as it is small.
+    WithIdentity(OnceLock<Box<Option<Authorization>>>),
 }
 
 impl Principal {
@@ -123,8 +124,8 @@ impl Principal {
             Shown::Nothing => None,
             Shown::Header(authorization) => Some(authorization),
             Shown::WithIdentity(made) => {
-                let make = || Authorization::of_token(self.identity.token()?).ok();
-                made.get_or_init(make).as_ref()
+                let token = || Authorization::of_token(self.identity.token()?).ok();
+                made.get_or_init(|| Box::new(token())).as_ref().as_ref()
             }
         }
     }

@@ -274,8 +274,9 @@ pub enum Recall {
     /// It looked, and remembers nothing. So that no memory is searched twice, [`Provider::try_authenticate`] is asked with
     /// a context that may not recall ([`Context::may_recall`]); what it finds out it may remember.
     Nothing,
-    /// The same, in a state of the provider by this number. It is told so with the question ([`Context::searched_in`]): one
-    /// whose memory is all it knows need not look again, unless its state is another one by then.
+    /// What it remembers is all that it knows, and this credential is none of it: refused. It is asked again only where
+    /// somebody wants to know why, or an element after it may know more. The number stands for the state of what it knew, and
+    /// comes with the question ([`Context::searched_in`]): while it is the same, there is nothing to look for.
     NothingIn(u64),
     /// Its answer, as [`Provider::try_authenticate`] would give it. It is not asked again.
     Answer(Outcome),

@@ -29,14 +29,22 @@ pub(super) enum Memory {
 
 /// Decides where it makes no difference where the request goes and from whom, and says whether the caller was remembered.
 /// Otherwise the credential has to be read, and this is what is known of it.
-pub(super) fn at_once(policy: &Policy, subject: &Subject<'_>) -> Result<(Decision, bool), Memory> {
+/// `is_told` says whether somebody is told why, beside the log.
+pub(super) fn at_once(
+    policy: &Policy,
+    subject: &Subject<'_>,
+    is_told: bool,
+) -> Result<(Decision, bool), Memory> {
     let Some(guard) = policy.guard() else { return Ok((Ok(Admission::public(policy)), false)) };
     // A credential in another place beside the header's would have to be refused.
     if !subject.sources.reads_header_alone() {
         return Err(Memory::Unasked);
     }
     if let Some(value) = header::find(subject.headers) {
-        return recall(policy, guard, subject, value).map(|admission| (Ok(admission), true));
+        return recall(policy, guard, subject, value, is_told).map(|decision| {
+            let recalled = decision.is_ok();
+            (decision, recalled)
+        });
     }
     if guard.optional {
         return Ok((Ok(Admission::anonymous(policy)), false));
@@ -48,13 +56,15 @@ pub(super) fn at_once(policy: &Policy, subject: &Subject<'_>) -> Result<(Decisio
     Ok((Err(guard.no_credential.clone().answering(subject.method)), false))
 }
 
-/// Lets a caller in whom the first element that looks at such credentials remembers.
+/// Lets a caller in whom the first element that looks at such credentials remembers, and refuses one of whom it and nobody else
+/// would have to say why not, if somebody asked.
 fn recall(
     policy: &Policy,
     guard: &Guard,
     subject: &Subject<'_>,
     value: &HeaderValue,
-) -> Result<Admission, Memory> {
+    is_told: bool,
+) -> Result<Decision, Memory> {
     if subject.may_be_asked_again() {
         return Err(Memory::Unasked);
     }
@@ -73,7 +83,17 @@ fn recall(
     let identity = match contain::recall(element, text, &Context::new(subject.clock)) {
         Recall::Unasked => return Err(Memory::Unasked),
         Recall::Nothing => return Err(Memory::Nothing(None)),
-        Recall::NothingIn(state) => return Err(Memory::Nothing(Some(state))),
+        Recall::NothingIn(state) => {
+            let somebody_asks = is_told || log::is_heard(RejectionKind::Refused);
+            if somebody_asks
+                || elements.any(|(_, element)| element.scheme() == scheme)
+                // What cannot be read is refused for that.
+                || header::from_header_value(value, subject.max_credential_bytes).is_err()
+            {
+                return Err(Memory::Nothing(Some(state)));
+            }
+            return Ok(Err(guard.refused(scheme).clone().answering(subject.method)));
+        }
         Recall::Answer(Outcome::Known(identity)) if element.scopes().satisfied_by(identity.scopes()) => {
             identity
         }
@@ -81,5 +101,6 @@ fn recall(
     };
     let principal = Principal::assertion(identity, policy.own(), at, scheme);
     // Of a password nothing is kept.
-    Ok(Admission::authenticated(if scheme == Scheme::Bearer { principal.showing(value) } else { principal }))
+    let principal = if scheme == Scheme::Bearer { principal.showing(value) } else { principal };
+    Ok(Ok(Admission::authenticated(principal)))
 }

@@ -169,6 +169,7 @@ impl Provider for FileUsers {
         let snapshot = self.0.snapshot.load();
         match self.0.known(&snapshot, &credential, cx) {
             Some(identity) => Recall::Answer(Outcome::Known(identity)),
+            None if snapshot.has_hashes() => Recall::Nothing,
             None => Recall::NothingIn(snapshot.number()),
         }
     }

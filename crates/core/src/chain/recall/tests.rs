@@ -8,8 +8,8 @@ use tracing::Level;
 
 use crate::{
     Auth, AuthBuilder, BoxFuture, ClaimsSource, Context, Credential, CredentialErrorKind, CredentialSources,
-    Decision, Identity, Outcome, Provider, Reason, Recall, RejectionKind, RequestHead, Resource, Scheme,
-    Step, Unavailable,
+    Decided, Decision, Identity, Observer, Outcome, Provider, Reason, Recall, RejectionKind, RequestHead,
+    Resource, Scheme, Step, Unavailable,
 };
 
 /// Remembers one text, and refuses whatever it is asked for otherwise.
@@ -308,9 +308,41 @@ fn a_memory_that_holds_nothing_is_not_searched_again() {
 }
 
 #[test]
+fn who_is_none_of_those_a_memory_knows_is_refused_without_asking_why() {
+    let one = Scripted::new(Recall::NothingIn(7));
+    let auth = Auth::builder().element(Arc::clone(&one), "hello").build().unwrap();
+    let (at_once, decision) = decided(&auth, &headers(&["Bearer token"]));
+    for decision in [at_once.unwrap(), decision] {
+        let rejection = decision.unwrap_err();
+        assert_eq!(rejection.kind(), RejectionKind::Refused);
+        assert_eq!(rejection.challenges()[0], "Bearer realm=\"portcullis\", error=\"invalid_token\"");
+    }
+    assert_eq!(one.asked(), ["recall", "recall"]);
+    // What cannot be read is refused for that.
+    let malformed = RejectionKind::Malformed(CredentialErrorKind::TrailingWords);
+    assert_eq!(kind(decided(&auth, &headers(&["Bearer to,ken"])).1), malformed);
+    // An element of the other scheme has nothing to say to it.
+    let other = Remembers(Scheme::Basic, "cGFpcg==");
+    let auth = Auth::builder().element(one, "hello").element(other, "hello").build().unwrap();
+    assert!(decided(&auth, &headers(&["Bearer token"])).0.is_some());
+}
+
+/// Wants to know.
+#[derive(Debug)]
+struct Curious;
+
+impl Observer for Curious {
+    fn decided(&self, _: &Decided<'_>) {}
+}
+
+#[test]
 fn a_memory_that_names_its_state_is_told_so_with_the_question_and_no_other_is() {
     let one = Scripted::new(Recall::NothingIn(7));
-    assert!(scripted(&[(&one, "hello")], "Bearer token").is_ok());
+    let auth =
+        Auth::builder().element(Arc::clone(&one), "hello").observer(Arc::new(Curious)).build().unwrap();
+    let headers = headers(&["Bearer token"]);
+    let step = auth.decide(&RequestHead::new(&Method::GET, "/", &headers));
+    assert!(matches!(step, Step::Ready(Ok(_))));
     assert_eq!(one.asked(), ["recall", "told what it said", "try afresh"]);
     let other = Scripted::new(Recall::NothingIn(7));
     assert!(scripted(&[(&one, "other"), (&other, "hello")], "Bearer token").is_ok());
@@ -320,7 +352,7 @@ fn a_memory_that_names_its_state_is_told_so_with_the_question_and_no_other_is() 
     );
     // Where it has to be waited for, much may have changed.
     let waits = Arc::new(Scripted { recall: Recall::NothingIn(0), waits: true, asked: Mutex::default() });
-    assert!(scripted(&[(&waits, "hello")], "Bearer token").is_ok());
+    assert!(scripted(&[(&waits, "hello"), (&other, "hello")], "Bearer token").is_ok());
     assert_eq!(waits.asked(), ["recall", "told what it said", "try afresh", "authenticate"]);
 }
 

@@ -61,11 +61,18 @@ impl Observer for Reasons {
 fn decided(before: User, then: Option<User>, pair: &str) -> Result<(), &'static str> {
     let users = FileUserStore::new([before]).build().unwrap();
     let reasons = Arc::new(Reasons::default());
+    let is_same = then.is_none();
+    let quiet = Auth::builder().element(users.clone(), "hello").build().unwrap();
     let provider = Changing { users, then: Mutex::new(then) };
     let auth = Auth::builder().element(provider, "hello").observer(reasons.clone()).build().unwrap();
     let value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair))).unwrap();
     let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
-    let Step::Ready(decision) = auth.decide(&RequestHead::new(&Method::GET, "/", &headers)) else { panic!() };
+    let head = RequestHead::new(&Method::GET, "/", &headers);
+    let Step::Ready(decision) = auth.decide(&head) else { panic!() };
+    if is_same {
+        let Step::Ready(other) = quiet.decide(&head) else { panic!() };
+        assert_eq!(other.is_ok(), decision.is_ok(), "whether or not somebody wants to know why");
+    }
     let reason = reasons.0.lock().unwrap().pop();
     decision.map(drop).map_err(|_| reason.unwrap())
 }
