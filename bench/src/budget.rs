@@ -29,7 +29,8 @@ pub const BUDGETS: &[Budget] = &[
 /// What is kept of a remembered token beside its own bytes.
 pub const BYTES_BESIDE_A_TOKEN: f64 = 600.0;
 
-/// Two rows that may differ by so much, and why.
+/// Two rows of which the second may cost so much more: what grows must not matter, and who is refused must not cost more than
+/// who is let in and was never seen.
 pub struct Growth {
     pub few: &'static str,
     pub many: &'static str,
@@ -50,4 +51,7 @@ pub const GROWTH: &[Growth] = &[
     Growth { few: "tokens-1", many: "tokens-100000", at_most: Limit::Share(0.05) },
     Growth { few: "keys-1", many: "keys-50", at_most: Limit::Share(0.05) },
     Growth { few: "elements-0", many: "elements-3", at_most: Limit::Instructions(3.0 * 200.0) },
+    Growth { few: "basic-clear", many: "refused-clear", at_most: Limit::Instructions(0.0) },
+    Growth { few: "rs256-cold", many: "refused-forged", at_most: Limit::Instructions(0.0) },
+    Growth { few: "rs256-cold", many: "refused-expired", at_most: Limit::Instructions(0.0) },
 ];

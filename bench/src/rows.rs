@@ -2,7 +2,7 @@
 
 #[cfg(feature = "peers")]
 use crate::cases::peers;
-use crate::cases::{Bench, Case, client, growth, ours, plain};
+use crate::cases::{Bench, Case, client, growth, ours, plain, told};
 
 /// One line of the table.
 pub struct Row {
@@ -73,6 +73,8 @@ pub const ROWS: &[Row] = &[
     row("jwt-warm", "JWT seen before", ours::jwt_warm),
     row("jwt-warm-outside", "JWT seen before, in front of the whole Router", ours::jwt_warm_outside),
     row("jwt-warm-fetched", "JWT seen before, keys fetched", ours::jwt_warm_fetched),
+    row("jwt-warm-metrics", "JWT seen before, metrics on", told::jwt_warm_metrics),
+    row("jwt-warm-audit", "JWT seen before, audit events on", told::jwt_warm_audit),
     row("introspection-warm", "opaque token seen before", ours::introspection_warm),
     row("introspection-warm-long", "the same, 870 bytes long", ours::introspection_warm_long),
     row("basic-warm", "Basic, argon2id, seen before", ours::basic_warm),

@@ -6,6 +6,7 @@ pub mod ours;
 #[cfg(feature = "peers")]
 pub mod peers;
 pub mod plain;
+pub mod told;
 
 use std::{fmt::Debug, future::poll_fn, marker::PhantomData, time::Duration};
 

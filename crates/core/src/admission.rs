@@ -18,16 +18,15 @@ pub struct Admission {
     how: How,
     /// What it takes to ask again while a connection is open.
     again: Option<Arc<Again>>,
-    /// What judges it by later versions of the configuration, where nobody was authenticated.
-    standing: Option<Arc<dyn Standing>>,
 }
 
 #[derive(Clone, Debug)]
 enum How {
     Authenticated(Principal),
-    /// `optional` let a request without credentials in.
-    Anonymous(Policy),
-    Public(Policy),
+    /// `optional` let a request without credentials in. What judges it by later versions of the configuration stands beside
+    /// the policy, where there may be some.
+    Anonymous(Policy, Option<Arc<dyn Standing>>),
+    Public(Policy, Option<Arc<dyn Standing>>),
 }
 
 /// What holds the admission in a request's extensions. Nobody else can name it, so nobody else can put one there.
@@ -36,15 +35,15 @@ struct Attached(Admission);
 
 impl Admission {
     pub(crate) const fn authenticated(principal: Principal) -> Self {
-        Self { how: How::Authenticated(principal), again: None, standing: None }
+        Self { how: How::Authenticated(principal), again: None }
     }
 
     pub(crate) fn anonymous(policy: &Policy) -> Self {
-        Self { how: How::Anonymous(policy.own()), again: None, standing: None }
+        Self { how: How::Anonymous(policy.own(), None), again: None }
     }
 
     pub(crate) fn public(policy: &Policy) -> Self {
-        Self { how: How::Public(policy.own()), again: None, standing: None }
+        Self { how: How::Public(policy.own(), None), again: None }
     }
 
     /// The admission of the request that carries `extensions`; `None` where no layer ran.
@@ -60,8 +59,8 @@ impl Admission {
     pub fn attach(self, extensions: &mut Extensions) {
         let keeps_earlier = match self.how {
             How::Authenticated(_) => false,
-            How::Anonymous(_) => Self::of(extensions).is_some_and(|earlier| earlier.principal().is_some()),
-            How::Public(_) => Self::of(extensions).is_some(),
+            How::Anonymous(..) => Self::of(extensions).is_some_and(|earlier| earlier.principal().is_some()),
+            How::Public(..) => Self::of(extensions).is_some(),
         };
         if !keeps_earlier {
             extensions.insert(Attached(self));
@@ -121,8 +120,8 @@ impl Admission {
         };
         match how {
             How::Authenticated(principal) => Ok((principal, principal.policy())),
-            How::Anonymous(policy) => Err(policy.without_credential()),
-            How::Public(policy) => Err(policy.without_caller()),
+            How::Anonymous(policy, _) => Err(policy.without_credential()),
+            How::Public(policy, _) => Err(policy.without_caller()),
         }
     }
 
@@ -131,7 +130,7 @@ impl Admission {
     pub const fn policy(&self) -> &Policy {
         match &self.how {
             How::Authenticated(principal) => principal.policy(),
-            How::Anonymous(policy) | How::Public(policy) => policy,
+            How::Anonymous(policy, _) | How::Public(policy, _) => policy,
         }
     }
 
@@ -140,7 +139,7 @@ impl Admission {
     pub const fn principal(&self) -> Option<&Principal> {
         match &self.how {
             How::Authenticated(principal) => Some(principal),
-            How::Anonymous(_) | How::Public(_) => None,
+            How::Anonymous(..) | How::Public(..) => None,
         }
     }
 
@@ -149,22 +148,22 @@ impl Admission {
     pub fn into_principal(self) -> Option<Principal> {
         match self.how {
             How::Authenticated(principal) => Some(principal),
-            How::Anonymous(_) | How::Public(_) => None,
+            How::Anonymous(..) | How::Public(..) => None,
         }
     }
 
     /// Until when a connection that this request opened may stay open.
     pub fn lease(&self) -> Lease {
-        match self.principal() {
-            Some(principal) => Lease::until(principal.clock(), principal.good_until(), self.again.clone())
-                .held(principal.held().map(Held::asking)),
-            None => match &self.standing {
-                None => Lease::unlimited(),
-                Some(standing) => {
-                    let held = Held { standing: Arc::clone(standing), principal: None, asks: false };
-                    Lease::until(self.policy().clock(), None, None).held(Some(held))
-                }
-            },
+        match &self.how {
+            How::Authenticated(principal) => {
+                Lease::until(principal.clock(), principal.good_until(), self.again.clone())
+                    .held(principal.held().map(Held::asking))
+            }
+            How::Anonymous(_, None) | How::Public(_, None) => Lease::unlimited(),
+            How::Anonymous(policy, Some(standing)) | How::Public(policy, Some(standing)) => {
+                let held = Held { standing: Arc::clone(standing), principal: None, asks: false };
+                Lease::until(policy.clock(), None, None).held(Some(held))
+            }
         }
     }
 
@@ -189,12 +188,11 @@ impl Admission {
     }
 
     fn held_to(mut self, standing: Arc<dyn Standing>) -> Self {
-        match self.how {
-            How::Authenticated(principal) => {
-                self.how = How::Authenticated(principal.standing_on(standing));
-            }
-            How::Anonymous(_) | How::Public(_) => self.standing = Some(standing),
-        }
+        self.how = match self.how {
+            How::Authenticated(principal) => How::Authenticated(principal.standing_on(standing)),
+            How::Anonymous(policy, _) => How::Anonymous(policy, Some(standing)),
+            How::Public(policy, _) => How::Public(policy, Some(standing)),
+        };
         self
     }
 
@@ -206,6 +204,6 @@ impl Admission {
     /// Whether the route is public: the credential was not looked at.
     #[must_use]
     pub const fn is_public(&self) -> bool {
-        matches!(self.how, How::Public(_))
+        matches!(self.how, How::Public(..))
     }
 }

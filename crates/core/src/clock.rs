@@ -78,9 +78,21 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The span since some fixed start. Never goes backwards.
     fn monotonic(&self) -> Duration;
 
-    /// Whether [`Clock::monotonic`] has reached `moment`. Asked for every request, so a clock may find out in fewer steps.
+    /// Civil time as it was some milliseconds ago at most, for what is asked with every request and need not know better. It
+    /// may lag behind [`Clock::now`] and never runs ahead: what has not begun by it may have begun.
+    fn coarse_now(&self) -> UnixTime {
+        self.now()
+    }
+
+    /// [`Clock::monotonic`] as it was some milliseconds ago at most, likewise: what is over by it is over. No span is measured
+    /// from a moment of the one to a moment of the other.
+    fn coarse_monotonic(&self) -> Duration {
+        self.monotonic()
+    }
+
+    /// Whether `moment` is over by [`Clock::coarse_monotonic`].
     fn has_reached(&self, moment: Duration) -> bool {
-        self.monotonic() >= moment
+        self.coarse_monotonic() >= moment
     }
 
     /// Completes once `span` has passed on the monotonic scale.
@@ -91,6 +103,8 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
     start: Instant,
+    /// On the scale of the coarse clock. Read after `start`, so that what is counted from here is never ahead.
+    coarse_start: Option<Duration>,
 }
 
 impl SystemClock {
@@ -98,7 +112,8 @@ impl SystemClock {
     #[must_use]
     #[expect(clippy::new_without_default, reason = "a default that reads the clock would surprise")]
     pub fn new() -> Self {
-        Self { start: Instant::now() }
+        let start = Instant::now();
+        Self { start, coarse_start: coarse::start() }
     }
 }
 
@@ -114,13 +129,65 @@ impl Clock for SystemClock {
         self.start.elapsed()
     }
 
-    fn has_reached(&self, moment: Duration) -> bool {
-        // A moment beyond the clock's end never comes.
-        self.start.checked_add(moment).is_some_and(|moment| Instant::now() >= moment)
+    fn coarse_now(&self) -> UnixTime {
+        coarse::civil().map_or_else(|| self.now(), UnixTime)
+    }
+
+    fn coarse_monotonic(&self) -> Duration {
+        match (coarse::monotonic(), self.coarse_start) {
+            (Some(now), Some(start)) => now.saturating_sub(start),
+            _ => self.monotonic(),
+        }
     }
 
     fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
         Box::pin(tokio::time::sleep(span))
+    }
+}
+
+/// The clocks that the kernel sets with each of its ticks, every 1 to 10 ms. To read one takes a fifth of the time: the
+/// processor's counter is not asked.
+#[cfg(target_os = "linux")]
+mod coarse {
+    use std::time::Duration;
+
+    use nix::time::{ClockId, clock_gettime};
+
+    pub(super) fn start() -> Option<Duration> {
+        read(ClockId::CLOCK_MONOTONIC)
+    }
+
+    pub(super) fn civil() -> Option<Duration> {
+        read(ClockId::CLOCK_REALTIME_COARSE)
+    }
+
+    pub(super) fn monotonic() -> Option<Duration> {
+        read(ClockId::CLOCK_MONOTONIC_COARSE)
+    }
+
+    /// `None` where the system has no such clock, and before 1970.
+    fn read(clock: ClockId) -> Option<Duration> {
+        let read = clock_gettime(clock).ok()?;
+        let (seconds, nanoseconds) = (read.tv_sec().try_into().ok()?, read.tv_nsec().try_into().ok()?);
+        Some(Duration::new(seconds, nanoseconds))
+    }
+}
+
+/// Elsewhere there are none.
+#[cfg(not(target_os = "linux"))]
+mod coarse {
+    use std::time::Duration;
+
+    pub(super) const fn start() -> Option<Duration> {
+        None
+    }
+
+    pub(super) const fn civil() -> Option<Duration> {
+        None
+    }
+
+    pub(super) const fn monotonic() -> Option<Duration> {
+        None
     }
 }
 
@@ -139,9 +206,44 @@ mod tests {
     #[test]
     fn the_machines_clock_reaches_what_is_over_and_nothing_beyond_its_end() {
         let clock = SystemClock::new();
-        assert!(clock.has_reached(Duration::ZERO) && clock.has_reached(clock.monotonic()));
+        assert!(clock.has_reached(Duration::ZERO) && clock.has_reached(clock.coarse_monotonic()));
         for moment in [clock.monotonic() + Duration::from_secs(3_600), Duration::MAX] {
             assert!(!clock.has_reached(moment));
         }
+    }
+
+    #[test]
+    fn the_coarse_clock_goes_on_and_lags_a_little_and_is_never_ahead() {
+        let clock = SystemClock::new();
+        let (mut last, mut moves) = (clock.coarse_monotonic(), 0);
+        while moves < 3 {
+            let (coarse, fine) = (clock.coarse_monotonic(), clock.monotonic());
+            assert!(last <= coarse && coarse <= fine, "{last:?}, {coarse:?}, {fine:?}");
+            let (civil, now) = (clock.coarse_now(), clock.now());
+            assert!(civil <= now && now.since(civil) < Duration::from_secs(60), "{civil:?}, {now:?}");
+            moves += u32::from(last < coarse);
+            last = coarse;
+        }
+    }
+
+    #[test]
+    fn a_clock_that_says_no_more_is_as_coarse_as_it_is_fine() {
+        #[derive(Debug)]
+        struct Still;
+
+        impl Clock for Still {
+            fn now(&self) -> UnixTime {
+                UnixTime::from_secs(7)
+            }
+            fn monotonic(&self) -> Duration {
+                Duration::from_secs(5)
+            }
+            fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+                Box::pin(std::future::pending())
+            }
+        }
+
+        assert_eq!((Still.coarse_now(), Still.coarse_monotonic()), (Still.now(), Still.monotonic()));
+        assert!(Still.has_reached(Duration::from_secs(5)) && !Still.has_reached(Duration::from_secs(6)));
     }
 }

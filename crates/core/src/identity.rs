@@ -30,6 +30,12 @@ pub struct Identity {
 pub trait ClaimsSource: Send + Sync + 'static {
     /// All that the credential says. Says the same whenever it is asked.
     fn claims(&self) -> Map<String, Value>;
+
+    /// The bearer token that says it, where that is what is kept: the very one that was shown, whole. The principal then need
+    /// not keep it, too.
+    fn token(&self) -> Option<&[u8]> {
+        None
+    }
 }
 
 /// Read when they are first asked for: most services never do, and remember thousands of callers.
@@ -136,6 +142,11 @@ impl Identity {
     #[must_use]
     pub fn claims(&self) -> &Map<String, Value> {
         self.claims.get()
+    }
+
+    /// The token that was shown, where it is kept.
+    pub(crate) fn token(&self) -> Option<&[u8]> {
+        self.claims.source.as_ref()?.token()
     }
 
     /// The claims as a type of yours.

@@ -1,8 +1,12 @@
 //! The proof that a caller went through the chain.
 
-use std::{fmt, ops::Deref, sync::Arc};
+use std::{
+    fmt,
+    ops::Deref,
+    sync::{Arc, OnceLock},
+};
 
-use http::Extensions;
+use http::{Extensions, HeaderValue};
 
 use crate::{
     Admission, Authorization, Clock, Element, Expired, Identity, Lease, Policy, Scheme, Standing, live::Held,
@@ -22,10 +26,19 @@ pub struct Principal {
     /// Which of its elements did.
     element: usize,
     scheme: Scheme,
-    /// A token alone: a password is kept nowhere.
-    authorization: Option<Authorization>,
+    shown: Shown,
     /// What judges it by later versions of the configuration, where there may be some.
     standing: Option<Arc<dyn Standing>>,
+}
+
+/// The token that the caller showed. A password is kept nowhere.
+#[derive(Clone)]
+enum Shown {
+    Nothing,
+    Header(Authorization),
+    /// The identity keeps it. Made of it when somebody asks: what few handlers want, no request waits for. Boxed, since a
+    /// principal is moved several times, and in a few instructions as long as it is small.
+    WithIdentity(OnceLock<Box<Option<Authorization>>>),
 }
 
 impl Principal {
@@ -36,12 +49,21 @@ impl Principal {
         element: usize,
         scheme: Scheme,
     ) -> Self {
-        Self { identity, policy, element, scheme, authorization: None, standing: None }
+        Self { identity, policy, element, scheme, shown: Shown::Nothing, standing: None }
     }
 
     /// Takes along the token that the caller showed.
     pub(crate) fn shown(mut self, authorization: Option<Authorization>) -> Self {
-        self.authorization = authorization;
+        self.shown = authorization.map_or(Shown::Nothing, Shown::Header);
+        self
+    }
+
+    /// The same, where the token stands in this header and is the one by which the identity was found.
+    pub(crate) fn showing(mut self, header: &HeaderValue) -> Self {
+        self.shown = match self.identity.token() {
+            Some(_) => Shown::WithIdentity(OnceLock::new()),
+            None => Shown::Header(Authorization::sensitive(self.scheme, header.clone())),
+        };
         self
     }
 
@@ -97,8 +119,15 @@ impl Principal {
     /// The token that the caller showed, wherever in the request it stood, for calls on the caller's behalf
     /// ([`OnBehalfOf::caller`](crate::OnBehalfOf::caller)). `None` for a password: it is kept nowhere.
     #[must_use]
-    pub const fn authorization(&self) -> Option<&Authorization> {
-        self.authorization.as_ref()
+    pub fn authorization(&self) -> Option<&Authorization> {
+        match &self.shown {
+            Shown::Nothing => None,
+            Shown::Header(authorization) => Some(authorization),
+            Shown::WithIdentity(made) => {
+                let token = || Authorization::of_token(self.identity.token()?).ok();
+                made.get_or_init(|| Box::new(token())).as_ref().as_ref()
+            }
+        }
     }
 
     pub(crate) fn standing_on(mut self, standing: Arc<dyn Standing>) -> Self {

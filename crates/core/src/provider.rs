@@ -172,6 +172,7 @@ pub struct Context<'a> {
     client: Option<IpAddr>,
     explain: Option<Contact>,
     afresh: bool,
+    searched: Option<u64>,
     attempted: Option<Attempted<'a>>,
 }
 
@@ -189,7 +190,7 @@ impl<'a> Context<'a> {
     /// A context for calling a provider directly.
     #[must_use]
     pub const fn new(clock: &'a Arc<dyn Clock>) -> Self {
-        Self { clock, client: None, explain: None, afresh: false, attempted: None }
+        Self { clock, client: None, explain: None, afresh: false, searched: None, attempted: None }
     }
 
     /// The same with the caller's address.
@@ -211,6 +212,12 @@ impl<'a> Context<'a> {
     pub const fn afresh(mut self) -> Self {
         self.afresh = true;
         self
+    }
+
+    /// The same for a provider whose memory has just been searched.
+    pub(crate) const fn searched(mut self, state: Option<u64>) -> Self {
+        self.searched = state;
+        self.afresh()
     }
 
     /// The same for a question that the throttle of the service has permitted.
@@ -241,6 +248,12 @@ impl<'a> Context<'a> {
     #[must_use]
     pub const fn may_recall(&self) -> bool {
         self.explain.is_none() && !self.afresh
+    }
+
+    /// The state of which the provider has just said [`Recall::NothingIn`], of this very credential.
+    #[must_use]
+    pub const fn searched_in(&self) -> Option<u64> {
+        self.searched
     }
 
     /// The clock of the service.
@@ -278,6 +291,10 @@ pub enum Recall {
     /// It looked, and remembers nothing. So that no memory is searched twice, [`Provider::try_authenticate`] is asked with
     /// a context that may not recall ([`Context::may_recall`]); what it finds out it may remember.
     Nothing,
+    /// What it remembers is all that it knows, and this credential is none of it: refused. It is asked again only where
+    /// somebody wants to know why, or an element after it may know more. The number stands for the state of what it knew, and
+    /// comes with the question ([`Context::searched_in`]): while it is the same, there is nothing to look for.
+    NothingIn(u64),
     /// Its answer, as [`Provider::try_authenticate`] would give it. It is not asked again.
     Answer(Outcome),
 }

@@ -146,7 +146,7 @@ fn decide_plainly<'a>(
     has_span: bool,
 ) -> Step {
     let watch = Watch::start(subject.observer, subject.clock);
-    match at_once(policy, subject) {
+    match at_once(policy, subject, watch.is_some() || has_span) {
         Ok((decision, recalled)) => {
             if watch.is_some() || has_span {
                 let about = about();

@@ -92,7 +92,9 @@ impl Walk {
                 let cx = cx.asking(element, attempt);
                 let outcome = match mem::take(&mut self.memory) {
                     Memory::Unasked => contain::try_authenticate(element, credential, &cx),
-                    Memory::Nothing => contain::try_authenticate(element, credential, &cx.afresh()),
+                    Memory::Nothing(state) => {
+                        contain::try_authenticate(element, credential, &cx.searched(state))
+                    }
                     Memory::Answer(outcome) => Some(outcome),
                 };
                 match outcome {

@@ -67,6 +67,12 @@ impl Authorization {
             .map_err(|_| UnfitForHeader("holds a character that no header can carry"))
     }
 
+    /// A bearer token that came in a header.
+    pub(crate) fn of_token(token: &[u8]) -> Result<Self, UnfitForHeader> {
+        let token = str::from_utf8(token).map_err(|_| UnfitForHeader("is no text"))?;
+        Self::new(Scheme::Bearer, token)
+    }
+
     /// The value of a header that was read as this scheme's.
     pub(crate) fn sensitive(scheme: Scheme, mut value: HeaderValue) -> Self {
         value.set_sensitive(true);

@@ -1,8 +1,9 @@
-use std::fmt;
+use std::{fmt, mem};
 
 use base64::{
     Engine,
     alphabet::STANDARD,
+    decoded_len_estimate,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use zeroize::{Zeroize, Zeroizing};
@@ -34,17 +35,19 @@ impl Basic {
     ///
     /// When it is not base64, not UTF-8, has no colon, an empty half or a control character.
     pub fn decode(credential: &str) -> Result<Self, super::CredentialError> {
-        Self::from_base64(credential)
+        Self::from_base64(credential.as_bytes())
             .map_err(|kind| super::CredentialError::new(kind, Some(super::Scheme::Basic)))
     }
 
-    pub(super) fn from_base64(credential: &str) -> Result<Self, Kind> {
+    pub(super) fn from_base64(credential: &[u8]) -> Result<Self, Kind> {
         // Padding is there or it is not: half of it would be one spelling more.
-        if credential.ends_with('=') && !credential.len().is_multiple_of(4) {
+        if credential.ends_with(b"=") && !credential.len().is_multiple_of(4) {
             return Err(Kind::NotBase64);
         }
-        let bytes = BASE64.decode(credential).map_err(|_| Kind::NotBase64)?;
-        let pair = String::from_utf8(bytes).map_err(|error| {
+        // Room for all of it: memory that grew would leave copies behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(decoded_len_estimate(credential.len())));
+        BASE64.decode_vec(credential, &mut bytes).map_err(|_| Kind::NotBase64)?;
+        let pair = String::from_utf8(mem::take(&mut *bytes)).map_err(|error| {
             error.into_bytes().zeroize();
             Kind::NotUtf8
         })?;
@@ -53,11 +56,11 @@ impl Basic {
 
     fn from_pair(pair: Zeroizing<String>) -> Result<Self, Kind> {
         // RFC 7617 §2: "The user-id and password MUST NOT contain any control characters"
-        if pair.chars().any(char::is_control) {
+        if !is_printable_ascii(pair.as_bytes()) && pair.chars().any(char::is_control) {
             return Err(Kind::ControlCharacter);
         }
         // RFC 7617 §2: a user-id holds no colon, so the first one ends it.
-        let colon = pair.find(':').ok_or(Kind::NoColon)?;
+        let colon = pair.bytes().position(|byte| byte == b':').ok_or(Kind::NoColon)?;
         match colon {
             0 => Err(Kind::EmptyUsername),
             last if last.saturating_add(1) == pair.len() => Err(Kind::EmptyPassword),
@@ -92,6 +95,11 @@ impl Basic {
     }
 }
 
+/// To the end in any case: many bytes are looked at together then.
+fn is_printable_ascii(text: &[u8]) -> bool {
+    text.iter().fold(true, |so_far, byte| so_far & matches!(byte, b' '..=b'~'))
+}
+
 impl fmt::Debug for Basic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Basic([redacted])")
@@ -108,7 +116,7 @@ mod tests {
 
     #[track_caller]
     fn accepts(credential: &str, username: &str, password: &str) {
-        let basic = Basic::from_base64(credential).unwrap();
+        let basic = Basic::from_base64(credential.as_bytes()).unwrap();
         assert_eq!((basic.username(), basic.password()), (username, password));
     }
 
@@ -136,8 +144,11 @@ mod tests {
             (b"alice:x\n", Kind::ControlCharacter),
             (b"alice:\x7f", Kind::ControlCharacter),
             (b"ali\xffce:x", Kind::NotUtf8),
+            // Controls are not all in ASCII.
+            ("zoë:\u{85}".as_bytes(), Kind::ControlCharacter),
+            ("zoë\x1f:x".as_bytes(), Kind::ControlCharacter),
         ] {
-            assert_eq!(Basic::from_base64(&encoded(pair)).unwrap_err(), kind, "{pair:?}");
+            assert_eq!(Basic::from_base64(encoded(pair).as_bytes()).unwrap_err(), kind, "{pair:?}");
         }
     }
 
@@ -151,7 +162,7 @@ mod tests {
             "YWxpY2U6YWxpY2U6QDV=",
             "YWx pY2U6MTIz",
         ] {
-            assert_eq!(Basic::from_base64(text).unwrap_err(), Kind::NotBase64, "{text}");
+            assert_eq!(Basic::from_base64(text.as_bytes()).unwrap_err(), Kind::NotBase64, "{text}");
         }
     }
 

@@ -41,8 +41,8 @@ pub fn from_header_value(value: &HeaderValue, max_bytes: usize) -> Result<Creden
     if value.len() > max_bytes {
         return Err(CredentialError::new(Kind::TooLong, None));
     }
-    if let Some(token) = plain_token(value.as_bytes()) {
-        return Ok(Credential::Bearer(Bearer(token.into())));
+    if let Some(credential) = plain(value.as_bytes()) {
+        return Ok(credential);
     }
     let Ok(text) = value.to_str() else { return Err(CredentialError::new(Kind::ForbiddenByte, None)) };
     if text.contains('\t') {
@@ -68,7 +68,8 @@ pub fn from_header_value(value: &HeaderValue, max_bytes: usize) -> Result<Creden
         }
         // What is base64 is one word.
         Scheme::Basic => {
-            Basic::from_base64(credential).map(Credential::Basic).map_err(|kind| match token68(credential) {
+            let read = Basic::from_base64(credential.as_bytes());
+            read.map(Credential::Basic).map_err(|kind| match token68(credential) {
                 Ok(()) | Err(Kind::NotToken68) => kind,
                 Err(kind) => kind,
             })
@@ -80,16 +81,16 @@ pub fn from_header_value(value: &HeaderValue, max_bytes: usize) -> Result<Creden
 /// The scheme of a credential and the text after it, where it is written as nearly all are: the text is then what
 /// [`from_header_value`] would read. Nothing is said of its form, and `None` says nothing at all.
 pub(crate) fn unread(value: &HeaderValue, max_bytes: usize) -> Option<(Scheme, &[u8])> {
-    let bytes = value.as_bytes();
-    if bytes.len() > max_bytes {
-        return None;
-    }
-    let (scheme, text) = match bytes.split_first_chunk::<7>() {
+    if value.len() > max_bytes { None } else { split(value.as_bytes()) }
+}
+
+fn split(value: &[u8]) -> Option<(Scheme, &[u8])> {
+    let (scheme, text) = match value.split_first_chunk::<7>() {
         // Compared at once.
         Some((b"Bearer ", text)) => (Scheme::Bearer, text),
         Some((scheme, text)) if scheme.eq_ignore_ascii_case(b"Bearer ") => (Scheme::Bearer, text),
         _ => {
-            let (scheme, text) = bytes.split_first_chunk::<6>()?;
+            let (scheme, text) = value.split_first_chunk::<6>()?;
             scheme.eq_ignore_ascii_case(b"Basic ").then_some((Scheme::Basic, text))?
         }
     };
@@ -97,11 +98,12 @@ pub(crate) fn unread(value: &HeaderValue, max_bytes: usize) -> Option<(Scheme, &
     (text.first() != Some(&b' ')).then_some((scheme, text))
 }
 
-/// The token of a bearer credential that is written as nearly all are. `None` says nothing: what is wrong, if something is,
-/// takes a closer look.
-fn plain_token(value: &[u8]) -> Option<&[u8]> {
-    let (scheme, token) = value.split_first_chunk::<7>()?;
-    (scheme.eq_ignore_ascii_case(b"Bearer ") && is_access_token(token)).then_some(token)
+/// A credential that is written as nearly all are. `None` says nothing: what is wrong, if something is, takes a closer look.
+fn plain(value: &[u8]) -> Option<Credential<'_>> {
+    match split(value)? {
+        (Scheme::Bearer, token) => is_access_token(token).then(|| Credential::Bearer(Bearer(token.into()))),
+        (Scheme::Basic, text) => Basic::from_base64(text).ok().map(Credential::Basic),
+    }
 }
 
 /// How many bytes are looked at together.

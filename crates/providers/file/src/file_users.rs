@@ -90,7 +90,9 @@ fn read(users: Vec<User>, verifier: &Verifier) -> Result<Snapshot, BuildError> {
 impl Inner {
     /// Whose credential it is, where no hash has to be computed to tell.
     fn known(&self, snapshot: &Snapshot, credential: &Digest, cx: &Context<'_>) -> Option<Arc<Identity>> {
-        let verified = self.verifier.verified_against(credential, cx);
+        // What stands in clear text is never verified against a hash.
+        let verified = || self.verifier.verified_against(credential, cx);
+        let verified = snapshot.has_hashes().then(verified).flatten();
         // Whoever has that hash now: nobody, where password or user are gone.
         let caller = verified.and_then(|hash| snapshot.caller(&hash));
         caller.or_else(|| snapshot.caller(credential)).cloned()
@@ -107,7 +109,7 @@ impl Inner {
         let known = self.known(snapshot, credential, cx).map(Outcome::Known);
         // Nothing to hide behind a hash: no password of this store is hashed.
         let refused = || refused(snapshot.user(basic.username()), Finding::Wrong);
-        known.or_else(|| snapshot.equalised().is_empty().then(refused))
+        known.or_else(|| (!snapshot.has_hashes()).then(refused))
     }
 
     async fn answer(&self, basic: &Basic, cx: &Context<'_>) -> Outcome {
@@ -165,14 +167,24 @@ impl Provider for FileUsers {
             return Recall::Nothing;
         }
         let Some(credential) = self.0.verifier.prf().shown(text) else { return Recall::Unasked };
-        Recall::found(self.0.known(&self.0.snapshot.load(), &credential, cx).map(Outcome::Known))
+        let snapshot = self.0.snapshot.load();
+        match self.0.known(&snapshot, &credential, cx) {
+            Some(identity) => Recall::Answer(Outcome::Known(identity)),
+            None if snapshot.has_hashes() => Recall::Nothing,
+            None => Recall::NothingIn(snapshot.number()),
+        }
     }
 
     fn try_authenticate(&self, credential: &Credential<'_>, cx: &Context<'_>) -> Option<Outcome> {
         let Credential::Basic(basic) = credential else { return Some(refusal::not_basic().into()) };
         let snapshot = self.0.snapshot.load();
-        if !cx.may_recall() && !snapshot.equalised().is_empty() {
-            return None;
+        if snapshot.has_hashes() {
+            if !cx.may_recall() {
+                return None;
+            }
+        } else if cx.searched_in() == Some(snapshot.number()) {
+            // By the digest of the credential it was found out that it is none of these users', or their passwords'.
+            return Some(refused(snapshot.user(basic.username()), Finding::Wrong));
         }
         let digest = self.0.verifier.prf().credential(basic.pair());
         self.0.at_once(&snapshot, basic, &digest, cx)

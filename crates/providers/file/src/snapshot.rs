@@ -3,7 +3,10 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     fmt,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use portcullis_core::{BuildError, Identity};
@@ -15,6 +18,8 @@ use crate::{
 };
 
 pub(crate) struct Snapshot {
+    /// No other snapshot of the process has it.
+    number: u64,
     users: HashMap<Box<str>, Record>,
     /// Who is let in by what: by the fingerprint of the hash that a credential was verified against, or by the digest of the
     /// credential where it stands in clear text.
@@ -85,7 +90,9 @@ impl Snapshot {
             }
         }
         if problems.is_empty() {
-            Ok(Self { users: records, callers, equalised: equalised.into() })
+            static NEXT: AtomicU64 = AtomicU64::new(0);
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            Ok(Self { number, users: records, callers, equalised: equalised.into() })
         } else {
             Err(BuildError::new(problems.join("\n")))
         }
@@ -98,6 +105,16 @@ impl Snapshot {
     /// Who is let in by a digest, see [`Known::digest`].
     pub(crate) fn caller(&self, digest: &Digest) -> Option<&Arc<Identity>> {
         self.callers.get(digest)
+    }
+
+    /// What tells it from every other snapshot.
+    pub(crate) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Whether there is a hash to verify a password against.
+    pub(crate) fn has_hashes(&self) -> bool {
+        !self.equalised.is_empty()
     }
 
     pub(crate) const fn equalised(&self) -> &Arc<[Parameters]> {

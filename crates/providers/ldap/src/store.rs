@@ -102,7 +102,7 @@ impl Store {
     }
 
     fn remembered(&self, memory: &Credentials, credential: &Digest, cx: &Context<'_>) -> Option<Outcome> {
-        let Caller { identity, dn } = memory.get(credential, self.clock(cx).monotonic())?;
+        let Caller { identity, dn } = memory.get(credential, self.clock(cx).coarse_monotonic())?;
         // While guesses at the entry have to wait, under whichever name, a remembered password is as any other.
         cx.guess().recalled(&dn)?.right();
         Some(Outcome::Known(identity))

@@ -131,7 +131,7 @@ fn is_recalled(case: &Case, text: &[u8], cx: &Context<'_>) -> bool {
             assert_eq!(identity.subject(), Some(case.subject), "who is remembered is who was let in");
             true
         }
-        Recall::Unasked | Recall::Nothing | Recall::Answer(_) => false,
+        Recall::Unasked | Recall::Nothing | Recall::NothingIn(_) | Recall::Answer(_) => false,
     }
 }
 
@@ -160,7 +160,7 @@ fn recalls_nobody(case: &Case, text: &[u8]) {
     let cx = Context::new(&case.clock);
     for cx in [cx, cx.afresh(), cx.explaining(Contact::Allowed), cx.explaining(Contact::Forbidden)] {
         match case.provider.recall(text, &cx) {
-            Recall::Unasked | Recall::Nothing => {}
+            Recall::Unasked | Recall::Nothing | Recall::NothingIn(_) => {}
             Recall::Answer(Outcome::Refused(_)) if cx.may_recall() => {}
             Recall::Answer(outcome) => {
                 panic!("of what was refused at most that is remembered, not {outcome:?}")

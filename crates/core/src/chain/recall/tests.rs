@@ -7,9 +7,9 @@ use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
 use tracing::Level;
 
 use crate::{
-    Auth, AuthBuilder, BoxFuture, Context, Credential, CredentialErrorKind, CredentialSources, Decision,
-    Identity, Outcome, Provider, Reason, Recall, RejectionKind, RequestHead, Resource, Scheme, Step,
-    Unavailable,
+    Auth, AuthBuilder, BoxFuture, ClaimsSource, Context, Credential, CredentialErrorKind, CredentialSources,
+    Decided, Decision, Identity, Observer, Outcome, Provider, Reason, Recall, RejectionKind, RequestHead,
+    Resource, Scheme, Step, Unavailable,
 };
 
 /// Remembers one text, and refuses whatever it is asked for otherwise.
@@ -89,6 +89,62 @@ fn who_is_remembered_is_let_in_at_once_with_the_token_that_was_shown() {
             assert_eq!(principal.provider(), "remembers");
             let shown = principal.authorization().map(|shown| shown.header().is_sensitive());
             assert_eq!(shown, (scheme == Scheme::Bearer).then_some(true), "a password is kept nowhere");
+        }
+    }
+}
+
+/// Remembers `token`, whose claims are read from it.
+#[derive(Debug)]
+struct KeepsTokens;
+
+struct Kept;
+
+impl ClaimsSource for Kept {
+    fn claims(&self) -> serde_json::Map<String, serde_json::Value> {
+        serde_json::Map::new()
+    }
+
+    fn token(&self) -> Option<&[u8]> {
+        Some(b"token")
+    }
+}
+
+impl Provider for KeepsTokens {
+    fn kind(&self) -> &'static str {
+        "keeps-tokens"
+    }
+
+    fn scheme(&self) -> Scheme {
+        Scheme::Bearer
+    }
+
+    fn recall(&self, text: &[u8], _: &Context<'_>) -> Recall {
+        let identity = || Identity::new("alice").with_scopes(["hello"]).with_claims_from(Arc::new(Kept));
+        Recall::found((text == b"token").then(identity).map(Outcome::known))
+    }
+
+    fn try_authenticate(&self, _: &Credential<'_>, _: &Context<'_>) -> Option<Outcome> {
+        Some(Outcome::refused(Reason::Other, "it is not remembered"))
+    }
+
+    fn authenticate<'a>(&'a self, _: &'a Credential<'a>, _: &'a Context<'a>) -> BoxFuture<'a, Outcome> {
+        Box::pin(async { Outcome::refused(Reason::Other, "it is not remembered") })
+    }
+}
+
+#[test]
+fn a_token_that_is_remembered_whole_is_shown_from_there() {
+    let auth = Auth::builder().element(KeepsTokens, "hello").build().unwrap();
+    for value in ["Bearer token", "bearer token"] {
+        let (at_once, _) = decided(&auth, &headers(&[value]));
+        let principal = at_once.unwrap().unwrap().into_principal().unwrap();
+        for principal in [principal.clone(), principal] {
+            let shown = principal.authorization().unwrap();
+            assert_eq!(
+                (shown.scheme(), shown.header()),
+                (Scheme::Bearer, &HeaderValue::from_static("Bearer token"))
+            );
+            assert!(shown.header().is_sensitive());
         }
     }
 }
@@ -213,6 +269,11 @@ impl Provider for Scripted {
 
     fn try_authenticate(&self, _: &Credential<'_>, cx: &Context<'_>) -> Option<Outcome> {
         assert!(cx.may_remember());
+        if let Some(state) = cx.searched_in() {
+            assert!(!cx.may_recall());
+            assert!(matches!(self.recall, Recall::NothingIn(said) if said == state));
+            self.write("told what it said");
+        }
         self.write(if cx.may_recall() { "try" } else { "try afresh" });
         (!self.waits).then(Self::answer)
     }
@@ -244,6 +305,55 @@ fn a_memory_that_holds_nothing_is_not_searched_again() {
     let other = Scripted::new(Recall::Nothing);
     assert!(scripted(&[(&one, "other"), (&other, "hello")], "Bearer token").is_ok());
     assert_eq!((one.asked(), other.asked()), (vec!["recall", "try afresh"], vec!["try"]));
+}
+
+#[test]
+fn who_is_none_of_those_a_memory_knows_is_refused_without_asking_why() {
+    let one = Scripted::new(Recall::NothingIn(7));
+    let auth = Auth::builder().element(Arc::clone(&one), "hello").build().unwrap();
+    let (at_once, decision) = decided(&auth, &headers(&["Bearer token"]));
+    for decision in [at_once.unwrap(), decision] {
+        let rejection = decision.unwrap_err();
+        assert_eq!(rejection.kind(), RejectionKind::Refused);
+        assert_eq!(rejection.challenges()[0], "Bearer realm=\"portcullis\", error=\"invalid_token\"");
+    }
+    assert_eq!(one.asked(), ["recall", "recall"]);
+    // What cannot be read is refused for that.
+    let malformed = RejectionKind::Malformed(CredentialErrorKind::TrailingWords);
+    assert_eq!(kind(decided(&auth, &headers(&["Bearer to,ken"])).1), malformed);
+    // An element of the other scheme has nothing to say to it.
+    let other = Remembers(Scheme::Basic, "cGFpcg==");
+    let auth = Auth::builder().element(one, "hello").element(other, "hello").build().unwrap();
+    assert!(decided(&auth, &headers(&["Bearer token"])).0.is_some());
+}
+
+/// Wants to know.
+#[derive(Debug)]
+struct Curious;
+
+impl Observer for Curious {
+    fn decided(&self, _: &Decided<'_>) {}
+}
+
+#[test]
+fn a_memory_that_names_its_state_is_told_so_with_the_question_and_no_other_is() {
+    let one = Scripted::new(Recall::NothingIn(7));
+    let auth =
+        Auth::builder().element(Arc::clone(&one), "hello").observer(Arc::new(Curious)).build().unwrap();
+    let headers = headers(&["Bearer token"]);
+    let step = auth.decide(&RequestHead::new(&Method::GET, "/", &headers));
+    assert!(matches!(step, Step::Ready(Ok(_))));
+    assert_eq!(one.asked(), ["recall", "told what it said", "try afresh"]);
+    let other = Scripted::new(Recall::NothingIn(7));
+    assert!(scripted(&[(&one, "other"), (&other, "hello")], "Bearer token").is_ok());
+    assert_eq!(
+        (one.asked(), other.asked()),
+        (vec!["recall", "told what it said", "try afresh"], vec!["try"])
+    );
+    // Where it has to be waited for, much may have changed.
+    let waits = Arc::new(Scripted { recall: Recall::NothingIn(0), waits: true, asked: Mutex::default() });
+    assert!(scripted(&[(&waits, "hello"), (&other, "hello")], "Bearer token").is_ok());
+    assert_eq!(waits.asked(), ["recall", "told what it said", "try afresh", "authenticate"]);
 }
 
 #[test]

@@ -37,7 +37,7 @@ async fn a_verified_credential_costs_nothing_until_fifteen_minutes_are_over() {
 fn recalled(users: &FileUsers, text: impl AsRef<[u8]>, cx: &Context<'_>) -> String {
     match users.recall(text.as_ref(), cx) {
         Recall::Unasked => "unasked".to_owned(),
-        Recall::Nothing => "nothing".to_owned(),
+        Recall::Nothing | Recall::NothingIn(_) => "nothing".to_owned(),
         Recall::Answer(outcome) => told(&outcome),
     }
 }

@@ -1,6 +1,7 @@
 //! What the provider promises, with hashes that are counted and stopped at will.
 
 mod bounds;
+mod clear;
 mod cost;
 mod gate;
 mod memory;

@@ -72,13 +72,13 @@ impl Verifier {
     /// The fingerprint of the hash that `credential` was verified against, not long ago. Whether anybody has that hash still
     /// is for who asks to find out.
     pub(crate) fn verified_against(&self, credential: &Digest, cx: &Context<'_>) -> Option<Digest> {
-        if cx.may_remember() { self.memory.get(credential, self.now(cx)) } else { None }
+        if cx.may_remember() { self.memory.get(credential, self.clock(cx).coarse_monotonic()) } else { None }
     }
 
     /// Remembers that `credential` was verified against this hash.
     pub(crate) fn remember(&self, credential: &Digest, stored: &Stored, cx: &Context<'_>) {
         if cx.may_remember() {
-            self.memory.put(*credential, stored.fingerprint, self.now(cx));
+            self.memory.put(*credential, stored.fingerprint, self.clock(cx).monotonic());
         }
     }
 
@@ -93,8 +93,8 @@ impl Verifier {
         self.flights.is_idle() && self.hashing.is_idle()
     }
 
-    fn now(&self, cx: &Context<'_>) -> Duration {
-        self.clock.get_or_init(|| Arc::clone(cx.clock())).monotonic()
+    fn clock(&self, cx: &Context<'_>) -> &Arc<dyn Clock> {
+        self.clock.get_or_init(|| Arc::clone(cx.clock()))
     }
 
     /// Computes what it takes to tell whether the password is the stored one. `None` stands for a user who is not

@@ -115,21 +115,12 @@ impl KeySource {
 
     /// Reads the keys that are in use. Takes no lock and allocates nothing.
     pub(crate) fn look(&self) -> Looked {
-        self.look_at(self.now())
-    }
-
-    /// The same at a moment that has just been read.
-    pub(crate) fn look_at(&self, now: Duration) -> Looked {
+        let now = self.0.now();
         let ended = self.0.ended.load(Ordering::Acquire);
         Looked { held: self.0.held.load(), now, ended }
     }
 
-    /// The moment, on the monotonic scale.
-    pub(crate) fn now(&self) -> Duration {
-        self.0.now()
-    }
-
-    /// By which that is measured.
+    /// By which ages are measured.
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
         &self.0.settings.clock
     }

@@ -231,6 +231,10 @@ impl ClaimsSource for Token {
             .map(|payload| claims_of(&payload))
             .unwrap_or_default()
     }
+
+    fn token(&self) -> Option<&[u8]> {
+        Some(&self.0)
+    }
 }
 
 /// The payload of a token that is not remembered.

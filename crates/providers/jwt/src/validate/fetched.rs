@@ -89,11 +89,12 @@ impl JwtValidator {
         source: &KeySource,
         cx: &Context<'_>,
     ) -> Option<Arc<Identity>> {
-        let now = source.now();
-        if let Some(number) = source.calm(now) {
-            return self.remembered(token, Calm { source, number }, Some(now), cx);
+        let coarse_now = source.clock().coarse_monotonic();
+        if let Some(number) = source.calm(coarse_now) {
+            return self.remembered(token, Calm { source, number }, Some(coarse_now), cx);
         }
-        let looked = source.look_at(now);
+        let looked = source.look();
+        let now = looked.now();
         let identity = looked.keys().and_then(|keys| self.remembered(token, keys, Some(now), cx))?;
         keep_fresh(source, &looked, cx);
         Some(identity)

@@ -196,8 +196,8 @@ impl JwtValidator {
         }
     }
 
-    /// Whose token it is, if it was accepted before and would be now.
-    /// `monotonic` is the moment where it has been read already.
+    /// Whose token it is, if it was accepted before and would be now, by the coarse clock. What is not good by it is looked at
+    /// once more by the other. `monotonic` is the moment where it has been read already.
     fn remembered(
         &self,
         token: &[u8],
@@ -206,7 +206,7 @@ impl JwtValidator {
         cx: &Context<'_>,
     ) -> Option<Arc<Identity>> {
         let cache = self.cache.as_ref().filter(|_| cx.may_recall())?;
-        cache.get(token, Now { civil: cx.clock().now(), clock: cx.clock(), monotonic }, keys)
+        cache.get(token, Now { civil: cx.clock().coarse_now(), clock: cx.clock(), monotonic }, keys)
     }
 
     /// The answer to a token that was accepted, which is remembered.

@@ -57,7 +57,7 @@ async fn a_remembered_credential_is_recalled_by_the_text_of_its_header() {
     let bench = Bench::with(|config| config.remember_credentials(AGE)).await;
     let recalled = |text: &str| match bench.store.recall(text.as_bytes(), &bench.cx()) {
         Recall::Unasked => "unasked".to_owned(),
-        Recall::Nothing => "nothing".to_owned(),
+        Recall::Nothing | Recall::NothingIn(_) => "nothing".to_owned(),
         Recall::Answer(outcome) => known(outcome).subject().unwrap_or_default().to_owned(),
     };
     // `alice:secret`, and `bob:secret` with padding and without.

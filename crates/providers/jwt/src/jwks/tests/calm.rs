@@ -23,7 +23,7 @@ impl Bench {
     }
 
     fn number(&self) -> Option<u64> {
-        self.source.calm(self.source.now())
+        self.source.calm(self.source.clock().coarse_monotonic())
     }
 }
 

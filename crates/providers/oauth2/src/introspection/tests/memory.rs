@@ -10,7 +10,7 @@ use super::{Bench, CacheConfig, TOKEN, known};
 fn recalled(bench: &Bench, text: &[u8], cx: &Context<'_>) -> Option<Arc<Identity>> {
     match bench.provider.recall(text, cx) {
         Recall::Answer(Outcome::Known(identity)) => Some(identity),
-        Recall::Unasked | Recall::Nothing | Recall::Answer(_) => None,
+        Recall::Unasked | Recall::Nothing | Recall::NothingIn(_) | Recall::Answer(_) => None,
     }
 }
 
