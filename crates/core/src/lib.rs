@@ -73,7 +73,7 @@ pub use self::{
     secret::Secret,
     server::{Probe, QueueState, ServerState},
     shown::Shown,
-    throttle::{Guess, Held, Throttle},
+    throttle::{Call, Guess, Held, Throttle},
 };
 
 /// A boxed future, for traits whose implementations are known at run time only.

@@ -13,7 +13,7 @@ use std::{
 };
 
 use crate::{
-    BoxFuture, BuildError, Clock, Credential, Guess, Identity, Probe, QueueState, Reason, Scheme,
+    BoxFuture, BuildError, Call, Clock, Credential, Guess, Identity, Probe, QueueState, Reason, Scheme,
     ServerState, throttle::Attempted,
 };
 
@@ -239,8 +239,10 @@ impl<'a> Context<'a> {
     /// # Errors
     ///
     /// With the provider's answer, where there were too many such refusals: the caller is then answered with 429.
-    pub fn permit_call(&self) -> Result<(), Unavailable> {
-        self.attempted.map_or(Ok(()), Attempted::permit_call)
+    ///
+    /// What it permits is told by [`Call::refused`] where it goes on without its caller.
+    pub fn permit_call(&self) -> Result<Call, Unavailable> {
+        self.attempted.map_or(Ok(Call::untold()), Attempted::permit_call)
     }
 
     /// Whether an answer may come from a cache. False while a decision is being explained, where it is asked

@@ -82,7 +82,7 @@ impl Store {
                 held.wrong();
                 refused()
             }),
-            "called" => cx.permit_call().map_or_else(Outcome::from, |()| refused()),
+            "called" => cx.permit_call().map_or_else(Outcome::from, |_| refused()),
             _ => refused(),
         }
     }
@@ -104,6 +104,10 @@ impl Provider for Store {
 
     fn scheme(&self) -> Scheme {
         self.scheme
+    }
+
+    fn looks_at_client(&self) -> bool {
+        false
     }
 
     fn try_authenticate(&self, credential: &Credential<'_>, cx: &Context<'_>) -> Option<Outcome> {
@@ -346,6 +350,12 @@ async fn a_credential_that_no_element_looks_at_is_not_counted() {
     }
     assert_eq!(door.auth.throttle().unwrap().counted(), [0, 0, 0]);
     assert!(door.send(Method::GET, "/", HERE, "Bearer t=right").await.is_ok());
+    for _ in 0..6 {
+        door.send(Method::GET, "/", HERE, "Bearer t=called").await.unwrap_err();
+    }
+    assert_eq!(door.send(Method::GET, "/", HERE, "Bearer t=called").await.unwrap_err().status(), 429);
+    let kind = door.rejection(HERE, "alice", "").await.unwrap().kind();
+    assert_eq!(kind, RejectionKind::NotLookedAt, "nor does it wait");
 }
 
 #[tokio::test]

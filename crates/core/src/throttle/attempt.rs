@@ -3,15 +3,13 @@
 use std::{
     fmt,
     net::IpAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use super::{
     Throttle,
+    call::{Call, Caller, Calls},
     counter::Failure,
     delayed,
     name::Name,
@@ -29,8 +27,8 @@ pub(crate) struct Attempt {
     /// Of a password: the stores that are asked, and the places.
     seats: Vec<(usize, Seat)>,
     address_seat: Option<AddressSeat>,
-    /// Of a token: whether a server was asked about it.
-    called: AtomicBool,
+    /// Of a token: what is known of the calls about it, where a server was asked.
+    called: OnceLock<Arc<Calls>>,
 }
 
 /// What a store said.
@@ -106,7 +104,7 @@ impl Attempt {
             credential,
             seats: stores.iter().copied().zip(seats).collect(),
             address_seat,
-            called: AtomicBool::new(false),
+            called: OnceLock::new(),
         })
     }
 
@@ -120,7 +118,7 @@ impl Attempt {
             credential: 0,
             seats: Vec::new(),
             address_seat: None,
-            called: AtomicBool::new(false),
+            called: OnceLock::new(),
         }
     }
 
@@ -151,7 +149,8 @@ impl Attempt {
             };
             state.settle_address(&seat, settled, &bid);
         }
-        if refused && *self.called.get_mut() {
+        let called = self.called.take().is_some();
+        if refused && called {
             state.count_address(&bid);
         }
     }
@@ -161,18 +160,18 @@ impl Attempt {
     }
 
     /// Says that a server is about to be asked.
-    fn permit_call(&self) -> Result<(), Unavailable> {
+    fn permit_call(&self) -> Result<Call, Unavailable> {
         let delay = self.throttle.lock().address_delay(&self.bid());
         if let Some(wait) = delay {
             return Err(delayed(wait));
         }
-        self.called.store(true, Ordering::Relaxed);
-        Ok(())
+        let calls = Arc::clone(self.called.get_or_init(Arc::default));
+        Ok(Call(Some(Caller { throttle: self.throttle.clone(), address: self.address, calls })))
     }
 }
 
 impl Throttle {
-    const fn bid(&self, address: Option<u64>, credential: u64, now: Duration) -> Bid {
+    pub(super) const fn bid(&self, address: Option<u64>, credential: u64, now: Duration) -> Bid {
         let (user_limit, address_limit) = (self.user_limit(), self.address_limit());
         Bid { address, credential, user_limit, address_limit, now }
     }
@@ -180,6 +179,9 @@ impl Throttle {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
+        if self.called.take().is_some_and(|calls| calls.note(Calls::GONE)) {
+            self.throttle.lock().count_address(&self.bid());
+        }
         if self.seats.is_empty() && self.address_seat.is_none() {
             return;
         }
@@ -209,7 +211,7 @@ pub(crate) struct Attempted<'a> {
 }
 
 impl Attempted<'_> {
-    pub(crate) fn permit_call(self) -> Result<(), Unavailable> {
+    pub(crate) fn permit_call(self) -> Result<Call, Unavailable> {
         self.attempt.permit_call()
     }
 

@@ -55,7 +55,7 @@ mod tests {
         assert!((1..17).all(|address| marks.holds(address, at(18))));
         marks.set(17, at(19));
         assert!(!marks.holds(2, at(19)) && marks.holds(1, at(19)) && marks.holds(3, at(19)));
-        let life = MARK_LIFE.as_secs();
+        let life = 2_592_000;
         assert!(marks.holds(1, at(17 + life)) && !marks.holds(1, at(18 + life)));
         assert_eq!(marks.rank(at(0)), Some(at(19)));
     }

@@ -15,6 +15,7 @@
 
 mod address;
 mod attempt;
+mod call;
 mod counter;
 mod marks;
 mod name;
@@ -32,12 +33,15 @@ use std::{
 };
 
 pub(crate) use self::attempt::{Attempt, Attempted, Ended, Verdict};
-pub use self::attempt::{Guess, Held};
 use self::{
     address::Network,
     counter::Limit,
     name::Name,
     state::{Account, State},
+};
+pub use self::{
+    attempt::{Guess, Held},
+    call::Call,
 };
 use crate::{Clock, Reason, Unavailable};
 

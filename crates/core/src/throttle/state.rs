@@ -9,10 +9,10 @@ use super::{
 };
 
 /// Bounds of each kind: what is counted of one takes no place from another.
-const ADDRESSES: usize = 32 * 1024;
-const USERS: usize = 32 * 1024;
-const USERS_AT_ADDRESSES: usize = 64 * 1024;
-const USERS_WITH_MARKS: usize = 16 * 1024;
+const ADDRESSES: usize = 32_768;
+const USERS: usize = 32_768;
+const USERS_AT_ADDRESSES: usize = 65_536;
+const USERS_WITH_MARKS: usize = 16_384;
 
 /// An account, by the keys of its counts.
 ///

@@ -1,6 +1,7 @@
 //! What is permitted and what is not, by a clock that stands still.
 
 mod accounts;
+mod calls;
 mod room;
 mod untold;
 
@@ -319,36 +320,6 @@ fn counts_halve_every_hour() {
     assert_eq!(door.seconds(1).wrong("192.0.2.1", "alice"), None, "two of four, and this one");
     assert_eq!(door.right("192.0.2.1", "alice"), Some(1));
     assert_eq!(door.seconds(7200).right("192.0.2.1", "alice"), None);
-}
-
-#[test]
-fn a_token_counts_for_the_address_where_a_server_was_asked() {
-    let door = Door::new();
-    let token = |asks: bool, ended: Ended| {
-        let client = Some("192.0.2.1".parse().unwrap());
-        let attempt = Attempt::bearer(&door.throttle, &door.clock, client);
-        let permitted = if asks {
-            Attempted { attempt: &attempt, store: STORE }.permit_call().map_err(|wait| wait.retry_after())
-        } else {
-            Ok(())
-        };
-        attempt.settle(ended, |_| Verdict::Wrong);
-        permitted
-    };
-    for _ in 0..100 {
-        token(false, Ended::Refused).unwrap();
-        token(true, Ended::Known).unwrap();
-        token(true, Ended::Unavailable).unwrap();
-    }
-    for _ in 0..6 {
-        token(true, Ended::Refused).unwrap();
-    }
-    assert_eq!(token(true, Ended::Known).unwrap_err(), Some(Duration::from_secs(1)));
-    token(false, Ended::Known).unwrap();
-    assert_eq!(door.right("192.0.2.1", "alice"), Some(1), "passwords wait as well");
-    assert!(door.seconds(1).right("192.0.2.1", "alice").is_none());
-    token(true, Ended::Refused).unwrap();
-    assert_eq!(token(true, Ended::Known).unwrap_err(), Some(Duration::from_secs(2)));
 }
 
 #[test]

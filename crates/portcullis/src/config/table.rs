@@ -62,12 +62,16 @@ pub(super) const MAX_TEXT_BYTES: usize = 64 << 20;
 
 /// The bytes of a configuration file.
 pub(super) fn read_bytes(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    let file = File::open(path)?;
     let mut bytes = Zeroizing::new(Vec::new());
-    File::open(path)?.take(MAX_TEXT_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > MAX_TEXT_BYTES {
-        return Err(io::Error::other("it is larger than 64 MiB"));
+    // Of a pipe the length is not known.
+    if file.metadata()?.len() <= MAX_TEXT_BYTES as u64 {
+        file.take(MAX_TEXT_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+        if bytes.len() <= MAX_TEXT_BYTES {
+            return Ok(bytes);
+        }
     }
-    Ok(bytes)
+    Err(io::Error::other("it is larger than 64 MiB"))
 }
 
 /// The text of a configuration file.

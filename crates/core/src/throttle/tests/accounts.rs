@@ -181,3 +181,14 @@ fn a_name_and_an_account_that_is_called_the_same_count_apart() {
     assert!(at(&door, "192.0.2.1", "3").1.at("alice").is_err());
     assert_eq!(door.wrong("192.0.2.1", "alice"), None);
 }
+
+#[test]
+fn a_delay_begins_when_the_answer_is_there() {
+    let door = Door::by(Throttle::new().per_user(1));
+    let (_attempt, guess) = at(&door, "192.0.2.1", "1");
+    let held = guess.at("uid=alice").unwrap();
+    door.seconds(10);
+    held.wrong();
+    let (_attempt, guess) = at(&door, "192.0.2.1", "2");
+    assert_eq!(guess.at("uid=alice").unwrap_err().retry_after(), Some(Duration::from_secs(1)));
+}

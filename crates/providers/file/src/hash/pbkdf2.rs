@@ -52,3 +52,24 @@ impl Parameters {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_blocks_are_spent_as_a_hash_has() {
+        for (prf, output, spent) in [
+            (Prf::Sha256, 1_usize, 32),
+            (Prf::Sha256, 16, 32),
+            (Prf::Sha256, 32, 32),
+            (Prf::Sha256, 33, 64),
+            (Prf::Sha256, 64, 64),
+            (Prf::Sha512, 32, 64),
+            (Prf::Sha512, 64, 64),
+        ] {
+            let parameters = Parameters { prf, rounds: 1, blocks: output.div_ceil(prf.len()) };
+            assert_eq!(parameters.output_len(), spent, "{prf:?} {output}");
+        }
+    }
+}

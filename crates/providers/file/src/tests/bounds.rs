@@ -2,7 +2,7 @@
 
 use portcullis_core::{Contact, Context, Provider};
 
-use super::{Gate, address, ask, at_once, basic, clock, gated, now, pbkdf2, told};
+use super::{Gate, address, ask, at_once, basic, clock, gated, now, pbkdf2, queues, told};
 use crate::{Hashing, User};
 
 fn users() -> [User; 3] {
@@ -33,6 +33,7 @@ async fn over_the_bound_callers_are_told_to_come_back_and_others_are_not_affecte
     // One is computed, two wait, and the others find no place.
     assert_eq!(told_now, ["waits", "waits", "waits", "unavailable 1", "unavailable 1", "unavailable 1"]);
     gate.begun(2).await;
+    assert_eq!(queues(&users), [("hashing", 2, 2), ("hashing-running", 1, 1)]);
 
     // Remembered and clear-text credentials need no place, not even from the same address.
     assert_eq!(at_once(&users, &bob, &loud).as_deref(), Some("known bob"));
@@ -51,6 +52,7 @@ async fn over_the_bound_callers_are_told_to_come_back_and_others_are_not_affecte
     assert_eq!(told(&rest.next().unwrap().await), "refused wrong-password");
     assert_eq!(told(&rest.next().unwrap().await), "refused wrong-password");
     assert!(users.verifier().is_idle());
+    assert_eq!(queues(&users), [("hashing", 0, 2), ("hashing-running", 0, 1)]);
 }
 
 #[tokio::test]

@@ -86,6 +86,11 @@ pub(crate) fn now(answer: &mut BoxFuture<'_, Outcome>) -> String {
     answer.now_or_never().as_ref().map_or("waits".to_owned(), told)
 }
 
+/// Name, depth and limit of each queue.
+pub(crate) fn queues(provider: &dyn Provider) -> Vec<(&'static str, usize, usize)> {
+    provider.queues().iter().map(|state| (state.queue, state.depth, state.limit)).collect()
+}
+
 /// A store whose hashes the gate computes: one at a time, two may wait.
 pub(crate) fn gated(gate: &Arc<Gate>, users: impl IntoIterator<Item = User>) -> FileUsers {
     FileUserStore::new(users).hashing(&Hashing::by(Arc::clone(gate) as _)).build().unwrap()

@@ -12,7 +12,7 @@ use std::{
 use portcullis_core::{BoxFuture, Contact, Context, Outcome, Provider, Unavailable};
 use serde_json::Map;
 
-use super::{ARGON2, BCRYPT, Gate, SCRYPT, ask, at_once, basic, clock, pbkdf2, told};
+use super::{ARGON2, BCRYPT, Gate, SCRYPT, ask, at_once, basic, clock, pbkdf2, queues, told};
 use crate::{
     Hashing, StoredUsers, UserRecord, UserStore,
     hash::{PasswordHash, RECOMMENDED},
@@ -115,6 +115,16 @@ async fn a_remembered_password_is_held_against_the_record_of_now() {
     assert_eq!(ask(&*users, &basic("alice", "new"), &cx).await, "known alice");
     table.rows.lock().unwrap().clear();
     assert_eq!(ask(&*users, &basic("alice", "new"), &cx).await, "refused unknown-user");
+}
+
+#[test]
+fn its_queues_are_those_of_its_hashes() {
+    let gate = Gate::open();
+    let users = provider(&gate, &Table::of([]));
+    assert_eq!(
+        (users.kind(), queues(&*users)),
+        ("user-store", [("hashing", 0, 2), ("hashing-running", 0, 1)].into())
+    );
 }
 
 #[tokio::test]

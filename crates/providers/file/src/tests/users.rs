@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use portcullis_core::{Bearer, Context, Credential, Outcome, Provider};
+use portcullis_core::{Bearer, Contact, Context, Credential, Identity, Outcome, Provider};
 
 use super::{ARGON2, BCRYPT, Gate, SCRYPT, ask, at_once, basic, clock, gated, pbkdf2, told};
 use crate::{FileUserStore, User, UserRecord};
@@ -53,6 +53,46 @@ async fn bearer_tokens_are_none_of_its_business() {
     let token = Credential::Bearer(Bearer::new("abc").unwrap());
     assert_eq!(at_once(&users, &token, &cx).as_deref(), Some("refused other-scheme"));
     assert_eq!(told(&users.authenticate(&token, &cx).await), "refused other-scheme");
+}
+
+#[tokio::test]
+async fn an_explanation_waits_only_where_something_has_to_be_computed() {
+    let (_, clock) = clock();
+    let cx = Context::new(&clock).explaining(Contact::Allowed);
+    let clear = FileUserStore::new([User::with_password("alice", "right")]).build().unwrap();
+    assert_eq!(at_once(&clear, &basic("alice", "right"), &cx).as_deref(), Some("known alice"));
+    assert_eq!(at_once(&clear, &basic("alice", "wrong"), &cx).as_deref(), Some("refused wrong-password"));
+    let hashed = FileUserStore::new([User::with_password("alice", "right"), User::new("bob", ARGON2)]);
+    assert_eq!(at_once(&hashed.build().unwrap(), &basic("alice", "right"), &cx), None);
+}
+
+#[test]
+fn it_vouches_for_its_users_and_for_nobody_else() {
+    let users =
+        FileUserStore::new([User::with_password("alice", "right").scopes(["hello"])]).build().unwrap();
+    assert_eq!(users.kind(), "file");
+    assert!(users.vouch(&Identity::new("alice")).is_some());
+    assert!(users.vouch(&Identity::new("mallory")).is_none());
+    assert!(users.vouch(&Identity::anonymous()).is_none());
+}
+
+#[test]
+fn a_record_is_another_one_with_another_password_and_tells_nothing_of_it() {
+    let record = |user: User| {
+        let users = FileUserStore::new([user]).build().unwrap();
+        format!("{:?}", users.vouch(&Identity::new("alice")).unwrap())
+    };
+    let right = record(User::with_password("alice", "right"));
+    assert_eq!(right, record(User::with_password("alice", "right")));
+    for other in [
+        User::with_password("alice", "other"),
+        User::new("alice", ARGON2),
+        User::with_password("alice", ARGON2),
+        User::new("alice", SCRYPT),
+    ] {
+        assert_ne!(right, record(other));
+    }
+    assert_ne!(record(User::new("alice", ARGON2)), record(User::with_password("alice", ARGON2)));
 }
 
 #[tokio::test]

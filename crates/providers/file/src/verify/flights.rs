@@ -118,4 +118,26 @@ mod tests {
         let _next: Vec<_> = (0..MOST_SHARING).map(|_| join()).collect();
         assert_eq!(asked.get(), 2);
     }
+
+    #[tokio::test]
+    async fn an_answer_that_nobody_waits_for_any_more_takes_no_other_along() {
+        let (flights, prf) = (Flights::default(), Prf::random().unwrap());
+        let question = (prf.credential("alice:a"), None);
+        let asked = std::cell::Cell::new(0);
+        let join = || {
+            flights.join(question, || {
+                asked.set(asked.get() + 1);
+                std::future::pending().boxed()
+            })
+        };
+        let first: Vec<_> = (0..MOST_SHARING).map(|_| join()).collect();
+        let crowded = join();
+        let second = join();
+        assert_eq!(asked.get(), 2);
+        drop((first, crowded));
+        let third = join();
+        assert_eq!(asked.get(), 2, "the second is still on its way");
+        drop((second, third));
+        assert!(flights.is_idle());
+    }
 }

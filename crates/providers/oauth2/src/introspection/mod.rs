@@ -138,9 +138,10 @@ impl OAuth2Introspection {
         if !cx.may_contact() {
             return Unavailable::new("the server would have to be asked about the token").into();
         }
-        if let Err(unavailable) = cx.permit_call() {
-            return unavailable.into();
-        }
+        let call = match cx.permit_call() {
+            Ok(call) => call,
+            Err(unavailable) => return unavailable.into(),
+        };
         let boarding = match (cx.may_recall(), cx.may_remember()) {
             (true, true) => Boarding::Join,
             (false, true) => Boarding::Afresh,
@@ -149,7 +150,7 @@ impl OAuth2Introspection {
         let ages = Arc::clone(self.ages(cx));
         let asked = ages.monotonic();
         let begin = |number| {
-            Lookup {
+            let lookup = Lookup {
                 server: Arc::clone(&self.server),
                 token: Zeroizing::new(token.to_owned()),
                 form: self.server.form(token, parameters),
@@ -157,8 +158,14 @@ impl OAuth2Introspection {
                 ages,
                 asked,
                 number,
+            };
+            async move {
+                let landed = lookup.run().await;
+                if let Outcome::Refused(_) = landed.outcome {
+                    call.refused();
+                }
+                landed
             }
-            .run()
         };
         let cache = self.cache.clone();
         let keep = move |question: &Digest, answer| {

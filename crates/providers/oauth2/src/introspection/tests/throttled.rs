@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header::AUTHORIZATION};
-use portcullis_core::{Auth, RequestHead, RequiredScopes, Throttle};
+use portcullis_core::{Auth, RequestHead, RequiredScopes, Step, Throttle};
 
-use super::{Bench, TOKEN};
+use super::{Bench, TOKEN, until};
 
 async fn status(auth: &Auth, from: [u8; 4], token: &str) -> u16 {
     let value = HeaderValue::try_from(format!("Bearer {token}")).unwrap();
@@ -58,4 +59,36 @@ async fn good_tokens_and_outages_count_for_nobody() {
         assert_eq!(status(&auth, [192, 0, 2, 1], "unknown").await, 503);
     }
     assert_eq!(auth.throttle().unwrap().counted(), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn who_hangs_up_is_counted_by_what_the_server_says_then() {
+    let bench = Bench::remembering().await;
+    let auth = throttled(&bench);
+    let from = [192, 0, 2, 1];
+    // Good ones, as of a browser that leaves the page.
+    for number in 0..20 {
+        let token = format!("good-{number}");
+        bench.server.grant(&token, serde_json::json!({"sub": "alice"}));
+        hang_up(&auth, from, &token);
+    }
+    until("the answers", || bench.len() == 20).await;
+    for number in 0..3 {
+        assert_eq!(auth.throttle().unwrap().counted()[0], usize::from(number > 0));
+        hang_up(&auth, from, &format!("unknown-{number}"));
+        until("the answer", || bench.len() == 21 + number).await;
+    }
+    let calls = bench.server.call_count();
+    until("the count", || auth.throttle().unwrap().counted()[0] == 1).await;
+    assert_eq!(status(&auth, from, "unknown-3").await, 429);
+    assert_eq!(bench.server.call_count(), calls);
+}
+
+/// A request whose sender is gone at once.
+fn hang_up(auth: &Auth, from: [u8; 4], token: &str) {
+    let value = HeaderValue::try_from(format!("Bearer {token}")).unwrap();
+    let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
+    let head = RequestHead::new(&Method::GET, "/", &headers).with_client(Some(from.into()));
+    let Step::Wait(mut deciding) = auth.decide(&head) else { panic!("nobody is asked") };
+    assert!((&mut deciding).now_or_never().is_none());
 }
