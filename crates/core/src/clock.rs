@@ -145,7 +145,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// The clocks that the kernel sets with each of its ticks, every 1 to 10 ms. To read one takes a fifth of the time: the
+/// The clocks that the kernel sets with each of its ticks, every 1 to 10 ms. To read one takes a seventh of the time: the
 /// processor's counter is not asked.
 #[cfg(target_os = "linux")]
 mod coarse {
