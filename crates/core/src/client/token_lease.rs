@@ -18,21 +18,27 @@ use crate::{Clock, UnixTime};
 pub struct TokenLease {
     token: Authorization,
     term: Term,
-    clock: Arc<dyn Clock>,
     /// Its source has another token now, or none.
     ended: AtomicBool,
 }
 
 enum Term {
-    Until(Duration),
-    Between(UnixTime, UnixTime),
+    Endless,
+    Until(Arc<dyn Clock>, Duration),
+    Between(Arc<dyn Clock>, UnixTime, UnixTime),
 }
 
 impl TokenLease {
+    /// A token that may be sent until it is taken back.
+    #[must_use]
+    pub const fn endless(token: Authorization) -> Self {
+        Self::new(token, Term::Endless)
+    }
+
     /// A token that may be sent until `moment` on the monotonic scale of `clock`.
     #[must_use]
     pub const fn until(token: Authorization, clock: Arc<dyn Clock>, moment: Duration) -> Self {
-        Self::new(token, clock, Term::Until(moment))
+        Self::new(token, Term::Until(clock, moment))
     }
 
     /// A token that may be sent from one moment of civil time on and until another, however the clock is set meanwhile.
@@ -43,11 +49,11 @@ impl TokenLease {
         from: UnixTime,
         until: UnixTime,
     ) -> Self {
-        Self::new(token, clock, Term::Between(from, until))
+        Self::new(token, Term::Between(clock, from, until))
     }
 
-    const fn new(token: Authorization, clock: Arc<dyn Clock>, term: Term) -> Self {
-        Self { token, term, clock, ended: AtomicBool::new(false) }
+    const fn new(token: Authorization, term: Term) -> Self {
+        Self { token, term, ended: AtomicBool::new(false) }
     }
 
     /// The token.
@@ -62,11 +68,12 @@ impl TokenLease {
     #[must_use]
     pub fn is_good(&self) -> bool {
         !self.ended.load(Ordering::Acquire)
-            && match self.term {
-                Term::Until(moment) => !self.clock.has_reached(moment),
-                Term::Between(from, until) => {
-                    let now = self.clock.now();
-                    from <= now && now < until
+            && match &self.term {
+                Term::Endless => true,
+                Term::Until(clock, moment) => !clock.has_reached(*moment),
+                Term::Between(clock, from, until) => {
+                    let now = clock.now();
+                    *from <= now && now < *until
                 }
             }
     }
@@ -133,11 +140,16 @@ mod tests {
 
     #[test]
     fn a_token_that_was_taken_back_is_good_no_more_and_nothing_of_it_is_shown() {
-        let lease = TokenLease::until(token(), Arc::new(Set::default()), Duration::MAX);
-        assert!(lease.is_good());
-        lease.end();
-        assert!(!lease.is_good());
-        assert_eq!(*lease.token(), token());
+        for lease in [
+            TokenLease::until(token(), Arc::new(Set::default()), Duration::MAX),
+            TokenLease::endless(token()),
+        ] {
+            assert!(lease.is_good());
+            lease.end();
+            assert!(!lease.is_good());
+            assert_eq!(*lease.token(), token());
+        }
+        let lease = TokenLease::endless(token());
         assert_eq!(format!("{lease:?}"), "TokenLease { token: Authorization(Bearer [redacted]), .. }");
     }
 }

@@ -56,6 +56,10 @@ impl TokenSource for Authorization {
         Some(self.clone())
     }
 
+    fn lease(&self) -> Option<Arc<TokenLease>> {
+        Some(Arc::new(TokenLease::endless(self.clone())))
+    }
+
     fn token(&self) -> BoxFuture<'_, Result<Authorization, TokenError>> {
         Box::pin(std::future::ready(Ok(self.clone())))
     }

@@ -6,13 +6,15 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderValue, header::AUTHORIZATION};
+use http::header::AUTHORIZATION;
 use pin_project_lite::pin_project;
-use portcullis_core::{Authorization, BoxFuture, TokenError, TokenLease};
+use portcullis_core::{Authorization, BoxFuture, TokenError};
 use tower_service::Service;
 
 use super::{
-    ClientAuth, IncomingResponse, OutgoingRequest, Replay, ReplayEmpty, SendError, refusal::is_refusal,
+    ClientAuth, IncomingResponse, OutgoingRequest, Replay, ReplayEmpty, SendError,
+    refusal::{is_refusal, may_be_refusal},
+    shown::Shown,
 };
 
 pin_project! {
@@ -25,6 +27,8 @@ pin_project! {
     {
         #[pin]
         state: State<S, R, P>,
+        // Of a request that was sent, where its answer may say that the credential is refused.
+        watch: Option<Watch<S, P::Kept>>,
     }
 }
 
@@ -35,49 +39,30 @@ pin_project! {
         S: Service<R>,
         P: Replay<R>,
     {
-        /// Not sent: the error, until it is taken.
-        Failed { error: Option<SendError<S::Error>> },
-        /// Sent. The answer is looked at where it may say that the credential is refused.
-        Sent { #[pin] response: S::Future, watch: Option<Watch<S, P::Kept>> },
-        // The slow ones are boxed, so that the others do not carry their size.
-        /// The credential is being waited for.
-        Waiting { waiting: Option<Box<Waiting<S, R, P::Kept>>> },
-        /// Refused, and a newer credential is being waited for.
-        Renewing { renewing: Option<Box<Renewing<S, R>>> },
-        /// The newer credential is on the copy, and the service not ready yet.
-        Readying { again: Option<Box<Again<S, R>>> },
+        Sent { #[pin] response: S::Future },
+        Slow { slow: Slow<S, R, P::Kept> },
     }
+}
+
+/// What is rare: in boxes, so that the others do not carry its size, and each until it is taken.
+enum Slow<S: Service<R>, R, K> {
+    /// Not sent.
+    Failed(Option<Box<SendError<S::Error>>>),
+    /// The credential is being waited for.
+    Waiting(Option<Box<Waiting<S, R, K>>>),
+    /// Refused, and a newer credential is being waited for.
+    Renewing(Option<Box<Renewing<S, R>>>),
+    /// The newer credential is on the copy, and the service not ready yet.
+    Readying(Option<Box<Again<S, R>>>),
 }
 
 type Token = BoxFuture<'static, Result<Authorization, TokenError>>;
 
-/// What is needed where the answer is a refusal. Lies in the future, so that requests are watched without an allocation.
+/// What is needed where the answer is a refusal. Lies in the future, so that requests are watched without an allocation:
+/// few words, since futures are moved.
 pub(super) struct Watch<S, K> {
-    pub(super) auth: ClientAuth,
-    pub(super) token: Sent,
-    pub(super) may_be_grpc: bool,
+    pub(super) shown: Arc<Shown>,
     pub(super) again: Option<Again<S, K>>,
-}
-
-/// The credential that was sent.
-pub(super) enum Sent {
-    Leased(Arc<TokenLease>),
-    Given(Authorization),
-}
-
-impl Sent {
-    #[inline]
-    pub(super) fn header(&self) -> &HeaderValue {
-        self.authorization().header()
-    }
-
-    #[inline]
-    fn authorization(&self) -> &Authorization {
-        match self {
-            Self::Leased(lease) => lease.token(),
-            Self::Given(token) => token,
-        }
-    }
 }
 
 /// What it takes to send the request once more: it, or what it is made from again.
@@ -98,8 +83,7 @@ pub(super) struct Waiting<S, R, K> {
 
 struct Renewing<S: Service<R>, R> {
     token: Token,
-    auth: ClientAuth,
-    refused: Sent,
+    refused: Arc<Shown>,
     /// The answer, should there be no newer credential.
     response: S::Response,
     again: Box<Again<S, R>>,
@@ -110,17 +94,18 @@ where
     S: Service<R>,
     P: Replay<R>,
 {
-    pub(super) const fn failed(error: SendError<S::Error>) -> Self {
-        Self { state: State::Failed { error: Some(error) } }
+    #[cold]
+    pub(super) fn failed(error: SendError<S::Error>) -> Self {
+        Self { state: State::Slow { slow: Slow::Failed(Some(Box::new(error))) }, watch: None }
     }
 
     #[inline]
     pub(super) const fn sent(response: S::Future, watch: Option<Watch<S, P::Kept>>) -> Self {
-        Self { state: State::Sent { response, watch } }
+        Self { state: State::Sent { response }, watch }
     }
 
     pub(super) fn waiting(waiting: Waiting<S, R, P::Kept>) -> Self {
-        Self { state: State::Waiting { waiting: Some(Box::new(waiting)) } }
+        Self { state: State::Slow { slow: Slow::Waiting(Some(Box::new(waiting))) }, watch: None }
     }
 }
 
@@ -132,68 +117,104 @@ where
 {
     type Output = Result<S::Response, SendError<S::Error>>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
-        loop {
-            let next = match state.as_mut().project() {
-                StateProjection::Sent { response, watch } => {
-                    let response = match response.poll(cx) {
-                        Poll::Ready(Ok(response)) => response,
-                        Poll::Ready(Err(error)) => return Poll::Ready(Err(SendError::Service(error))),
-                        Poll::Pending => return Poll::Pending,
-                    };
-                    match watch.take_if(|watch| watch.sees_refusal(&response)) {
-                        None => return Poll::Ready(Ok(response)),
-                        Some(watch) => match watch.refused::<R, P>(response) {
-                            Ok(renewing) => State::Renewing { renewing: Some(renewing) },
-                            Err(response) => return Poll::Ready(Ok(response)),
-                        },
-                    }
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.as_mut().project();
+        let StateProjection::Sent { response } = this.state.project() else { return self.poll_slowly(cx) };
+        match response.poll(cx) {
+            Poll::Ready(Ok(response)) => {
+                if this.watch.as_ref().is_some_and(|watch| watch.may_see_refusal(&response)) {
+                    return self.look_at(response, cx);
                 }
-                StateProjection::Failed { error } => return Poll::Ready(Err(taken(error))),
-                StateProjection::Waiting { waiting: slot } => {
-                    let mut waiting = taken(slot);
-                    match waiting.token.as_mut().poll(cx) {
-                        Poll::Pending => {
-                            *slot = Some(waiting);
-                            return Poll::Pending;
-                        }
-                        Poll::Ready(Ok(token)) => waiting.send(token),
-                        Poll::Ready(Err(error)) => {
-                            return Poll::Ready(Err(waiting.auth.no_credential(error).into()));
-                        }
-                    }
-                }
-                StateProjection::Renewing { renewing: slot } => {
-                    let mut renewing = taken(slot);
-                    match renewing.token.as_mut().poll(cx) {
-                        Poll::Pending => {
-                            *slot = Some(renewing);
-                            return Poll::Pending;
-                        }
-                        Poll::Ready(result) => match renewing.renewed(result) {
-                            Ok(again) => State::Readying { again: Some(again) },
-                            Err(response) => return Poll::Ready(Ok(response)),
-                        },
-                    }
-                }
-                StateProjection::Readying { again: slot } => {
-                    let mut again = taken(slot);
-                    match again.inner.poll_ready(cx) {
-                        Poll::Pending => {
-                            *slot = Some(again);
-                            return Poll::Pending;
-                        }
-                        Poll::Ready(Err(error)) => return Poll::Ready(Err(SendError::Service(error))),
-                        Poll::Ready(Ok(())) => {
-                            let Again { mut inner, kept } = *again;
-                            State::Sent { response: inner.call(kept), watch: None }
-                        }
-                    }
-                }
-            };
-            state.set(next);
+                Poll::Ready(Ok(response))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(SendError::Service(error))),
+            Poll::Pending => Poll::Pending,
         }
+    }
+}
+
+type Answered<S, R> = Poll<Result<<S as Service<R>>::Response, SendError<<S as Service<R>>::Error>>>;
+
+impl<S, R, P> ResponseFuture<S, R, P>
+where
+    S: Service<R, Response: IncomingResponse>,
+    R: OutgoingRequest,
+    P: Replay<R>,
+{
+    /// An answer that may be a refusal.
+    #[cold]
+    #[inline(never)]
+    fn look_at(mut self: Pin<&mut Self>, response: S::Response, cx: &mut Context<'_>) -> Answered<S, R> {
+        let mut this = self.as_mut().project();
+        let Some(watch) = this.watch.take_if(|watch| watch.sees_refusal(&response)) else {
+            return Poll::Ready(Ok(response));
+        };
+        match watch.refused::<R, P>(response) {
+            Ok(renewing) => {
+                let slow = Slow::Renewing(Some(renewing));
+                this.state.set(State::Slow { slow });
+                self.poll_slowly(cx)
+            }
+            Err(response) => Poll::Ready(Ok(response)),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn poll_slowly(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Answered<S, R> {
+        let mut this = self.as_mut().project();
+        let StateProjection::Slow { slow } = this.state.as_mut().project() else { return self.poll(cx) };
+        let next = match slow {
+            Slow::Failed(error) => return Poll::Ready(Err(*taken(error))),
+            Slow::Waiting(slot) => {
+                let mut waiting = taken(slot);
+                match waiting.token.as_mut().poll(cx) {
+                    Poll::Pending => {
+                        *slot = Some(waiting);
+                        return Poll::Pending;
+                    }
+                    Poll::Ready(Ok(token)) => {
+                        let (response, watch) = waiting.send(token);
+                        *this.watch = watch;
+                        State::Sent { response }
+                    }
+                    Poll::Ready(Err(error)) => {
+                        return Poll::Ready(Err(waiting.auth.no_credential(error).into()));
+                    }
+                }
+            }
+            Slow::Renewing(slot) => {
+                let mut renewing = taken(slot);
+                match renewing.token.as_mut().poll(cx) {
+                    Poll::Pending => {
+                        *slot = Some(renewing);
+                        return Poll::Pending;
+                    }
+                    Poll::Ready(result) => match renewing.renewed(result) {
+                        Ok(again) => State::Slow { slow: Slow::Readying(Some(again)) },
+                        Err(response) => return Poll::Ready(Ok(response)),
+                    },
+                }
+            }
+            Slow::Readying(slot) => {
+                let mut again = taken(slot);
+                match again.inner.poll_ready(cx) {
+                    Poll::Pending => {
+                        *slot = Some(again);
+                        return Poll::Pending;
+                    }
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(SendError::Service(error))),
+                    Poll::Ready(Ok(())) => {
+                        let Again { mut inner, kept } = *again;
+                        State::Sent { response: inner.call(kept) }
+                    }
+                }
+            }
+        };
+        this.state.set(next);
+        // At most three times: each state comes after the ones before.
+        self.poll(cx)
     }
 }
 
@@ -202,23 +223,27 @@ where
     S: Service<R>,
     R: OutgoingRequest,
 {
-    fn send<P: Replay<R, Kept = K>>(mut self, token: Authorization) -> State<S, R, P> {
+    fn send(mut self, token: Authorization) -> (S::Future, Option<Watch<S, K>>) {
         let may_be_grpc = self.request.may_be_grpc();
         self.request.headers_mut().insert(AUTHORIZATION, token.header().clone());
         let response = self.inner.call(self.request);
         let watch = self.auth.watches().then(|| {
             let inner = self.inner;
             let again = self.kept.map(|kept| Again { inner, kept });
-            Watch { auth: self.auth, token: Sent::Given(token), may_be_grpc, again }
+            Watch { shown: Arc::new(Shown::given(self.auth, token, may_be_grpc)), again }
         });
-        State::Sent { response, watch }
+        (response, watch)
     }
 }
 
 impl<S, K> Watch<S, K> {
     #[inline]
+    fn may_see_refusal(&self, response: &impl IncomingResponse) -> bool {
+        may_be_refusal(response.status(), self.shown.may_be_grpc)
+    }
+
     fn sees_refusal(&self, response: &impl IncomingResponse) -> bool {
-        is_refusal(response.status(), response.headers(), self.may_be_grpc)
+        is_refusal(response.status(), response.headers(), self.shown.may_be_grpc)
     }
 
     /// Says that the credential was refused, whether or not the request can be sent once more: those to come profit.
@@ -232,15 +257,15 @@ impl<S, K> Watch<S, K> {
     {
         let again = self.again.map(|Again { inner, kept }| Again { inner, kept: P::restore(kept) });
         let asked = again.as_ref().map(|again| again.kept.target());
-        if response.given_by().is_some_and(|by| !self.auth.was_shown_to(&by, asked.as_ref())) {
+        let Shown { auth, token, .. } = &*self.shown;
+        if response.given_by().is_some_and(|by| !auth.was_shown_to(&by, asked.as_ref())) {
             return Err(response);
         }
-        let renewable = self.auth.refused(self.token.authorization());
+        let renewable = auth.refused(token);
         match again {
             Some(again) if renewable => Ok(Box::new(Renewing {
-                token: self.auth.token(),
-                auth: self.auth,
-                refused: self.token,
+                token: auth.token(),
+                refused: self.shown,
                 response,
                 again: Box::new(again),
             })),
@@ -256,7 +281,8 @@ where
 {
     /// The request with the newer credential; as an error the first response, where there is none.
     fn renewed(mut self, result: Result<Authorization, TokenError>) -> Result<Box<Again<S, R>>, S::Response> {
-        if self.auth.renewed(self.refused.authorization(), result, self.again.kept.headers_mut()) {
+        let Shown { auth, token, .. } = &*self.refused;
+        if auth.renewed(token, result, self.again.kept.headers_mut()) {
             Ok(self.again)
         } else {
             Err(self.response)

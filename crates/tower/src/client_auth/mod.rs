@@ -94,6 +94,7 @@ mod request;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 mod service;
+mod shown;
 
 #[cfg(feature = "reqwest")]
 pub use self::reqwest::{SendVia, redirect_policy};

@@ -10,8 +10,32 @@ use http::{Uri, uri::Authority};
 /// Where a request goes, as its URL says it. The `Host` header plays no role.
 #[derive(Clone, Copy)]
 pub struct Target<'a> {
-    scheme: Option<&'a str>,
-    authority: Option<&'a str>,
+    scheme: Scheme,
+    /// Empty where there is none.
+    authority: &'a str,
+}
+
+/// A scheme, as far as it matters here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    /// There is none.
+    None,
+    /// http. A WebSocket's scheme is that of the request which opens it (RFC 6455 §4.1).
+    Plain,
+    /// https.
+    Secure,
+    Other,
+}
+
+impl Scheme {
+    #[cold]
+    fn read(scheme: &str) -> Self {
+        match scheme {
+            _ if scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("wss") => Self::Secure,
+            _ if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("ws") => Self::Plain,
+            _ => Self::Other,
+        }
+    }
 }
 
 impl<'a> Target<'a> {
@@ -19,20 +43,29 @@ impl<'a> Target<'a> {
     #[inline]
     #[must_use]
     pub fn new(scheme: Option<&'a str>, authority: Option<&'a str>) -> Self {
-        Self { scheme, authority: authority.filter(|authority| !authority.is_empty()) }
+        let scheme = match scheme {
+            // Of a length that is known here, they are compared without a call.
+            Some("https") => Scheme::Secure,
+            Some("http") => Scheme::Plain,
+            Some(scheme) => Scheme::read(scheme),
+            None => Scheme::None,
+        };
+        Self { scheme, authority: authority.unwrap_or_default() }
     }
 
     pub(super) const fn has_authority(&self) -> bool {
-        self.authority.is_some()
+        !self.authority.is_empty()
     }
 
     /// Its origin; an error where it has none.
     pub(super) fn locate(&self) -> Result<Located<'a>, NotLocated> {
-        let (Some(scheme), Some(authority)) = (self.scheme, self.authority) else {
-            return Err(NotLocated::Relative);
+        let secure = match self.scheme {
+            _ if !self.has_authority() => return Err(NotLocated::Relative),
+            Scheme::None => return Err(NotLocated::Relative),
+            Scheme::Other => return Err(NotLocated::Scheme),
+            scheme => scheme == Scheme::Secure,
         };
-        let secure = is_secure(scheme).ok_or(NotLocated::Scheme)?;
-        let (host, port) = split_authority(authority).ok_or(NotLocated::Authority)?;
+        let (host, port) = split_authority(self.authority).ok_or(NotLocated::Authority)?;
         Ok(Located { secure, host, port: port.unwrap_or_else(|| default_port(secure)) })
     }
 }
@@ -97,7 +130,7 @@ impl fmt::Display for Located<'_> {
 /// An origin that credentials may go to.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Origin {
-    secure: bool,
+    scheme: Scheme,
     /// In lower case.
     host: Box<str>,
     port: u16,
@@ -114,20 +147,18 @@ impl Origin {
         } else {
             format!("{host}:{}", located.port)
         };
-        Self { secure: located.secure, host: host.into(), port: located.port, spelled: spelled.into() }
+        let scheme = if located.secure { Scheme::Secure } else { Scheme::Plain };
+        Self { scheme, host: host.into(), port: located.port, spelled: spelled.into() }
     }
 
     pub(super) fn located(&self) -> Located<'_> {
-        Located { secure: self.secure, host: &self.host, port: self.port }
+        Located { secure: self.scheme == Scheme::Secure, host: &self.host, port: self.port }
     }
 
     /// Whether `target` spells this origin as it usually is. `false` says nothing.
     #[inline]
     pub(super) fn is_spelled(&self, target: &Target<'_>) -> bool {
-        let (Some(scheme), Some(authority)) = (target.scheme, target.authority) else { return false };
-        // Of a length that is known here, it is compared without a call.
-        let same_scheme = if self.secure { scheme == "https" } else { scheme == "http" };
-        same_scheme && *authority == *self.spelled
+        target.scheme == self.scheme && is_same(target.authority.as_bytes(), self.spelled.as_bytes())
     }
 }
 
@@ -137,15 +168,16 @@ impl fmt::Debug for Origin {
     }
 }
 
-/// Whether a scheme is https. A WebSocket's is that of the request which opens it (RFC 6455 §4.1).
-fn is_secure(scheme: &str) -> Option<bool> {
-    match scheme {
-        "https" | "wss" => Some(true),
-        "http" | "ws" => Some(false),
-        _ if scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("wss") => Some(true),
-        _ if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("ws") => Some(false),
-        _ => None,
-    }
+/// Whether they are equal: without a call where they are as short as most names of hosts.
+#[inline]
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len()
+        && if matches!(a.len(), 8..=16) {
+            // The two parts may overlap.
+            a.first_chunk::<8>() == b.first_chunk() && a.last_chunk::<8>() == b.last_chunk()
+        } else {
+            a == b
+        }
 }
 
 const fn default_port(secure: bool) -> u16 {

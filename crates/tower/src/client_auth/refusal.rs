@@ -7,9 +7,18 @@ use http::{
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
+/// Whether the status may be that of a refusal: nearly always it is not, and nothing else need be looked at.
+#[inline]
+pub(super) fn may_be_refusal(status: StatusCode, may_be_grpc: bool) -> bool {
+    if may_be_grpc {
+        matches!(status, StatusCode::UNAUTHORIZED | StatusCode::OK)
+    } else {
+        status == StatusCode::UNAUTHORIZED
+    }
+}
+
 /// Whether the server does not take the credential: 401, or in gRPC `UNAUTHENTICATED` before anything else was said. A
 /// credential that is good but allows too little is no such case: another one would allow no more.
-#[inline]
 pub(super) fn is_refusal(status: StatusCode, headers: &HeaderMap, may_be_grpc: bool) -> bool {
     match status {
         StatusCode::UNAUTHORIZED => !lacks_scope(headers),

@@ -5,12 +5,12 @@ use std::{
 };
 
 use http::{HeaderMap, header::AUTHORIZATION};
-use portcullis_core::TokenLease;
 use tower_service::Service;
 
 use super::{
     ClientAuth, IncomingResponse, OutgoingRequest, Replay, ReplayEmpty, ResponseFuture, SendError,
-    future::{Again, Sent, Waiting, Watch},
+    future::{Again, Waiting, Watch},
+    shown::Shown,
 };
 
 /// A service whose requests carry a client's credential: what [`ClientAuthLayer`](super::ClientAuthLayer) makes.
@@ -20,13 +20,15 @@ pub struct ClientAuthService<S, P = ReplayEmpty> {
     auth: ClientAuth,
     replay: P,
     bound: bool,
-    /// What was sent last, where it can be sent again without asking its source.
-    lease: Option<Arc<TokenLease>>,
+    /// What was sent last.
+    last: Option<Arc<Shown>>,
+    /// The same with what may be a call of gRPC.
+    last_grpc: Option<Arc<Shown>>,
 }
 
 impl<S, P> ClientAuthService<S, P> {
     pub(super) const fn new(inner: S, auth: ClientAuth, replay: P, bound: bool) -> Self {
-        Self { inner, auth, replay, bound, lease: None }
+        Self { inner, auth, replay, bound, last: None, last_grpc: None }
     }
 
     /// The client whose credential is sent.
@@ -49,46 +51,20 @@ impl<S, P> ClientAuthService<S, P> {
         self.inner
     }
 
-    /// The credential, where it can be told without waiting.
-    #[inline]
-    fn token(&mut self) -> Option<Sent> {
-        match &self.lease {
-            Some(lease) if lease.is_good() => Some(Sent::Leased(Arc::clone(lease))),
-            _ => self.ask(),
-        }
-    }
-
-    fn ask(&mut self) -> Option<Sent> {
-        self.lease = self.auth.lease();
-        match &self.lease {
-            Some(lease) => Some(Sent::Leased(Arc::clone(lease))),
-            None => self.auth.try_token().map(Sent::Given),
-        }
-    }
-
-    /// The service that said it is ready. Its clone, which did not, stays.
-    ///
-    /// tower: "Services are permitted to panic if `call` is invoked without obtaining `Poll::Ready(Ok(()))` from
-    /// `poll_ready`".
-    #[inline]
-    fn take_ready(&mut self) -> S
-    where
-        S: Clone,
-    {
-        let clone = self.inner.clone();
-        mem::replace(&mut self.inner, clone)
-    }
-
     #[cold]
     fn wait<R>(&mut self, request: R, kept: Option<P::Kept>) -> ResponseFuture<S, R, P>
     where
         S: Service<R> + Clone,
         P: Replay<R>,
     {
+        let clone = self.inner.clone();
         ResponseFuture::waiting(Waiting {
             token: self.auth.token(),
             auth: self.auth.clone(),
-            inner: self.take_ready(),
+            // The one that said it is ready. Its clone, which did not, stays.
+            // tower: "Services are permitted to panic if `call` is invoked without obtaining `Poll::Ready(Ok(()))` from
+            // `poll_ready`".
+            inner: mem::replace(&mut self.inner, clone),
             request,
             kept,
         })
@@ -113,28 +89,26 @@ where
         if has_own(request.headers()) {
             return ResponseFuture::sent(self.inner.call(request), None);
         }
-        if let Err(error) = self.auth.check(&request.target(), self.bound) {
+        if !self.auth.is_own_origin(&request.target())
+            && let Err(error) = self.auth.check_closely(&request.target(), self.bound)
+        {
             return ResponseFuture::failed(error.into());
         }
-        if !self.auth.watches() {
-            let Some(token) = self.auth.try_token() else { return self.wait(request, None) };
-            request.headers_mut().append(AUTHORIZATION, token.into_header());
+        let watches = self.auth.watches();
+        // Before the credential is on it: it is smaller.
+        let kept = if watches { self.replay.keep(&request) } else { None };
+        let may_be_grpc = request.may_be_grpc();
+        let last = if may_be_grpc { &mut self.last_grpc } else { &mut self.last };
+        let is_put = last.as_ref().is_some_and(|shown| shown.put_on(request.headers_mut(), false))
+            || Shown::renew(last, &self.auth, may_be_grpc, request.headers_mut());
+        let (true, Some(shown)) = (is_put, &*last) else { return self.wait(request, kept) };
+        if !watches {
             return ResponseFuture::sent(self.inner.call(request), None);
         }
-        // Before the credential is on it: it is smaller.
-        let kept = self.replay.keep(&request);
-        let Some(token) = self.token() else { return self.wait(request, kept) };
-        request.headers_mut().append(AUTHORIZATION, token.header().clone());
-        let may_be_grpc = request.may_be_grpc();
-        let auth = self.auth.clone();
-        let (response, again) = match kept {
-            None => (self.inner.call(request), None),
-            Some(kept) => {
-                let mut inner = self.take_ready();
-                (inner.call(request), Some(Again { inner, kept }))
-            }
-        };
-        ResponseFuture::sent(response, Some(Watch { auth, token, may_be_grpc, again }))
+        let again = kept.map(|kept| Again { inner: self.inner.clone(), kept });
+        let response = self.inner.call(request);
+        let watch = Some(Watch { shown: Arc::clone(shown), again });
+        ResponseFuture::sent(response, watch)
     }
 }
 

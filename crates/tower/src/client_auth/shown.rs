@@ -1,0 +1,62 @@
+//! What was sent, and by whom: what a service and the requests under way share.
+
+use std::{ptr, sync::Arc};
+
+use http::{HeaderMap, header::AUTHORIZATION};
+use portcullis_core::{Authorization, TokenLease};
+
+use super::ClientAuth;
+
+/// A credential as it was sent.
+#[derive(Debug)]
+pub(super) struct Shown {
+    pub(super) auth: ClientAuth,
+    pub(super) token: Authorization,
+    /// Until when it can be sent again without asking its source.
+    lease: Option<Arc<TokenLease>>,
+    /// Whether it was sent with what may be a call of gRPC: so the future of each request need not say it.
+    pub(super) may_be_grpc: bool,
+}
+
+impl Shown {
+    /// One that the source gave for one request.
+    pub(super) const fn given(auth: ClientAuth, token: Authorization, may_be_grpc: bool) -> Self {
+        Self { auth, token, lease: None, may_be_grpc }
+    }
+
+    /// Puts it on a request, where it is `fresh` or can be sent without asking its source. One function, whatever the types of
+    /// requests are, and the only one: the hash of the header's name is known in it.
+    #[inline(never)]
+    pub(super) fn put_on(&self, headers: &mut HeaderMap, fresh: bool) -> bool {
+        let goes = fresh || self.lease.as_ref().is_some_and(|lease| lease.is_good());
+        if goes {
+            headers.append(&AUTHORIZATION, self.token.header().clone());
+        }
+        goes
+    }
+
+    /// Puts on a request what the source gives now, where it need not be waited for.
+    #[cold]
+    pub(super) fn renew(
+        last: &mut Option<Arc<Self>>,
+        auth: &ClientAuth,
+        may_be_grpc: bool,
+        headers: &mut HeaderMap,
+    ) -> bool {
+        *last = Self::next(last.take(), auth, may_be_grpc);
+        last.as_ref().is_some_and(|next| next.put_on(headers, true))
+    }
+
+    fn next(last: Option<Arc<Self>>, auth: &ClientAuth, may_be_grpc: bool) -> Option<Arc<Self>> {
+        if let Some(lease) = auth.lease() {
+            let token = lease.token().clone();
+            return Some(Arc::new(Self { auth: auth.clone(), token, lease: Some(lease), may_be_grpc }));
+        }
+        let token = auth.try_token()?;
+        // Sources without leases may give the same one again and again.
+        let same = last.filter(|last| {
+            last.lease.is_none() && ptr::eq(last.token.header().as_bytes(), token.header().as_bytes())
+        });
+        Some(same.unwrap_or_else(|| Arc::new(Self::given(auth.clone(), token, may_be_grpc))))
+    }
+}
