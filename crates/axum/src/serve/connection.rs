@@ -57,13 +57,13 @@ pub(super) async fn handle<I, S>(
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: App,
 {
-    let activity = Activity::new();
+    let activity = Activity::new(shared.metrics.clone());
     let socket = Socket::new(io, activity.clone(), place);
     let (tenure, settings) = Tenure::begin(shared.settings.clone(), peer.ip());
     let mut caller = Caller { peer, certificate: None, trusted_proxies: settings.trusted_proxies.clone() };
     let limits = &settings.limits;
     let ended = match &settings.tls {
-        None => serve(socket, app, caller, &activity, &shared, limits, Ends { stop, tenure }).await,
+        None => serve(socket, app, caller, &activity, limits, Ends { stop, tenure }).await,
         Some(tls) => {
             let tls = TlsAcceptor::from(tls.config.clone());
             let handshake = tokio::select! {
@@ -76,7 +76,7 @@ pub(super) async fn handle<I, S>(
                     caller.certificate = ClientCertificate::new(session.peer_certificates());
                     activity.open(session.alpn_protocol() == Some(b"h2"));
                     let ends = Ends { stop, tenure: tenure.showing(caller.certificate.clone()) };
-                    serve(stream, app, caller, &activity, &shared, limits, ends).await
+                    serve(stream, app, caller, &activity, limits, ends).await
                 }
                 failed => {
                     shared.metrics.handshake_failed();
@@ -104,7 +104,6 @@ async fn serve<I, S>(
     app: S,
     caller: Caller,
     activity: &Arc<Activity>,
-    shared: &Shared,
     limits: &Limits,
     ends: Ends,
 ) -> Result<(), BoxError>
@@ -118,7 +117,6 @@ where
         caller,
         ends: ends.clone(),
         activity: activity.clone(),
-        metrics: shared.metrics.clone(),
     };
     let builder = builder(limits, activity);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(io), entry);
@@ -196,7 +194,7 @@ where
             if last.is_some_and(|last| last <= now) {
                 return Poll::Ready(Err("the client's certificate is not accepted any more".into()));
             }
-            let next = match activity.due(limits) {
+            let next = match activity.due(limits, now) {
                 Some((at, Overdue::Idle)) if at <= now && !leaving => {
                     leaving = true;
                     activity.leave();

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use http::{Method, Uri, request::Parts};
-use tracing::{debug, info, warn};
+use tracing::{Level, debug, info, level_filters::LevelFilter, warn};
 
 use super::{Peer, reply::Refused, upstream::Failure, websocket::Closed};
 
@@ -43,29 +43,44 @@ pub(super) fn refused(method: &Method, uri: &Uri, peer: Option<Peer>, refused: R
     );
 }
 
-/// A request that was answered, however.
-pub(super) fn answered(method: &Method, path: &str, peer: Option<Peer>, status: http::StatusCode) {
-    debug!(
-        target: TARGET,
-        status = status.as_u16(),
-        method = method.as_str(),
-        path = %Shown(path),
-        client = peer.map(|peer| tracing::field::display(peer.client)),
-        "request answered"
-    );
+/// A request whose answer is logged, however it is answered.
+#[derive(Debug)]
+pub(super) struct Answered {
+    method: Method,
+    uri: Uri,
+    peer: Option<Peer>,
+}
+
+impl Answered {
+    /// `None` where nobody listens. Subscribers are not asked: what their filters go by, only the event itself has.
+    pub(super) fn of(parts: &Parts, peer: Option<Peer>) -> Option<Self> {
+        let is_heard = Level::DEBUG <= LevelFilter::current();
+        is_heard.then(|| Self { method: parts.method.clone(), uri: parts.uri.clone(), peer })
+    }
+
+    pub(super) fn tell(&self, status: http::StatusCode) {
+        debug!(
+            target: TARGET,
+            status = status.as_u16(),
+            method = self.method.as_str(),
+            path = %Shown(self.uri.path()),
+            client = self.peer.map(|peer| tracing::field::display(peer.client)),
+            "request answered"
+        );
+    }
 }
 
 /// A request on its way upstream.
 pub(super) struct Exchange<'a> {
     service: &'a str,
     method: Method,
-    path: String,
+    uri: Uri,
     peer: Option<Peer>,
 }
 
 impl<'a> Exchange<'a> {
     pub(super) fn new(parts: &Parts, peer: Option<Peer>, service: &'a str) -> Self {
-        Self { service, method: parts.method.clone(), path: Shown(parts.uri.path()).to_string(), peer }
+        Self { service, method: parts.method.clone(), uri: parts.uri.clone(), peer }
     }
 
     pub(super) fn failed(&self, failure: &Failure) {
@@ -76,7 +91,7 @@ impl<'a> Exchange<'a> {
                     status = failure.status.as_u16(),
                     service = self.service,
                     method = self.method.as_str(),
-                    path = %self.path,
+                    path = %Shown(self.uri.path()),
                     client = self.peer.map(|peer| tracing::field::display(peer.client)),
                     reason = %failure.reason,
                     $message
@@ -100,8 +115,9 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    pub(super) fn new(exchange: Exchange<'_>) -> Self {
-        Self { service: exchange.service.to_owned(), path: exchange.path, peer: exchange.peer }
+    pub(super) fn new(exchange: &Exchange<'_>) -> Self {
+        let path = Shown(exchange.uri.path()).to_string();
+        Self { service: exchange.service.to_owned(), path, peer: exchange.peer }
     }
 
     pub(super) fn opened(&self) {

@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     net::IpAddr,
+    ops::ControlFlow,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -11,7 +12,7 @@ use http::{Request, Response, StatusCode, Version, request::Parts};
 use hyper::upgrade::OnUpgrade;
 use portcullis_axum::serve::Stopping;
 use portcullis_core::{
-    Admission, Auth, BoxFuture, BuildError, Clock, Contact, Decision, Explanation, Policy, RequestHead, Step,
+    Admission, Auth, BuildError, Clock, Contact, Decision, Explanation, Policy, RequestHead, Step,
 };
 use tower_http::cors;
 use tower_layer::Layer as _;
@@ -19,10 +20,11 @@ use tower_service::Service as _;
 
 use super::{
     PathMatching, Peer,
+    answering::Making,
     body::{Body, ClientBody},
     cors::{hide_plain_options, reveal},
     credential, headers, log,
-    reply::{self, Kind, Refused},
+    reply::{self, Kind, Refused, Text},
     service::{Answer, Service},
     spelling::Spellings,
     target::Target,
@@ -50,19 +52,50 @@ impl Front {
         matches!(self, Self::Cors(_))
     }
 
-    pub(super) async fn serve(&self, mut request: Request<ClientBody>) -> Response<Body> {
-        let answered = match self {
-            Self::Plain(guarded) => guarded.clone().call(request).await,
+    pub(super) fn serve(&self, asked: Ask) -> Making {
+        match self {
+            Self::Plain(guarded) => guarded.serve(asked),
             Self::Cors(front) => {
+                let mut request = asked.into_request();
                 hide_plain_options(&mut request);
                 let mut front: cors::Cors<Guarded> = (**front).clone();
-                front.call(request).await
+                Making::waiting(async move {
+                    match front.call(request).await {
+                        Ok(response) => response,
+                        Err(impossible) => match impossible {},
+                    }
+                })
             }
-        };
-        match answered {
-            Ok(response) => response,
-            Err(impossible) => match impossible {},
         }
+    }
+}
+
+/// A request that was understood.
+#[derive(Debug)]
+pub(super) struct Ask {
+    pub(super) parts: Parts,
+    pub(super) body: ClientBody,
+    pub(super) target: Target,
+    pub(super) peer: Option<Peer>,
+}
+
+impl Ask {
+    /// As it goes through layers that know nothing of it.
+    fn into_request(self) -> Request<ClientBody> {
+        let Self { mut parts, body, target, peer } = self;
+        parts.extensions.insert(target);
+        if let Some(peer) = peer {
+            parts.extensions.insert(peer);
+        }
+        Request::from_parts(parts, body)
+    }
+
+    /// Undoes [`Ask::into_request`].
+    fn of_request(request: Request<ClientBody>) -> Option<Self> {
+        let (mut parts, body) = request.into_parts();
+        let target = parts.extensions.remove()?;
+        let peer = parts.extensions.remove();
+        Some(Self { parts, body, target, peer })
     }
 }
 
@@ -83,7 +116,7 @@ pub(super) struct Site {
 
 #[derive(Debug)]
 enum Ready {
-    Text(String),
+    Text(Text),
     Upstream(Arc<Way>),
 }
 
@@ -99,7 +132,7 @@ impl Site {
         };
         let layer = service.cors.as_ref().map(super::Cors::layer).transpose()?;
         let answer = match service.answer {
-            Answer::Respond(text) => Ready::Text(text),
+            Answer::Respond(text) => Ready::Text(Text::new(text)),
             Answer::Upstream(upstream) => {
                 let protocol = service.auth.protocol();
                 let kept = earlier.iter().find(|way| way.leads_to(&upstream, protocol));
@@ -122,31 +155,8 @@ impl Site {
         })
     }
 
-    async fn serve(&self, mut request: Request<ClientBody>) -> Response<Body> {
-        reveal(&mut request);
-        let (mut parts, body) = request.into_parts();
-        let target: Option<Target> = parts.extensions.remove();
-        let peer: Option<Peer> = parts.extensions.remove();
-        let Some(target) = target else { return Refused::from(Kind::NoService).response() };
-        let decision = match self.decide(&parts, &target, peer) {
-            Ok(Step::Ready(decision)) => decision,
-            Ok(Step::Wait(deciding)) => deciding.await,
-            Err(refused) => {
-                log::refused(&parts.method, &parts.uri, peer, refused);
-                return refused.response();
-            }
-        };
-        // A WebSocket stays open while other services may replace these.
-        let served_by: Option<ServedBy> = parts.extensions.remove();
-        let standing = served_by.map(|served_by| {
-            let client = peer.map(|peer| peer.client.to_canonical());
-            served_by.standing(&parts.method, parts.uri.path(), &target, client)
-        });
-        let decision = decision.map(|admission| admission.standing_on(standing));
-        self.answer(parts, body, &target, peer, decision).await
-    }
-
-    fn decide(&self, parts: &Parts, target: &Target, peer: Option<Peer>) -> Result<Step, Refused> {
+    fn decide(&self, asked: &Ask) -> Result<Step, Refused> {
+        let Ask { parts, target, peer, .. } = asked;
         let client = peer.map(|peer| peer.client.to_canonical());
         let head = RequestHead::new(&parts.method, parts.uri.path(), &parts.headers).with_client(client);
         Ok(match self.policy(&head, target)? {
@@ -159,7 +169,8 @@ impl Site {
     /// The policy that covers a request; `None` where there is none, which is the service's to say.
     fn policy(&self, head: &RequestHead<'_>, target: &Target) -> Result<Option<&Policy>, Refused> {
         let Ok(policy) = self.auth.policy_for(head) else { return Ok(None) };
-        let is_misspelt = |spellings: &Spellings| spellings.meets_another(head.method, &target.path, policy);
+        let path = target.path(head.path);
+        let is_misspelt = |spellings: &Spellings| spellings.meets_another(head.method, path, policy);
         if self.spellings.as_ref().is_some_and(is_misspelt) {
             return Err(Kind::OtherSpelling.into());
         }
@@ -198,44 +209,52 @@ impl Site {
         Ok(self.auth.explain(&head, contact).await)
     }
 
-    async fn answer(
-        &self,
-        mut parts: Parts,
-        body: ClientBody,
-        target: &Target,
-        peer: Option<Peer>,
-        decision: Decision,
-    ) -> Response<Body> {
+    /// The gateway's own answer, or what lets the request go on to the upstream.
+    fn settle(&self, asked: &Ask, decision: Decision) -> ControlFlow<Response<Body>, (&Arc<Way>, Admission)> {
         let admission = match decision {
             Ok(admission) => admission,
-            Err(rejection) => return reply::rejected(rejection),
+            Err(rejection) => return ControlFlow::Break(reply::rejected(rejection)),
         };
-        let way = match (&self.answer, &target.websocket) {
-            (Ready::Upstream(way), _) => way,
+        match (&self.answer, &asked.target.websocket) {
+            (Ready::Upstream(way), _) => ControlFlow::Continue((way, admission)),
             // Any text would be the first bytes of the WebSocket.
             (Ready::Text(_), Some(Asked::Connect)) => {
-                return self.refuse(&parts, peer, Kind::ExtendedConnect);
+                ControlFlow::Break(refuse(&asked.parts, asked.peer, Kind::ExtendedConnect.into()))
             }
-            (Ready::Text(text), _) => return reply::text(&parts.method, text),
+            (Ready::Text(text), _) => ControlFlow::Break(text.response(&asked.parts.method)),
+        }
+    }
+
+    /// Asks the upstream, where it is the one to answer.
+    async fn answer(&self, asked: Ask, decision: Decision) -> Response<Body> {
+        let (way, admission) = match self.settle(&asked, decision) {
+            ControlFlow::Continue(on) => on,
+            ControlFlow::Break(response) => return response,
         };
+        self.ask(way, asked, admission).await
+    }
+
+    async fn ask(&self, way: &Way, asked: Ask, admission: Admission) -> Response<Body> {
+        let Ask { mut parts, body, target, peer } = asked;
+        // A WebSocket stays open while other services may replace these.
+        let served_by: Option<ServedBy> = parts.extensions.remove();
+        let standing = served_by.map(|served_by| {
+            let client = peer.map(|peer| peer.client.to_canonical());
+            served_by.standing(&parts.method, parts.uri.path(), &target, client)
+        });
+        let admission = admission.standing_on(standing);
         // A token that only browsers need there is nobody's behind the gateway, on public routes as well.
         let offered = self.auth.conceal(&parts.method, &mut parts.headers);
         self.auth.conceal_cookies(&mut parts.headers);
         let mut response = match &target.websocket {
-            None => self.pass_on(way, parts, body, target, peer, &admission).await,
-            Some(asked) => self.open(way, asked, parts, target, peer, &admission).await,
+            None => self.pass_on(way, parts, body, &target, peer, &admission).await,
+            Some(asked) => self.open(way, asked, parts, &target, peer, &admission).await,
         };
         if let Some(offered) = offered {
             let status = response.status();
             offered.answer(status, response.headers_mut());
         }
         response
-    }
-
-    fn refuse(&self, parts: &Parts, peer: Option<Peer>, kind: Kind) -> Response<Body> {
-        let refused = Refused::from(kind);
-        log::refused(&parts.method, &parts.uri, peer, refused);
-        refused.response()
     }
 
     /// Sends a request on, and the answer back.
@@ -273,7 +292,7 @@ impl Site {
         let stopping = parts.extensions.remove::<Stopping>();
         let Some(client) = parts.extensions.remove::<OnUpgrade>() else {
             // The listener cannot give the connection away.
-            return self.refuse(&parts, peer, Kind::ExtendedConnect);
+            return refuse(&parts, peer, Kind::ExtendedConnect.into());
         };
         let Some((ours, mask)) = Ours::random() else {
             return failed(&log, &Failure::new(StatusCode::BAD_GATEWAY, "the system gives no random bytes"));
@@ -290,7 +309,7 @@ impl Site {
         let reason = match response.status() {
             StatusCode::SWITCHING_PROTOCOLS if ours.is_answered(response.headers()) => {
                 let upstream = hyper::upgrade::on(&mut response);
-                let (clock, log) = (way.clock(), log::Socket::new(log));
+                let (clock, log) = (way.clock(), log::Socket::new(&log));
                 Opening { client, upstream, lease: admission.lease(), stopping, mask, clock, log }.start();
                 let mut response = self.relay(response).map(|_| Body::empty());
                 *response.status_mut() = asked.opened();
@@ -318,10 +337,7 @@ impl Site {
         peer: Option<Peer>,
         admission: &Admission,
     ) -> Result<Parts, Box<Response<Body>>> {
-        let address = way.address(&parts.uri).map_err(|refused| {
-            log::refused(&parts.method, &parts.uri, peer, refused);
-            Box::new(refused.response())
-        })?;
+        let address = way.address(&parts.uri).map_err(|refused| Box::new(refuse(&parts, peer, refused)))?;
         // The extensions stay behind: they belong to the connection to the client.
         let (mut head, ()) = Request::new(()).into_parts();
         if target.websocket.is_none() {
@@ -353,22 +369,55 @@ impl Site {
     }
 }
 
+/// Answers without the upstream, and says why in the log.
+pub(super) fn refuse(parts: &Parts, peer: Option<Peer>, refused: Refused) -> Response<Body> {
+    log::refused(&parts.method, &parts.uri, peer, refused);
+    refused.response()
+}
+
 fn failed(log: &log::Exchange<'_>, failure: &Failure) -> Response<Body> {
     log.failed(failure);
     reply::empty(failure.status)
 }
 
+impl Guarded {
+    /// Decides and answers, at once where neither an element nor the upstream has to be waited for.
+    fn serve(&self, asked: Ask) -> Making {
+        let site = &self.0;
+        match site.decide(&asked) {
+            Err(refused) => Making::done(refuse(&asked.parts, asked.peer, refused)),
+            Ok(Step::Ready(decision)) => match site.settle(&asked, decision) {
+                ControlFlow::Break(response) => Making::done(response),
+                ControlFlow::Continue((way, admission)) => {
+                    let (site, way) = (Arc::clone(site), Arc::clone(way));
+                    Making::waiting(async move { site.ask(&way, asked, admission).await })
+                }
+            },
+            Ok(Step::Wait(deciding)) => {
+                let site = Arc::clone(site);
+                Making::waiting(async move {
+                    let decision = deciding.await;
+                    site.answer(asked, decision).await
+                })
+            }
+        }
+    }
+}
+
 impl tower_service::Service<Request<ClientBody>> for Guarded {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+    type Future = Making;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<ClientBody>) -> Self::Future {
-        let site = Arc::clone(&self.0);
-        Box::pin(async move { Ok(site.serve(request).await) })
+    fn call(&mut self, mut request: Request<ClientBody>) -> Making {
+        reveal(&mut request);
+        match Ask::of_request(request) {
+            Some(asked) => self.serve(asked),
+            None => Making::done(Refused::from(Kind::NoService).response()),
+        }
     }
 }
