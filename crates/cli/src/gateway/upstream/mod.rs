@@ -136,10 +136,16 @@ impl Way {
 
     /// The address of a request: the upstream's, and the path and query exactly as the client sent them.
     pub(super) fn address(&self, asked: &Uri) -> Result<Uri, Refused> {
-        let sent = asked.path_and_query().map_or("/", PathAndQuery::as_str);
-        // An absolute-form target without a path may have a query (RFC 9112 §3.2.2).
-        let slash = if sent.starts_with('/') { "" } else { "/" };
-        let path = PathAndQuery::try_from(format!("{}{slash}{sent}", self.upstream.base));
+        let base = &self.upstream.base;
+        let path = match asked.path_and_query() {
+            Some(sent) if base.is_empty() && sent.as_str().starts_with('/') => Ok(sent.clone()),
+            sent => {
+                let sent = sent.map_or("/", PathAndQuery::as_str);
+                // An absolute-form target without a path may have a query (RFC 9112 §3.2.2).
+                let slash = if sent.starts_with('/') { "" } else { "/" };
+                PathAndQuery::try_from(format!("{base}{slash}{sent}"))
+            }
+        };
         let address = Uri::builder()
             .scheme(self.upstream.scheme.clone())
             .authority(self.upstream.authority.clone())
