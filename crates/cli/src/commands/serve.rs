@@ -2,10 +2,12 @@
 
 use std::{
     convert::Infallible,
+    io,
     net::SocketAddr,
     num::NonZeroUsize,
     sync::Arc,
     task::{Context, Poll},
+    thread,
 };
 
 use arc_swap::ArcSwap;
@@ -46,14 +48,16 @@ pub(super) fn run(args: &ServeArgs) -> Result {
     let metrics = Arc::clone(&numbers.metrics);
     let live = Live::load_with(&args.config, move || Config::builder().admin_metrics(metrics.clone()))
         .map_err(|error| unusable(&args.config, &error))?;
-    runtime()?.block_on(serve(args, &live, &numbers))?;
+    let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    runtime(cores)?.block_on(serve(args, &live, &numbers))?;
     Ok(Verdict::Yes)
 }
 
-/// A thread for each core that the process may use. One needs none beside it to share work with.
-fn runtime() -> std::io::Result<Runtime> {
-    let mut builder = match std::thread::available_parallelism() {
-        Ok(NonZeroUsize::MIN) => Builder::new_current_thread(),
+/// A thread for each core that the process may use. Where there is one, this thread does it all, and has nobody to share work
+/// with.
+fn runtime(cores: NonZeroUsize) -> io::Result<Runtime> {
+    let mut builder = match cores {
+        NonZeroUsize::MIN => Builder::new_current_thread(),
         _ => Builder::new_multi_thread(),
     };
     builder.enable_all().build()
@@ -267,5 +271,20 @@ impl Service<Request<RequestBody>> for Front {
             peer
         });
         gateway.answer(request, peer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+
+    use super::*;
+
+    #[test]
+    fn one_core_is_served_by_one_thread_and_several_by_several() {
+        for (cores, flavor) in [(1, RuntimeFlavor::CurrentThread), (2, RuntimeFlavor::MultiThread)] {
+            let runtime = runtime(NonZeroUsize::new(cores).unwrap()).unwrap();
+            assert_eq!(runtime.block_on(async { Handle::current().runtime_flavor() }), flavor);
+        }
     }
 }

@@ -40,6 +40,7 @@ mod cors;
 mod credential;
 mod directory;
 mod explain;
+mod front;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -81,8 +82,8 @@ use self::{
     answering::Making,
     body::{BoxError, ClientBody},
     directory::{Directory, Entry},
+    front::Call,
     reply::{Kind, Refused},
-    site::Ask,
     target::Target,
     versions::{ServedBy, Versions},
 };
@@ -135,7 +136,7 @@ impl Gateway {
                 if target.websocket.is_some() {
                     parts.extensions.insert(ServedBy::new(Arc::clone(&self.0), directory.number));
                 }
-                entry.front.serve(Ask { parts, body, target, peer })
+                entry.front.serve(Call { parts, body, target, peer })
             }
             Err(refused) => Making::done(site::refuse(&parts, peer, refused)),
         }

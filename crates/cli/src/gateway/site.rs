@@ -14,16 +14,16 @@ use portcullis_axum::serve::Stopping;
 use portcullis_core::{
     Admission, Auth, BuildError, Clock, Contact, Decision, Explanation, Policy, RequestHead, Step,
 };
-use tower_http::cors;
 use tower_layer::Layer as _;
-use tower_service::Service as _;
 
 use super::{
     PathMatching, Peer,
     answering::Making,
     body::{Body, ClientBody},
-    cors::{hide_plain_options, reveal},
-    credential, headers, log,
+    cors::reveal,
+    credential,
+    front::{Call, Front},
+    headers, log,
     reply::{self, Kind, Refused, Text},
     service::{Answer, Service},
     spelling::Spellings,
@@ -33,75 +33,9 @@ use super::{
     websocket::{Asked, Opening, Ours},
 };
 
-/// What stands before a service: its cross-origin rules, where it has some.
-#[derive(Clone, Debug)]
-pub(super) enum Front {
-    Plain(Guarded),
-    Cors(Box<cors::Cors<Guarded>>),
-}
-
-impl Front {
-    pub(super) fn site(&self) -> &Site {
-        match self {
-            Self::Plain(Guarded(site)) => site,
-            Self::Cors(front) => &front.get_ref().0,
-        }
-    }
-
-    pub(super) const fn has_cors(&self) -> bool {
-        matches!(self, Self::Cors(_))
-    }
-
-    pub(super) fn serve(&self, asked: Ask) -> Making {
-        match self {
-            Self::Plain(guarded) => guarded.serve(asked),
-            Self::Cors(front) => {
-                let mut request = asked.into_request();
-                hide_plain_options(&mut request);
-                let mut front: cors::Cors<Guarded> = (**front).clone();
-                Making::waiting(async move {
-                    match front.call(request).await {
-                        Ok(response) => response,
-                        Err(impossible) => match impossible {},
-                    }
-                })
-            }
-        }
-    }
-}
-
-/// A request that was understood.
-#[derive(Debug)]
-pub(super) struct Ask {
-    pub(super) parts: Parts,
-    pub(super) body: ClientBody,
-    pub(super) target: Target,
-    pub(super) peer: Option<Peer>,
-}
-
-impl Ask {
-    /// As it goes through layers that know nothing of it.
-    fn into_request(self) -> Request<ClientBody> {
-        let Self { mut parts, body, target, peer } = self;
-        parts.extensions.insert(target);
-        if let Some(peer) = peer {
-            parts.extensions.insert(peer);
-        }
-        Request::from_parts(parts, body)
-    }
-
-    /// Undoes [`Ask::into_request`].
-    fn of_request(request: Request<ClientBody>) -> Option<Self> {
-        let (mut parts, body) = request.into_parts();
-        let target = parts.extensions.remove()?;
-        let peer = parts.extensions.remove();
-        Some(Self { parts, body, target, peer })
-    }
-}
-
 /// A service behind its decision.
 #[derive(Clone, Debug)]
-pub(super) struct Guarded(Arc<Site>);
+pub(super) struct Guarded(pub(super) Arc<Site>);
 
 #[derive(Debug)]
 pub(super) struct Site {
@@ -155,8 +89,8 @@ impl Site {
         })
     }
 
-    fn decide(&self, asked: &Ask) -> Result<Step, Refused> {
-        let Ask { parts, target, peer, .. } = asked;
+    fn decide(&self, call: &Call) -> Result<Step, Refused> {
+        let Call { parts, target, peer, .. } = call;
         let client = peer.map(|peer| peer.client.to_canonical());
         let head = RequestHead::new(&parts.method, parts.uri.path(), &parts.headers).with_client(client);
         Ok(match self.policy(&head, target)? {
@@ -210,32 +144,32 @@ impl Site {
     }
 
     /// The gateway's own answer, or what lets the request go on to the upstream.
-    fn settle(&self, asked: &Ask, decision: Decision) -> ControlFlow<Response<Body>, (&Arc<Way>, Admission)> {
+    fn settle(&self, call: &Call, decision: Decision) -> ControlFlow<Response<Body>, (&Arc<Way>, Admission)> {
         let admission = match decision {
             Ok(admission) => admission,
             Err(rejection) => return ControlFlow::Break(reply::rejected(rejection)),
         };
-        match (&self.answer, &asked.target.websocket) {
+        match (&self.answer, &call.target.websocket) {
             (Ready::Upstream(way), _) => ControlFlow::Continue((way, admission)),
             // Any text would be the first bytes of the WebSocket.
             (Ready::Text(_), Some(Asked::Connect)) => {
-                ControlFlow::Break(refuse(&asked.parts, asked.peer, Kind::ExtendedConnect.into()))
+                ControlFlow::Break(refuse(&call.parts, call.peer, Kind::ExtendedConnect.into()))
             }
-            (Ready::Text(text), _) => ControlFlow::Break(text.response(&asked.parts.method)),
+            (Ready::Text(text), _) => ControlFlow::Break(text.response(&call.parts.method)),
         }
     }
 
     /// Asks the upstream, where it is the one to answer.
-    async fn answer(&self, asked: Ask, decision: Decision) -> Response<Body> {
-        let (way, admission) = match self.settle(&asked, decision) {
+    async fn answer(&self, call: Call, decision: Decision) -> Response<Body> {
+        let (way, admission) = match self.settle(&call, decision) {
             ControlFlow::Continue(on) => on,
             ControlFlow::Break(response) => return response,
         };
-        self.ask(way, asked, admission).await
+        self.ask(way, call, admission).await
     }
 
-    async fn ask(&self, way: &Way, asked: Ask, admission: Admission) -> Response<Body> {
-        let Ask { mut parts, body, target, peer } = asked;
+    async fn ask(&self, way: &Way, call: Call, admission: Admission) -> Response<Body> {
+        let Call { mut parts, body, target, peer } = call;
         // A WebSocket stays open while other services may replace these.
         let served_by: Option<ServedBy> = parts.extensions.remove();
         let standing = served_by.map(|served_by| {
@@ -382,22 +316,22 @@ fn failed(log: &log::Exchange<'_>, failure: &Failure) -> Response<Body> {
 
 impl Guarded {
     /// Decides and answers, at once where neither an element nor the upstream has to be waited for.
-    fn serve(&self, asked: Ask) -> Making {
+    pub(super) fn serve(&self, call: Call) -> Making {
         let site = &self.0;
-        match site.decide(&asked) {
-            Err(refused) => Making::done(refuse(&asked.parts, asked.peer, refused)),
-            Ok(Step::Ready(decision)) => match site.settle(&asked, decision) {
+        match site.decide(&call) {
+            Err(refused) => Making::done(refuse(&call.parts, call.peer, refused)),
+            Ok(Step::Ready(decision)) => match site.settle(&call, decision) {
                 ControlFlow::Break(response) => Making::done(response),
                 ControlFlow::Continue((way, admission)) => {
                     let (site, way) = (Arc::clone(site), Arc::clone(way));
-                    Making::waiting(async move { site.ask(&way, asked, admission).await })
+                    Making::waiting(async move { site.ask(&way, call, admission).await })
                 }
             },
             Ok(Step::Wait(deciding)) => {
                 let site = Arc::clone(site);
                 Making::waiting(async move {
                     let decision = deciding.await;
-                    site.answer(asked, decision).await
+                    site.answer(call, decision).await
                 })
             }
         }
@@ -415,8 +349,8 @@ impl tower_service::Service<Request<ClientBody>> for Guarded {
 
     fn call(&mut self, mut request: Request<ClientBody>) -> Making {
         reveal(&mut request);
-        match Ask::of_request(request) {
-            Some(asked) => self.serve(asked),
+        match Call::of_request(request) {
+            Some(call) => self.serve(call),
             None => Making::done(Refused::from(Kind::NoService).response()),
         }
     }

@@ -158,6 +158,8 @@ fn is_parameter(segment: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn auth(path: &str, resources: &[(&str, &str)]) -> Auth {
@@ -283,5 +285,17 @@ mod tests {
         assert!(Spellings::of(&same).unwrap().is_some());
         let none = Auth::builder().public().build().unwrap();
         assert!(Spellings::of(&none).unwrap().is_none());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_path_that_is_not_copied_has_no_other_reading(path in "/[a-c/./A?# é\u{130}~]{0,6}") {
+            prop_assert_eq!(
+                readings(&path).map(Cow::into_owned).collect::<Vec<_>>(),
+                several_readings(&path).collect::<Vec<_>>()
+            );
+        }
     }
 }

@@ -96,15 +96,14 @@ fn one_host(headers: &HeaderMap) -> Result<Option<&HeaderValue>, Refused> {
 
 /// A name or an IPv4 address, perhaps with a port: what nearly every request names, and is copied by [`is_host`].
 fn is_plain_host(host: &[u8]) -> bool {
-    let end = host.iter().position(|byte| *byte == b':');
-    let (name, port) = host.split_at(end.unwrap_or(host.len()));
-    let is_name = !name.is_empty()
-        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
-    let is_port = match port {
-        [] => true,
-        [_, digits @ ..] => (1..=5).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit),
+    let is_of_name = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'A'..=b'Z');
+    let name = host.iter().take_while(|byte| is_of_name(byte)).count();
+    let is_port = match host.get(name..) {
+        Some([]) => true,
+        Some([b':', digits @ ..]) => (1..=5).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
     };
-    is_name && is_port
+    name > 0 && is_port
 }
 
 fn is_host(host: &[u8]) -> bool {

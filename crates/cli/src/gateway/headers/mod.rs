@@ -92,7 +92,13 @@ fn append_via(headers: &mut HeaderMap, version: Version) {
 }
 
 /// Appends to the value of `name`, as if its lines were one list.
-fn append_to_list(headers: &mut HeaderMap, name: &HeaderName, item: &str) {
+fn append_to_list(headers: &mut HeaderMap, name: &HeaderName, item: String) {
+    if !headers.contains_key(name) {
+        if let Ok(value) = HeaderValue::try_from(item) {
+            headers.insert(name, value);
+        }
+        return;
+    }
     let mut list = Vec::new();
     for line in headers.get_all(name) {
         list.extend_from_slice(line.as_bytes());

@@ -36,6 +36,8 @@ pub struct Upstream {
     /// What is put before a request's path; without a slash at its end, empty for the root.
     base: String,
     tls: Option<Arc<rustls::ClientConfig>>,
+    /// Whether what is sent there stays secret: over https, or on this machine.
+    keeps_secrets: bool,
 }
 
 impl Upstream {
@@ -64,12 +66,8 @@ impl Upstream {
             return error(&format!("has a base path that servers read in two ways ({problem})"));
         }
         let base = url.path().trim_end_matches('/').to_owned();
-        Ok(Self { scheme: scheme.clone(), authority: authority.clone(), base, tls })
-    }
-
-    /// Whether what is sent there stays secret: over https, or on this machine.
-    fn keeps_secrets(&self) -> bool {
-        self.scheme == Scheme::HTTPS || is_loopback(self.authority.host())
+        let keeps_secrets = *scheme == Scheme::HTTPS || is_loopback(authority.host());
+        Ok(Self { scheme: scheme.clone(), authority: authority.clone(), base, tls, keeps_secrets })
     }
 }
 
@@ -125,8 +123,8 @@ impl Way {
     }
 
     /// Whether bearer tokens may go there without being told so.
-    pub(super) fn keeps_secrets(&self) -> bool {
-        self.upstream.keeps_secrets()
+    pub(super) const fn keeps_secrets(&self) -> bool {
+        self.upstream.keeps_secrets
     }
 
     /// Which protocols are spoken there.
