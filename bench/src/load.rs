@@ -89,28 +89,42 @@ pub fn print(run: &Run, gateway: &Path) -> Outcome {
         start_gateway(run, &fixtures, gateway)?,
     ];
     let token = &fixtures.rsa.tokens[0];
-    let mut rounds: Vec<Vec<f64>> = servers.iter().map(|_| Vec::new()).collect();
+    let mut rounds: Vec<Vec<Asked>> = servers.iter().map(|_| Vec::new()).collect();
     for _ in 0..ROUNDS {
         for (server, rounds) in servers.iter().zip(&mut rounds) {
             rounds.push(ask(server, token)?);
         }
     }
-    let medians: Vec<f64> = rounds.iter_mut().map(|rounds| median(rounds)).collect();
-    for (at, (server, own)) in servers.iter().zip(&medians).enumerate() {
-        let other = medians[at / 2 * 2];
+    for (at, (server, own)) in servers.iter().zip(&rounds).enumerate() {
+        let other = at / 2 * 2;
+        // Rounds are compared with those that were next to them.
+        let share = |of: fn(&Asked) -> f64| {
+            100.0 * median(own.iter().zip(&rounds[other]).map(|(own, other)| of(own) / of(other)))
+        };
         println!(
-            "{:28}{own:>10.0} requests/s{:>8.1} % of {}",
+            "{:28}{:>10.0} requests/s{:>8.1} %{:>10.0} ns of the core each{:>8.1} % of {}",
             server.title,
-            100.0 * own / other,
-            servers[at / 2 * 2].title
+            median(own.iter().map(|asked| asked.per_second)),
+            share(|asked| asked.per_second),
+            median(own.iter().map(|asked| asked.nanoseconds)),
+            share(|asked| 1.0 / asked.nanoseconds),
+            servers[other].title
         );
     }
     Ok(())
 }
 
-fn median(rounds: &mut [f64]) -> f64 {
-    rounds.sort_by(f64::total_cmp);
-    rounds[rounds.len() / 2]
+/// What one round was like.
+struct Asked {
+    per_second: f64,
+    /// How long a request kept the server busy. Of the two it is the one to go by where something else is busy, too.
+    nanoseconds: f64,
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 fn start(run: &Run, kind: &str, title: &'static str) -> Outcome<Server> {
@@ -162,14 +176,31 @@ fn start_gateway(run: &Run, fixtures: &Fixtures, gateway: &Path) -> Outcome<Serv
     Err("the gateway does not accept connections".into())
 }
 
-fn ask(server: &Server, token: &str) -> Outcome<f64> {
+/// How long the threads of a process have run, in nanoseconds.
+fn ran(process: u32) -> Outcome<f64> {
+    let mut all = 0.0;
+    for thread in fs::read_dir(format!("/proc/{process}/task"))? {
+        let told = fs::read_to_string(thread?.path().join("schedstat"))?;
+        all += told.split_whitespace().next().ok_or("the system does not tell")?.parse::<f64>()?;
+    }
+    Ok(all)
+}
+
+fn ask(server: &Server, token: &str) -> Outcome<Asked> {
     let url = format!("http://127.0.0.1:{}/", server.port);
     let mut wrk = command("taskset");
     wrk.args(["--cpu-list", "1", "wrk", "-t1", "-c", CONNECTIONS, "-d", SECONDS]);
+    let before = ran(server.process.id())?;
     let said = output(wrk.args(["-H", &format!("Authorization: Bearer {token}"), &url]))?;
+    let ran = ran(server.process.id())? - before;
     if said.contains("Non-2xx") {
         return Err(format!("{} refuses requests:\n{said}", server.title).into());
     }
-    let line = said.lines().find_map(|line| line.strip_prefix("Requests/sec:"));
-    Ok(line.ok_or_else(|| format!("wrk counted nothing:\n{said}"))?.trim().parse()?)
+    let per_second = said.lines().find_map(|line| line.strip_prefix("Requests/sec:"));
+    let requests = said.lines().find_map(|line| line.split_once(" requests in"));
+    let (Some(per_second), Some((requests, _))) = (per_second, requests) else {
+        return Err(format!("wrk counted nothing:\n{said}").into());
+    };
+    let requests: f64 = requests.trim().parse()?;
+    Ok(Asked { per_second: per_second.trim().parse()?, nanoseconds: ran / requests })
 }

@@ -23,7 +23,7 @@ use super::{
 pub struct RequestBody {
     /// There until it is dropped.
     inner: Option<Incoming>,
-    /// For HTTP/1.1. In HTTP/2 a client may well be silent while it listens, as gRPC's are.
+    /// For HTTP/1.1, where there is a body. In HTTP/2 a client may well be silent while it listens, as gRPC's are.
     activity: Option<Arc<Activity>>,
     ended: bool,
 }

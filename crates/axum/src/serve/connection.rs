@@ -24,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     App, ClientCertificate,
     activity::{Activity, Overdue},
+    bell::Bell,
     config::Limits,
     entry::{Caller, Entry},
     metrics::Metrics,
@@ -58,13 +59,13 @@ pub(super) async fn handle<I, S>(
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: App,
 {
-    let activity = Activity::new();
+    let activity = Activity::new(shared.metrics.clone());
     let socket = Socket::new(io, activity.clone(), place);
     let (tenure, settings) = Tenure::begin(shared.settings.clone(), peer.ip());
     let mut caller = Caller { peer, certificate: None };
     let limits = &settings.limits;
     let ended = match &settings.tls {
-        None => serve(socket, app, caller, &activity, &shared, limits, Ends { stop, tenure }).await,
+        None => serve(socket, app, caller, &activity, limits, Ends { stop, tenure }).await,
         Some(tls) => {
             let tls = TlsAcceptor::from(tls.config.clone());
             let handshake = tokio::select! {
@@ -77,7 +78,7 @@ pub(super) async fn handle<I, S>(
                     caller.certificate = ClientCertificate::new(session.peer_certificates());
                     activity.open(session.alpn_protocol() == Some(b"h2"));
                     let ends = Ends { stop, tenure: tenure.showing(caller.certificate.clone()) };
-                    serve(stream, app, caller, &activity, &shared, limits, ends).await
+                    serve(stream, app, caller, &activity, limits, ends).await
                 }
                 failed => {
                     shared.metrics.handshake_failed();
@@ -105,7 +106,6 @@ async fn serve<I, S>(
     app: S,
     caller: Caller,
     activity: &Arc<Activity>,
-    shared: &Shared,
     limits: &Limits,
     ends: Ends,
 ) -> Result<(), BoxError>
@@ -120,7 +120,6 @@ where
         ends: ends.clone(),
         lookout: RefCell::new(ends.tenure.clone().lookout()),
         activity: activity.clone(),
-        metrics: shared.metrics.clone(),
     };
     let builder = builder(limits, activity);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(io), entry);
@@ -163,48 +162,45 @@ where
     let mut stop = pin!(async move { drop(stop.changed().await) });
     let mut timer = pin!(sleep_until(Instant::now() + limits.header));
     let mut cut = pin!(activity.is_cut());
-    let mut leaving = false;
     let mut over = pin!(async move { tenure.over().await });
-    // Until when it may finish what is in flight, once the listener's settings do not let it go on.
-    let mut last: Option<Instant> = None;
-    let mut is_over = false;
+    let mut bell = Bell::default();
+    let (mut leaving, mut stops) = (false, false);
+    // Why the listener's settings do not let it go on, and until when it may finish what is in flight.
+    let (mut ends, mut last) = (None, None);
+    let mut is_timed = false;
     std::future::poll_fn(|cx| {
-        // First: a client that never pauses leaves no time for it afterwards.
-        if cut.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Err("a WebSocket on it does not let itself be closed".into()));
-        }
         loop {
+            if let Some(mut cx) = bell.rung(cx) {
+                is_timed = false;
+                // First: a client that never pauses leaves no time for it afterwards.
+                if cut.as_mut().poll(&mut cx).is_ready() {
+                    return Poll::Ready(Err("a WebSocket on it does not let itself be closed".into()));
+                }
+                stops = stops || stop.as_mut().poll(&mut cx).is_ready();
+                if ends.is_none()
+                    && let Poll::Ready(why) = over.as_mut().poll(&mut cx)
+                {
+                    ends = Some(why);
+                    // Whoever is trusted otherwise than before may finish whatever it began.
+                    last = (why == Over::Certificate).then(|| Instant::now() + limits.shutdown);
+                }
+            }
             if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
                 return Poll::Ready(ended.map_err(Into::into));
-            }
-            if !leaving && stop.as_mut().poll(cx).is_ready() {
-                leaving = true;
-                activity.leave();
-                connection.as_mut().graceful_shutdown();
-                continue;
-            }
-            if !is_over && let Poll::Ready(why) = over.as_mut().poll(cx) {
-                is_over = true;
-                // Whoever is trusted otherwise than before may finish whatever it began.
-                last = (why == Over::Certificate).then(|| Instant::now() + limits.shutdown);
-                if !leaving {
-                    leaving = true;
-                    activity.leave();
-                    connection.as_mut().graceful_shutdown();
-                }
-                continue;
             }
             let now = Instant::now();
             if last.is_some_and(|last| last <= now) {
                 return Poll::Ready(Err("the client's certificate is not accepted any more".into()));
             }
-            let next = match activity.due(limits) {
-                Some((at, Overdue::Idle)) if at <= now && !leaving => {
-                    leaving = true;
-                    activity.leave();
-                    connection.as_mut().graceful_shutdown();
-                    continue;
-                }
+            let due = activity.due(limits, now);
+            let is_idle = matches!(due, Some((at, Overdue::Idle)) if at <= now);
+            if !leaving && (stops || ends.is_some() || is_idle) {
+                leaving = true;
+                activity.leave();
+                connection.as_mut().graceful_shutdown();
+                continue;
+            }
+            let next = match due {
                 Some((at, why)) if at <= now => return Poll::Ready(Err(why.as_str().into())),
                 Some((at, _)) => at,
                 // Not the client's turn. Who changes that need not wake this task, so it looks again.
@@ -213,8 +209,11 @@ where
             let next = last.map_or(next, |last| last.min(next));
             if timer.is_elapsed() || next < timer.deadline() {
                 timer.as_mut().reset(next);
+                is_timed = false;
             }
-            if timer.as_mut().poll(cx).is_pending() {
+            // One that waits for its time need not be asked again.
+            if is_timed || timer.as_mut().poll(cx).is_pending() {
+                is_timed = true;
                 return Poll::Pending;
             }
         }

@@ -10,10 +10,10 @@ use std::{
 
 use axum::{BoxError, extract::ConnectInfo};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{
         AUTHORIZATION, CONNECTION, COOKIE, HOST, PROXY_AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL,
-        TRANSFER_ENCODING,
+        TRANSFER_ENCODING, UPGRADE,
     },
 };
 use http_body::Body;
@@ -27,7 +27,6 @@ use super::{
     activity::{Activity, InFlight},
     body::ResponseBody,
     connection::Ends,
-    metrics::Metrics,
     reconfigure::Lookout,
 };
 
@@ -76,7 +75,6 @@ pub(super) struct Entry<S> {
     pub(super) ends: Ends,
     pub(super) lookout: RefCell<Lookout>,
     pub(super) activity: Arc<Activity>,
-    pub(super) metrics: Arc<Metrics>,
 }
 
 impl<S: App> hyper::service::Service<Request<Incoming>> for Entry<S> {
@@ -87,16 +85,18 @@ impl<S: App> hyper::service::Service<Request<Incoming>> for Entry<S> {
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let http2 = request.version() == Version::HTTP_2;
         let in_flight = self.activity.request(http2);
-        mark_sensitive(request.headers_mut());
+        let seen = Seen::of(request.headers_mut());
         let (refused, client) = {
             let mut lookout = self.lookout.borrow_mut();
             let (proxies, accepted) = lookout.look();
             // RFC 9110 §15.5.20: nothing was done, and the client may try again on another connection.
             let misdirected = (!accepted).then_some(StatusCode::MISDIRECTED_REQUEST);
-            let refused = misdirected.or_else(|| refuse(&request, self.header_bytes));
+            let refused = misdirected.or_else(|| refuse(&request, &seen, self.header_bytes));
             (refused, proxies.client(self.caller.peer.ip(), request.headers()))
         };
-        let opens_websocket = websocket::opens(request.method(), request.headers());
+        let connect = request.method() == Method::CONNECT;
+        let opens_websocket =
+            (connect || seen.upgrade) && websocket::opens(request.method(), request.headers());
         let extensions = request.extensions_mut();
         if opens_websocket {
             extensions.insert(Stopping::new(self.ends.clone(), self.activity.clone()));
@@ -106,46 +106,64 @@ impl<S: App> hyper::service::Service<Request<Incoming>> for Entry<S> {
         if let Some(certificate) = &self.caller.certificate {
             extensions.insert(certificate.clone());
         }
-        let connect = request.method() == Method::CONNECT;
-        let activity = (!http2).then(|| self.activity.clone());
-        let request = request.map(|body| RequestBody::new(body, activity.clone()));
+        let request = request.map(|body| {
+            let watched = !http2 && !body.is_end_stream();
+            RequestBody::new(body, watched.then(|| self.activity.clone()))
+        });
         let answer = match refused {
             None => Made::ByApp { future: self.app.clone().answer(request) },
             Some(status) => Made::Refused { status, close: !http2 },
         };
-        Answer {
-            answer,
-            in_flight: Some(in_flight),
-            upgradable: activity.map(|activity| (activity, connect)),
-            metrics: self.metrics.clone(),
-        }
+        Answer { answer, in_flight: Some(in_flight), upgradable: !http2, connect }
     }
 }
 
-/// So that no log, error or `Debug` downstream prints them.
-fn mark_sensitive(headers: &mut HeaderMap) {
-    for (name, value) in headers {
-        if [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL].contains(name) {
-            value.set_sensitive(true);
+/// What one walk over the headers shows.
+#[derive(Default)]
+struct Seen {
+    bytes: usize,
+    hosts: usize,
+    upgrade: bool,
+    codings: usize,
+    other_coding: bool,
+}
+
+impl Seen {
+    /// Marks what can carry a credential on the way, so that no log, error or `Debug` downstream prints it.
+    fn of(headers: &mut HeaderMap) -> Self {
+        let mut seen = Self::default();
+        for (name, value) in headers {
+            seen.bytes += name.as_str().len() + value.len() + ": \r\n".len();
+            match *name {
+                AUTHORIZATION | COOKIE | PROXY_AUTHORIZATION | SEC_WEBSOCKET_PROTOCOL => {
+                    value.set_sensitive(true);
+                }
+                HOST => seen.hosts += 1,
+                UPGRADE => seen.upgrade = true,
+                TRANSFER_ENCODING => {
+                    seen.codings += 1;
+                    seen.other_coding |= !value.as_bytes().eq_ignore_ascii_case(b"chunked");
+                }
+                _ => {}
+            }
         }
+        seen
     }
 }
 
 /// The status for a request that hyper reads and nobody should act on.
-fn refuse<B>(request: &Request<B>, header_bytes: usize) -> Option<StatusCode> {
-    let headers = request.headers();
+fn refuse<B>(request: &Request<B>, seen: &Seen, header_bytes: usize) -> Option<StatusCode> {
     let version = request.version();
     // hyper's buffer holds a little more than it is told to. HTTP/2 has its own way to count (RFC 9113 §6.5.2).
-    if version != Version::HTTP_2 && head_bytes(request) > header_bytes {
+    if version != Version::HTTP_2 && line_bytes(request) + seen.bytes > header_bytes {
         return Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
     // RFC 9112 §3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that
     // lacks a Host header field and to any request message that contains more than one Host header field line".
-    let hosts = headers.get_all(HOST).iter().count();
-    let one_host = hosts == 1 || hosts == 0 && version != Version::HTTP_11;
+    let one_host = seen.hosts == 1 || seen.hosts == 0 && version != Version::HTTP_11;
     // RFC 9113 §8.3.1 asks the same of a Host beside another `:authority`. In HTTP/1.1 the target has the last word.
     let one_authority = version != Version::HTTP_2
-        || match (request.uri().authority(), headers.get(HOST)) {
+        || match (request.uri().authority(), request.headers().get(HOST)) {
             (Some(authority), Some(host)) => {
                 host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())
             }
@@ -160,8 +178,7 @@ fn refuse<B>(request: &Request<B>, header_bytes: usize) -> Option<StatusCode> {
     };
     // RFC 9112 §6.1 has a server answer a coding that it does not undo with 501. A body whose coding is no longer named
     // would be taken for its content.
-    let codings = headers.get_all(TRANSFER_ENCODING).iter();
-    if codings.enumerate().any(|(at, coding)| at > 0 || !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+    if seen.codings > 1 || seen.other_coding {
         return Some(StatusCode::NOT_IMPLEMENTED);
     }
     // What is decided as a GET must be one. RFC 9220 §3 has a server answer an extended CONNECT for a protocol that it does
@@ -172,15 +189,13 @@ fn refuse<B>(request: &Request<B>, header_bytes: usize) -> Option<StatusCode> {
     (!one_host || !one_authority || !one_target).then_some(StatusCode::BAD_REQUEST)
 }
 
-fn head_bytes<B>(request: &Request<B>) -> usize {
+/// What a head has beside its headers.
+fn line_bytes<B>(request: &Request<B>) -> usize {
     let uri = request.uri();
     let scheme = uri.scheme_str().map_or(0, |scheme| scheme.len() + "://".len());
     let authority = uri.authority().map_or(0, |authority| authority.as_str().len());
     let path = uri.path_and_query().map_or(0, |path| path.as_str().len());
-    let line = request.method().as_str().len() + scheme + authority + path + "  HTTP/1.1\r\n".len();
-    let header =
-        |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + ": \r\n".len();
-    line + request.headers().iter().map(header).sum::<usize>() + "\r\n".len()
+    request.method().as_str().len() + scheme + authority + path + "  HTTP/1.1\r\n\r\n".len()
 }
 
 fn refusal<B>(status: StatusCode, close: bool) -> Response<Option<B>> {
@@ -199,9 +214,9 @@ pin_project! {
         #[pin]
         answer: Made<F>,
         in_flight: Option<InFlight>,
-        // An HTTP/1.1 connection, and whether CONNECT asked to have it.
-        upgradable: Option<(Arc<Activity>, bool)>,
-        metrics: Arc<Metrics>,
+        // Whether it is an HTTP/1.1 connection, and whether CONNECT asked to have it.
+        upgradable: bool,
+        connect: bool,
     }
 }
 
@@ -228,13 +243,13 @@ where
             MadeProj::ByApp { future } => ready!(future.poll(cx))?.map(Some),
             MadeProj::Refused { status, close } => refusal(*status, *close),
         };
-        this.metrics.answered(&response);
-        if let Some((activity, connect)) = this.upgradable
-            && (response.status() == StatusCode::SWITCHING_PROTOCOLS
-                || (*connect && response.status().is_success()))
-        {
-            activity.upgrade();
+        let in_flight = this.in_flight.take();
+        if let Some(in_flight) = &in_flight {
+            let status = response.status();
+            let switches =
+                status == StatusCode::SWITCHING_PROTOCOLS || (*this.connect && status.is_success());
+            in_flight.answered(&response, *this.upgradable && switches);
         }
-        Poll::Ready(Ok(response.map(|body| ResponseBody::new(body, this.in_flight.take()))))
+        Poll::Ready(Ok(response.map(|body| ResponseBody::new(body, in_flight))))
     }
 }

@@ -44,6 +44,7 @@
 mod accept;
 mod activity;
 mod admin;
+mod bell;
 mod body;
 mod certificate;
 mod client_addr;

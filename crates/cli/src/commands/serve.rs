@@ -1,19 +1,24 @@
 //! `portcullis serve`
 
 use std::{
+    convert::Infallible,
+    io,
     net::SocketAddr,
+    num::NonZeroUsize,
     sync::Arc,
     task::{Context, Poll},
+    thread,
 };
 
 use arc_swap::ArcSwap;
 use axum::extract::ConnectInfo;
-use http::Request;
+use http::{Request, Response};
 use portcullis::{
     Auth, BoxFuture, BuildError, Commit, Config, Follow, Live,
     metrics::{AuthMetrics, PrometheusText},
 };
-use portcullis_axum::serve::{Listener, ListenerConfig, ListenerHandle, TrustedProxies};
+use portcullis_axum::serve::{Listener, ListenerConfig, ListenerHandle, RequestBody, TrustedProxies};
+use tokio::runtime::{Builder, Runtime};
 use tower_service::Service;
 
 use super::{
@@ -23,7 +28,7 @@ use super::{
 use crate::{
     args::ServeArgs,
     failure::{Failure, Result, Verdict},
-    gateway::{Gateway, Peer},
+    gateway::{Answering, Body, Gateway, Peer},
     input,
     logging::{self, LogFormat},
     output::complain,
@@ -43,9 +48,19 @@ pub(super) fn run(args: &ServeArgs) -> Result {
     let metrics = Arc::clone(&numbers.metrics);
     let live = Live::load_with(&args.config, move || Config::builder().admin_metrics(metrics.clone()))
         .map_err(|error| unusable(&args.config, &error))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(args, &live, &numbers))?;
+    let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    runtime(cores)?.block_on(serve(args, &live, &numbers))?;
     Ok(Verdict::Yes)
+}
+
+/// A thread for each core that the process may use. Where there is one, this thread does it all, and has nobody to share work
+/// with.
+fn runtime(cores: NonZeroUsize) -> io::Result<Runtime> {
+    let mut builder = match cores {
+        NonZeroUsize::MIN => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    builder.enable_all().build()
 }
 
 async fn serve(args: &ServeArgs, live: &Live, numbers: &Numbers) -> Result<()> {
@@ -137,7 +152,7 @@ impl Serving {
     }
 
     fn front(&self) -> Front {
-        Front { gateway: self.gateway.clone(), manners: Arc::clone(&self.manners) }
+        Front(Arc::new(Within { gateway: self.gateway.clone(), manners: Arc::clone(&self.manners) }))
     }
 
     /// Makes another version ready.
@@ -230,33 +245,50 @@ fn announce(format: LogFormat, listener: &Listener) {
 
 /// Tells the gateway what the listener knows of the connection.
 #[derive(Clone, Debug)]
-struct Front {
+struct Front(Arc<Within>);
+
+/// What is cloned for each request at once.
+#[derive(Debug)]
+struct Within {
     gateway: Gateway,
     manners: Arc<ArcSwap<Manners>>,
 }
 
-impl<B> Service<Request<B>> for Front
-where
-    Gateway: Service<Request<B>>,
-{
-    type Response = <Gateway as Service<Request<B>>>::Response;
-    type Error = <Gateway as Service<Request<B>>>::Error;
-    type Future = <Gateway as Service<Request<B>>>::Future;
+impl Service<Request<RequestBody>> for Front {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answering;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<std::result::Result<(), Self::Error>> {
-        self.gateway.poll_ready(cx)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<std::result::Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        if let Some(ConnectInfo(address)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
+    fn call(&mut self, request: Request<RequestBody>) -> Answering {
+        let Within { gateway, manners } = &*self.0;
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| {
             // All by one version: what the listener made of the headers may be another's.
-            let manners = self.manners.load();
+            let manners = manners.load();
             let mut peer = Peer::new(address.ip());
             peer.is_trusted_proxy = manners.trusted_proxies.contains(address.ip());
             peer.is_secure = manners.is_secure;
             peer.client = manners.trusted_proxies.client(address.ip(), request.headers());
-            request.extensions_mut().insert(peer);
+            peer
+        });
+        gateway.answer(request, peer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+
+    use super::*;
+
+    #[test]
+    fn one_core_is_served_by_one_thread_and_several_by_several() {
+        for (cores, flavor) in [(1, RuntimeFlavor::CurrentThread), (2, RuntimeFlavor::MultiThread)] {
+            let runtime = runtime(NonZeroUsize::new(cores).unwrap()).unwrap();
+            assert_eq!(runtime.block_on(async { Handle::current().runtime_flavor() }), flavor);
         }
-        self.gateway.call(request)
     }
 }

@@ -34,12 +34,8 @@ impl Body {
         Self(Inner::Empty)
     }
 
-    pub(super) fn text(text: &str) -> Self {
-        Self(if text.is_empty() {
-            Inner::Empty
-        } else {
-            Inner::Text(Bytes::copy_from_slice(text.as_bytes()))
-        })
+    pub(super) fn text(text: Bytes) -> Self {
+        Self(if text.is_empty() { Inner::Empty } else { Inner::Text(text) })
     }
 
     pub(super) const fn upstream(body: Incoming) -> Self {
@@ -83,8 +79,9 @@ impl HttpBody for Body {
     }
 }
 
-/// A request's body, whatever the server that received it calls it.
-pub(super) type ClientBody = UnsyncBoxBody<Bytes, ClientGone>;
+/// A request's body, whatever the server that received it calls it; nothing where there is none, as most requests have it.
+#[derive(Debug)]
+pub(super) struct ClientBody(Option<UnsyncBoxBody<Bytes, ClientGone>>);
 
 /// Takes in the body of a request.
 pub(super) fn client<B>(body: B) -> ClientBody
@@ -92,7 +89,31 @@ where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    body.map_err(|error| ClientGone(error.into())).boxed_unsync()
+    let is_one = !body.is_end_stream();
+    ClientBody(is_one.then(|| body.map_err(|error| ClientGone(error.into())).boxed_unsync()))
+}
+
+impl HttpBody for ClientBody {
+    type Data = Bytes;
+    type Error = ClientGone;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ClientGone>>> {
+        match &mut self.0 {
+            Some(body) => Pin::new(body).poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint)
+    }
 }
 
 /// The client's body could not be read to its end: it hung up, or sent something malformed.

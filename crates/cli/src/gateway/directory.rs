@@ -4,13 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use portcullis_core::{Auth, BuildError, Clock};
 
-use super::{
-    PathMatching,
-    service::Service,
-    site::{Front, Site},
-    spelling,
-    upstream::Way,
-};
+use super::{PathMatching, front::Front, service::Service, site::Site, spelling, upstream::Way};
 
 /// The services, the longest path first.
 #[derive(Debug)]

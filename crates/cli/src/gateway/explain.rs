@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use arc_swap::Guard;
 use http::{StatusCode, request::Parts};
 use portcullis_core::{Contact, Explanation, Reason};
 
@@ -68,7 +69,7 @@ impl Gateway {
         client: Option<IpAddr>,
         contact: Contact,
     ) -> Result<Explained, Refused> {
-        let directory = self.0.now();
+        let directory = Guard::into_inner(self.0.now());
         let (target, entry) = find(&directory, parts)?;
         let site = entry.front.site();
         let service = site.path().to_owned();

@@ -15,5 +15,5 @@ pub fn request_path(raw: &str) -> Result<String, &'static str> {
 /// How else a server might read a decoded path.
 #[must_use]
 pub fn readings(path: &str) -> Vec<String> {
-    spelling::readings(path).collect()
+    spelling::readings(path).map(Into::into).collect()
 }

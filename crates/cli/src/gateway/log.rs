@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{Method, Uri, request::Parts};
 use portcullis_core::{Auth, Shown, TurnedAway};
-use tracing::{debug, info, warn};
+use tracing::{Level, debug, info, level_filters::LevelFilter, warn};
 
 use super::{Peer, reply::Refused, upstream::Failure, websocket::Closed};
 
@@ -31,29 +31,44 @@ pub(super) fn refused(auth: Option<&Auth>, method: &Method, uri: &Uri, peer: Opt
     );
 }
 
-/// A request that was answered, however.
-pub(super) fn answered(method: &Method, path: &str, peer: Option<Peer>, status: http::StatusCode) {
-    debug!(
-        target: TARGET,
-        status = status.as_u16(),
-        method = %Shown::method(method),
-        path = %Shown::path(path),
-        client = peer.map(|peer| tracing::field::display(peer.client)),
-        "request answered"
-    );
+/// A request whose answer is logged, however it is answered.
+#[derive(Debug)]
+pub(super) struct Answered {
+    method: Method,
+    uri: Uri,
+    peer: Option<Peer>,
+}
+
+impl Answered {
+    /// `None` where nobody listens. Subscribers are not asked: what their filters go by, only the event itself has.
+    pub(super) fn of(parts: &Parts, peer: Option<Peer>) -> Option<Self> {
+        let is_heard = Level::DEBUG <= LevelFilter::current();
+        is_heard.then(|| Self { method: parts.method.clone(), uri: parts.uri.clone(), peer })
+    }
+
+    pub(super) fn tell(&self, status: http::StatusCode) {
+        debug!(
+            target: TARGET,
+            status = status.as_u16(),
+            method = %Shown::method(&self.method),
+            path = %Shown::path(self.uri.path()),
+            client = self.peer.map(|peer| tracing::field::display(peer.client)),
+            "request answered"
+        );
+    }
 }
 
 /// A request on its way upstream.
 pub(super) struct Exchange<'a> {
     service: &'a str,
     method: Method,
-    path: String,
+    uri: Uri,
     peer: Option<Peer>,
 }
 
 impl<'a> Exchange<'a> {
     pub(super) fn new(parts: &Parts, peer: Option<Peer>, service: &'a str) -> Self {
-        Self { service, method: parts.method.clone(), path: Shown::path(parts.uri.path()).to_string(), peer }
+        Self { service, method: parts.method.clone(), uri: parts.uri.clone(), peer }
     }
 
     pub(super) fn failed(&self, failure: &Failure) {
@@ -64,7 +79,7 @@ impl<'a> Exchange<'a> {
                     status = failure.status.as_u16(),
                     service = self.service,
                     method = %Shown::method(&self.method),
-                    path = %self.path,
+                    path = %Shown::path(self.uri.path()),
                     client = self.peer.map(|peer| tracing::field::display(peer.client)),
                     error = %failure.reason,
                     $message
@@ -88,8 +103,9 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    pub(super) fn new(exchange: Exchange<'_>) -> Self {
-        Self { service: exchange.service.to_owned(), path: exchange.path, peer: exchange.peer }
+    pub(super) fn new(exchange: &Exchange<'_>) -> Self {
+        let path = Shown::path(exchange.uri.path()).to_string();
+        Self { service: exchange.service.to_owned(), path, peer: exchange.peer }
     }
 
     pub(super) fn opened(&self) {

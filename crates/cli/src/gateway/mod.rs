@@ -34,11 +34,13 @@
 //! An upstream is spoken to in HTTP/1.1; over https in HTTP/2 where it offers that; and in HTTP/2 without asking where the
 //! service says `protocol = "grpc"`, whose refusals are told in gRPC's way.
 
+mod answering;
 mod body;
 mod cors;
 mod credential;
 mod directory;
 mod explain;
+mod front;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -64,9 +66,10 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, request::Parts};
 use http_body::Body as HttpBody;
-use portcullis_core::{BoxFuture, BuildError, Clock, SystemClock};
+use portcullis_core::{BuildError, Clock, SystemClock};
 
 pub use self::{
+    answering::Answering,
     body::Body,
     cors::Cors,
     explain::Explained,
@@ -76,8 +79,10 @@ pub use self::{
     versions::Prepared,
 };
 use self::{
+    answering::Making,
     body::{BoxError, ClientBody},
     directory::{Directory, Entry},
+    front::Call,
     reply::{Kind, Refused},
     target::Target,
     versions::{ServedBy, Versions},
@@ -112,35 +117,38 @@ impl Gateway {
             .map(|all| Self(Arc::new(Versions::new(all, clock))))
     }
 
-    async fn serve(&self, request: Request<ClientBody>) -> Response<Body> {
-        let peer = request.extensions().get::<Peer>().copied();
-        let (method, uri) = (request.method().clone(), request.uri().clone());
-        let (mut parts, body) = request.into_parts();
+    /// Answers a request of which the listener knows `peer`.
+    pub fn answer<B>(&self, request: Request<B>, peer: Option<Peer>) -> Answering
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let (parts, body) = request.into_parts();
+        let log = log::Answered::of(&parts, peer);
+        Answering::new(self.serve(parts, body::client(body), peer), log)
+    }
+
+    fn serve(&self, mut parts: Parts, body: ClientBody, peer: Option<Peer>) -> Making {
         // One version for all that becomes of the request.
         let directory = self.0.now();
-        let response = match find(&directory, &parts) {
+        match find(&directory, &parts) {
             Ok((target, entry)) => {
                 if target.websocket.is_some() {
                     parts.extensions.insert(ServedBy::new(Arc::clone(&self.0), directory.number));
                 }
-                parts.extensions.insert(target);
-                entry.front.serve(Request::from_parts(parts, body)).await
+                entry.front.serve(Call { parts, body, target, peer })
             }
-            Err(refused) => {
-                log::refused(directory.any_auth(), &method, &uri, peer, refused);
-                refused.response()
-            }
-        };
-        log::answered(&method, uri.path(), peer, response.status());
-        response
+            Err(refused) => Making::done(site::refuse(directory.any_auth(), &parts, peer, refused)),
+        }
     }
 }
 
 /// The first two doors.
 fn find<'d>(directory: &'d Directory, parts: &Parts) -> Result<(Target, &'d Entry), Refused> {
     let target = target::read(parts)?;
-    let entry = directory.find(&target.path).ok_or(Kind::NoService)?;
-    if directory.meets_another(&target.path, entry) {
+    let path = target.path(parts.uri.path());
+    let entry = directory.find(path).ok_or(Kind::NoService)?;
+    if directory.meets_another(path, entry) {
         return Err(Kind::OtherSpelling.into());
     }
     Ok((target, entry))
@@ -153,15 +161,15 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+    type Future = Answering;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let gateway = self.clone();
-        let request = request.map(body::client);
-        Box::pin(async move { Ok(gateway.serve(request).await) })
+    /// What the listener knows of the connection is a [`Peer`] in the request's extensions.
+    fn call(&mut self, request: Request<B>) -> Answering {
+        let peer = request.extensions().get().copied();
+        self.answer(request, peer)
     }
 }

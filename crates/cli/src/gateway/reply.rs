@@ -1,7 +1,8 @@
 //! Answers that the gateway gives itself.
 
+use bytes::Bytes;
 use http::{
-    HeaderValue, Method, Response, StatusCode,
+    HeaderMap, HeaderValue, Method, Response, StatusCode,
     header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, SEC_WEBSOCKET_VERSION},
 };
 use portcullis_core::{Reason, Rejection};
@@ -133,16 +134,30 @@ pub(super) fn rejected(rejection: Rejection) -> Response<Body> {
     response
 }
 
-/// The configured text, whatever the method.
-pub(super) fn text(method: &Method, text: &str) -> Response<Body> {
-    let body = match *method {
-        Method::HEAD => Body::empty(),
-        _ => Body::text(text),
-    };
-    let mut response = Response::new(body);
-    let kind = if text.is_ascii() { "text/plain" } else { "text/plain; charset=utf-8" };
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    // Written out for HEAD, whose answer tells the length of the body that it lacks.
-    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
-    response
+/// A configured text, which is the answer whatever the method.
+#[derive(Debug)]
+pub(super) struct Text {
+    text: Bytes,
+    headers: HeaderMap,
+}
+
+impl Text {
+    pub(super) fn new(text: String) -> Self {
+        let kind = if text.is_ascii() { "text/plain" } else { "text/plain; charset=utf-8" };
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        // Written out for HEAD, whose answer tells the length of the body that it lacks.
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
+        Self { text: text.into(), headers }
+    }
+
+    pub(super) fn response(&self, method: &Method) -> Response<Body> {
+        let body = match *method {
+            Method::HEAD => Body::empty(),
+            _ => Body::text(self.text.clone()),
+        };
+        let mut response = Response::new(body);
+        response.headers_mut().clone_from(&self.headers);
+        response
+    }
 }

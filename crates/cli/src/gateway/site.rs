@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     net::IpAddr,
+    ops::ControlFlow,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -11,18 +12,19 @@ use http::{Request, Response, StatusCode, Version, request::Parts};
 use hyper::upgrade::OnUpgrade;
 use portcullis_axum::serve::Stopping;
 use portcullis_core::{
-    Admission, Auth, BoxFuture, BuildError, Clock, Contact, Decision, Explanation, Policy, RequestHead, Step,
+    Admission, Auth, BuildError, Clock, Contact, Decision, Explanation, Policy, RequestHead, Step,
 };
-use tower_http::cors;
 use tower_layer::Layer as _;
-use tower_service::Service as _;
 
 use super::{
     PathMatching, Peer,
+    answering::Making,
     body::{Body, ClientBody},
-    cors::{hide_plain_options, reveal},
-    credential, headers, log,
-    reply::{self, Kind, Refused},
+    cors::reveal,
+    credential,
+    front::{Call, Front},
+    headers, log,
+    reply::{self, Kind, Refused, Text},
     service::{Answer, Service},
     spelling::Spellings,
     target::Target,
@@ -31,44 +33,9 @@ use super::{
     websocket::{Asked, Opening, Ours},
 };
 
-/// What stands before a service: its cross-origin rules, where it has some.
-#[derive(Clone, Debug)]
-pub(super) enum Front {
-    Plain(Guarded),
-    Cors(Box<cors::Cors<Guarded>>),
-}
-
-impl Front {
-    pub(super) fn site(&self) -> &Site {
-        match self {
-            Self::Plain(Guarded(site)) => site,
-            Self::Cors(front) => &front.get_ref().0,
-        }
-    }
-
-    pub(super) const fn has_cors(&self) -> bool {
-        matches!(self, Self::Cors(_))
-    }
-
-    pub(super) async fn serve(&self, mut request: Request<ClientBody>) -> Response<Body> {
-        let answered = match self {
-            Self::Plain(guarded) => guarded.clone().call(request).await,
-            Self::Cors(front) => {
-                hide_plain_options(&mut request);
-                let mut front: cors::Cors<Guarded> = (**front).clone();
-                front.call(request).await
-            }
-        };
-        match answered {
-            Ok(response) => response,
-            Err(impossible) => match impossible {},
-        }
-    }
-}
-
 /// A service behind its decision.
 #[derive(Clone, Debug)]
-pub(super) struct Guarded(Arc<Site>);
+pub(super) struct Guarded(pub(super) Arc<Site>);
 
 #[derive(Debug)]
 pub(super) struct Site {
@@ -83,7 +50,7 @@ pub(super) struct Site {
 
 #[derive(Debug)]
 enum Ready {
-    Text(String),
+    Text(Text),
     Upstream(Arc<Way>),
 }
 
@@ -99,7 +66,7 @@ impl Site {
         };
         let layer = service.cors.as_ref().map(super::Cors::layer).transpose()?;
         let answer = match service.answer {
-            Answer::Respond(text) => Ready::Text(text),
+            Answer::Respond(text) => Ready::Text(Text::new(text)),
             Answer::Upstream(upstream) => {
                 let protocol = service.auth.protocol();
                 let kept = earlier.iter().find(|way| way.leads_to(&upstream, protocol));
@@ -122,33 +89,8 @@ impl Site {
         })
     }
 
-    async fn serve(&self, mut request: Request<ClientBody>) -> Response<Body> {
-        reveal(&mut request);
-        let (mut parts, body) = request.into_parts();
-        let target: Option<Target> = parts.extensions.remove();
-        let peer: Option<Peer> = parts.extensions.remove();
-        let Some(target) = target else { return Refused::from(Kind::NoService).response() };
-        let decision = match self.decide(&parts, &target, peer) {
-            Ok(Step::Ready(decision)) => decision,
-            Ok(Step::Wait(deciding)) => deciding.await,
-            Err(refused) => {
-                log::refused(Some(&self.auth), &parts.method, &parts.uri, peer, refused);
-                return refused.response();
-            }
-        };
-        // A WebSocket stays open while other services may replace these.
-        let served_by: Option<ServedBy> = parts.extensions.remove();
-        let standing = served_by.map(|served_by| {
-            let client = peer.map(|peer| peer.client.to_canonical());
-            let head = RequestHead::new(&parts.method, parts.uri.path(), &parts.headers);
-            let opening = portcullis_core::Opening::of(&self.auth, &head);
-            served_by.standing(&parts.method, parts.uri.path(), &target, client, opening)
-        });
-        let decision = decision.map(|admission| admission.standing_on(standing));
-        self.answer(parts, body, &target, peer, decision).await
-    }
-
-    fn decide(&self, parts: &Parts, target: &Target, peer: Option<Peer>) -> Result<Step, Refused> {
+    fn decide(&self, call: &Call) -> Result<Step, Refused> {
+        let Call { parts, target, peer, .. } = call;
         let client = peer.map(|peer| peer.client.to_canonical());
         let head = RequestHead::new(&parts.method, parts.uri.path(), &parts.headers).with_client(client);
         Ok(match self.policy(&head, target)? {
@@ -161,7 +103,8 @@ impl Site {
     /// The policy that covers a request; `None` where there is none, which is the service's to say.
     fn policy(&self, head: &RequestHead<'_>, target: &Target) -> Result<Option<&Policy>, Refused> {
         let Ok(policy) = self.auth.policy_for(head) else { return Ok(None) };
-        let is_misspelt = |spellings: &Spellings| spellings.meets_another(head.method, &target.path, policy);
+        let path = target.path(head.path);
+        let is_misspelt = |spellings: &Spellings| spellings.meets_another(head.method, path, policy);
         if self.spellings.as_ref().is_some_and(is_misspelt) {
             return Err(Kind::OtherSpelling.into());
         }
@@ -205,32 +148,48 @@ impl Site {
         Ok(self.auth.explain(&head, contact).await)
     }
 
-    async fn answer(
-        &self,
-        mut parts: Parts,
-        body: ClientBody,
-        target: &Target,
-        peer: Option<Peer>,
-        decision: Decision,
-    ) -> Response<Body> {
+    /// The gateway's own answer, or what lets the request go on to the upstream.
+    fn settle(&self, call: &Call, decision: Decision) -> ControlFlow<Response<Body>, (&Arc<Way>, Admission)> {
         let admission = match decision {
             Ok(admission) => admission,
-            Err(rejection) => return reply::rejected(rejection),
+            Err(rejection) => return ControlFlow::Break(reply::rejected(rejection)),
         };
-        let way = match (&self.answer, &target.websocket) {
-            (Ready::Upstream(way), _) => way,
+        match (&self.answer, &call.target.websocket) {
+            (Ready::Upstream(way), _) => ControlFlow::Continue((way, admission)),
             // Any text would be the first bytes of the WebSocket.
             (Ready::Text(_), Some(Asked::Connect)) => {
-                return self.refuse(&parts, peer, Kind::ExtendedConnect);
+                ControlFlow::Break(self.refuse(&call.parts, call.peer, Kind::ExtendedConnect.into()))
             }
-            (Ready::Text(text), _) => return reply::text(&parts.method, text),
+            (Ready::Text(text), _) => ControlFlow::Break(text.response(&call.parts.method)),
+        }
+    }
+
+    /// Asks the upstream, where it is the one to answer.
+    async fn answer(&self, call: Call, decision: Decision) -> Response<Body> {
+        let (way, admission) = match self.settle(&call, decision) {
+            ControlFlow::Continue(on) => on,
+            ControlFlow::Break(response) => return response,
         };
+        self.ask(way, call, admission).await
+    }
+
+    async fn ask(&self, way: &Way, call: Call, admission: Admission) -> Response<Body> {
+        let Call { mut parts, body, target, peer } = call;
+        // A WebSocket stays open while other services may replace these.
+        let served_by: Option<ServedBy> = parts.extensions.remove();
+        let standing = served_by.map(|served_by| {
+            let client = peer.map(|peer| peer.client.to_canonical());
+            let head = RequestHead::new(&parts.method, parts.uri.path(), &parts.headers);
+            let opening = portcullis_core::Opening::of(&self.auth, &head);
+            served_by.standing(&parts.method, parts.uri.path(), &target, client, opening)
+        });
+        let admission = admission.standing_on(standing);
         // A token that only browsers need there is nobody's behind the gateway, on public routes as well.
         let offered = self.auth.conceal(&parts.method, &mut parts.headers);
         self.auth.conceal_cookies(&mut parts.headers);
         let mut response = match &target.websocket {
-            None => self.pass_on(way, parts, body, target, peer, &admission).await,
-            Some(asked) => self.open(way, asked, parts, target, peer, &admission).await,
+            None => self.pass_on(way, parts, body, &target, peer, &admission).await,
+            Some(asked) => self.open(way, asked, parts, &target, peer, &admission).await,
         };
         if let Some(offered) = offered {
             let status = response.status();
@@ -239,10 +198,8 @@ impl Site {
         response
     }
 
-    fn refuse(&self, parts: &Parts, peer: Option<Peer>, kind: Kind) -> Response<Body> {
-        let refused = Refused::from(kind);
-        log::refused(Some(&self.auth), &parts.method, &parts.uri, peer, refused);
-        refused.response()
+    fn refuse(&self, parts: &Parts, peer: Option<Peer>, refused: Refused) -> Response<Body> {
+        refuse(Some(&self.auth), parts, peer, refused)
     }
 
     /// Sends a request on, and the answer back.
@@ -280,7 +237,7 @@ impl Site {
         let stopping = parts.extensions.remove::<Stopping>();
         let Some(client) = parts.extensions.remove::<OnUpgrade>() else {
             // The listener cannot give the connection away.
-            return self.refuse(&parts, peer, Kind::ExtendedConnect);
+            return self.refuse(&parts, peer, Kind::ExtendedConnect.into());
         };
         let Some((ours, mask)) = Ours::random() else {
             return failed(&log, &Failure::new(StatusCode::BAD_GATEWAY, "the system gives no random bytes"));
@@ -297,7 +254,7 @@ impl Site {
         let reason = match response.status() {
             StatusCode::SWITCHING_PROTOCOLS if ours.is_answered(response.headers()) => {
                 let upstream = hyper::upgrade::on(&mut response);
-                let (clock, log) = (way.clock(), log::Socket::new(log));
+                let (clock, log) = (way.clock(), log::Socket::new(&log));
                 Opening { client, upstream, lease: admission.lease(), stopping, mask, clock, log }.start();
                 let mut response = self.relay(response).map(|_| Body::empty());
                 *response.status_mut() = asked.opened();
@@ -325,10 +282,8 @@ impl Site {
         peer: Option<Peer>,
         admission: &Admission,
     ) -> Result<Parts, Box<Response<Body>>> {
-        let address = way.address(&parts.uri).map_err(|refused| {
-            log::refused(Some(&self.auth), &parts.method, &parts.uri, peer, refused);
-            Box::new(refused.response())
-        })?;
+        let address =
+            way.address(&parts.uri).map_err(|refused| Box::new(self.refuse(&parts, peer, refused)))?;
         // The extensions stay behind: they belong to the connection to the client.
         let (mut head, ()) = Request::new(()).into_parts();
         if target.websocket.is_none() {
@@ -360,22 +315,60 @@ impl Site {
     }
 }
 
+/// Answers without the upstream, and says why in the log.
+pub(super) fn refuse(
+    auth: Option<&Auth>,
+    parts: &Parts,
+    peer: Option<Peer>,
+    refused: Refused,
+) -> Response<Body> {
+    log::refused(auth, &parts.method, &parts.uri, peer, refused);
+    refused.response()
+}
+
 fn failed(log: &log::Exchange<'_>, failure: &Failure) -> Response<Body> {
     log.failed(failure);
     reply::empty(failure.status)
 }
 
+impl Guarded {
+    /// Decides and answers, at once where neither an element nor the upstream has to be waited for.
+    pub(super) fn serve(&self, call: Call) -> Making {
+        let site = &self.0;
+        match site.decide(&call) {
+            Err(refused) => Making::done(site.refuse(&call.parts, call.peer, refused)),
+            Ok(Step::Ready(decision)) => match site.settle(&call, decision) {
+                ControlFlow::Break(response) => Making::done(response),
+                ControlFlow::Continue((way, admission)) => {
+                    let (site, way) = (Arc::clone(site), Arc::clone(way));
+                    Making::waiting(async move { site.ask(&way, call, admission).await })
+                }
+            },
+            Ok(Step::Wait(deciding)) => {
+                let site = Arc::clone(site);
+                Making::waiting(async move {
+                    let decision = deciding.await;
+                    site.answer(call, decision).await
+                })
+            }
+        }
+    }
+}
+
 impl tower_service::Service<Request<ClientBody>> for Guarded {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+    type Future = Making;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<ClientBody>) -> Self::Future {
-        let site = Arc::clone(&self.0);
-        Box::pin(async move { Ok(site.serve(request).await) })
+    fn call(&mut self, mut request: Request<ClientBody>) -> Making {
+        reveal(&mut request);
+        match Call::of_request(request) {
+            Some(call) => self.serve(call),
+            None => Making::done(Refused::from(Kind::NoService).response()),
+        }
     }
 }

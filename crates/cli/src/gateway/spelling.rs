@@ -4,7 +4,7 @@
 //! in such a spelling would go upstream under a looser policy than the resource's, so it is 404, unless the
 //! service says `pathMatching = "exact"`.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use http::{HeaderMap, Method};
 use portcullis_core::{Auth, BuildError, Policy, RequestHead, Resource};
@@ -77,7 +77,27 @@ impl Spellings {
 /// How else a server might read a decoded path: in lower case, without the slash at its end, cut off where a `?`
 /// or `#` stands that was percent-encoded, and without the dots and blanks that Windows ignores at the end of a
 /// name.
-pub(super) fn readings(path: &str) -> impl Iterator<Item = String> {
+pub(super) fn readings(path: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let one = reads_in_one_way(path).then_some(Cow::Borrowed(path));
+    let several = one.is_none().then(|| several_readings(path).map(Cow::Owned));
+    one.into_iter().chain(several.into_iter().flatten())
+}
+
+/// Whether the path is already in lower case, ends in no slash and has nothing that is cut off or trimmed: most have it so, and
+/// need not be copied.
+fn reads_in_one_way(path: &str) -> bool {
+    let is_plain = |(byte, next): (u8, Option<&u8>)| match byte {
+        b'A'..=b'Z' | b'?' | b'#' | 0x80.. => false,
+        b'.' | b' ' => !matches!(next, None | Some(b'/')),
+        b'/' => next.is_some(),
+        _ => true,
+    };
+    let bytes = path.as_bytes();
+    let following = bytes.iter().skip(1).map(Some).chain([None]);
+    path == "/" || !path.is_empty() && bytes.iter().copied().zip(following).all(is_plain)
+}
+
+fn several_readings(path: &str) -> impl Iterator<Item = String> {
     let lower = without_case(path);
     let cut = lower.find(['?', '#']).and_then(|at| lower.get(..at)).map(str::to_owned);
     let both = [Some(lower), cut].into_iter().flatten();
@@ -138,6 +158,8 @@ fn is_parameter(segment: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn auth(path: &str, resources: &[(&str, &str)]) -> Auth {
@@ -161,6 +183,7 @@ mod tests {
     #[test]
     fn readings_are_lower_case_with_and_without_slash_and_cut_at_delimiters() {
         let all = |path| readings(path).collect::<Vec<_>>();
+        let several = |path| several_readings(path).collect::<Vec<_>>();
         assert_eq!(all("/foo"), ["/foo"]);
         assert_eq!(all("/Foo/"), ["/foo", "/foo/"]);
         assert_eq!(all("/"), ["/"]);
@@ -169,6 +192,14 @@ mod tests {
         assert_eq!(all("/Foo./a. . "), ["/foo./a. . ", "/foo/a"]);
         assert_eq!(all("/a/... /b./"), ["/a/... /b.", "/a/... /b./", "/a/b", "/a/b/"]);
         assert_eq!(all("/ÉA"), ["/éa"]);
+        // Those that are not copied read like the others.
+        for path in ["/", "/a", "/a/b", "/a.b/c d", "/.a/ b", "/a-b_c~{d}", "/a\u{7f}"] {
+            assert!(reads_in_one_way(path), "{path}");
+            assert_eq!(all(path), several(path), "{path}");
+        }
+        for path in ["/a/", "/A", "/a.", "/a./b", "/a /b", "/a ", "/a#", "/a?b", "/é", "/\u{212a}"] {
+            assert!(!reads_in_one_way(path), "{path}");
+        }
     }
 
     #[test]
@@ -254,5 +285,17 @@ mod tests {
         assert!(Spellings::of(&same).unwrap().is_some());
         let none = Auth::builder().public().build().unwrap();
         assert!(Spellings::of(&none).unwrap().is_none());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_path_that_is_not_copied_has_no_other_reading(path in "/[a-c/./A?# é\u{130}~]{0,6}") {
+            prop_assert_eq!(
+                readings(&path).map(Cow::into_owned).collect::<Vec<_>>(),
+                several_readings(&path).collect::<Vec<_>>()
+            );
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! What a request asks for: its method, the form of its target, the host it names.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, HeaderValue, Method, Version, header::HOST, request::Parts, uri::Authority};
 use hyper::ext::Protocol;
 
@@ -12,12 +14,19 @@ use super::{
 /// A request target that was understood.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
-    /// The path, percent-decoded.
-    pub(super) path: String,
+    /// The path percent-decoded, where that is another than was sent.
+    decoded: Option<String>,
     /// The host and port that the client named; `None` for HTTP/1.0 without `Host`.
     pub(super) host: Option<HeaderValue>,
     /// How the client asked for a WebSocket, where it did.
     pub(super) websocket: Option<Asked>,
+}
+
+impl Target {
+    /// The path, percent-decoded; `sent` is the request's.
+    pub(super) fn path<'p>(&'p self, sent: &'p str) -> &'p str {
+        self.decoded.as_deref().unwrap_or(sent)
+    }
 }
 
 /// Reads the target of a request.
@@ -38,9 +47,12 @@ pub(super) fn read(parts: &Parts) -> Result<Target, Refused> {
     if raw == "*" && parts.method == Method::OPTIONS {
         return Err(Kind::NoService.into());
     }
-    let path = path::read(raw)?;
+    let decoded = match path::read(raw)? {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(decoded) => Some(decoded),
+    };
     let websocket = websocket::read(parts)?;
-    Ok(Target { path: path.into_owned(), host, websocket })
+    Ok(Target { decoded, host, websocket })
 }
 
 /// RFC 8441 §4: an extended CONNECT carries `:protocol`, `:scheme` and `:path`.
@@ -57,7 +69,7 @@ fn read_host(parts: &Parts) -> Result<Option<HeaderValue>, Refused> {
         return match (header, parts.version) {
             (None, Version::HTTP_09 | Version::HTTP_10) => Ok(None),
             (None, _) => Err(Kind::Host.into()),
-            (Some((value, _)), _) => Ok(Some(value.clone())),
+            (Some(value), _) => Ok(Some(value.clone())),
         };
     };
     if authority.as_str().contains('@') {
@@ -65,20 +77,37 @@ fn read_host(parts: &Parts) -> Result<Option<HeaderValue>, Refused> {
     }
     // RFC 9113 §8.3.1 lets a server treat a request as malformed whose Host and `:authority` name different hosts.
     // In HTTP/1.1 the target's own host goes before the header (RFC 9112 §3.2.2).
-    if parts.version == Version::HTTP_2 && header.is_some_and(|(_, host)| host != *authority) {
+    let is_another =
+        |host: &HeaderValue| Authority::try_from(host.as_bytes()).is_ok_and(|host| host != *authority);
+    if parts.version == Version::HTTP_2 && header.is_some_and(is_another) {
         return Err(Kind::Host.into());
     }
     HeaderValue::try_from(authority.as_str()).map(Some).map_err(|_| Kind::Host.into())
 }
 
-fn one_host(headers: &HeaderMap) -> Result<Option<(&HeaderValue, Authority)>, Refused> {
+fn one_host(headers: &HeaderMap) -> Result<Option<&HeaderValue>, Refused> {
     let mut values = headers.get_all(HOST).iter();
     let Some(value) = values.next() else { return Ok(None) };
-    let authority = Authority::try_from(value.as_bytes()).ok().filter(|host| !host.as_str().contains('@'));
-    match (authority, values.next()) {
-        (Some(authority), None) => Ok(Some((value, authority))),
-        _ => Err(Kind::Host.into()),
+    if values.next().is_some() || !(is_plain_host(value.as_bytes()) || is_host(value.as_bytes())) {
+        return Err(Kind::Host.into());
     }
+    Ok(Some(value))
+}
+
+/// A name or an IPv4 address, perhaps with a port: what nearly every request names, and is copied by [`is_host`].
+fn is_plain_host(host: &[u8]) -> bool {
+    let is_of_name = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'A'..=b'Z');
+    let name = host.iter().take_while(|byte| is_of_name(byte)).count();
+    let is_port = match host.get(name..) {
+        Some([]) => true,
+        Some([b':', digits @ ..]) => (1..=5).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    name > 0 && is_port
+}
+
+fn is_host(host: &[u8]) -> bool {
+    Authority::try_from(host).is_ok_and(|host| !host.as_str().contains('@'))
 }
 
 #[cfg(test)]
@@ -97,9 +126,10 @@ mod tests {
     }
 
     fn read_one(method: &str, uri: &str, hosts: &[&str]) -> Result<(String, Option<String>), Kind> {
-        read(&parts(method, uri, Version::HTTP_11, hosts))
-            .map(|target| (target.path, target.host.map(|host| host.to_str().unwrap().to_owned())))
-            .map_err(|refused| refused.kind)
+        let parts = parts(method, uri, Version::HTTP_11, hosts);
+        let target = read(&parts).map_err(|refused| refused.kind)?;
+        let host = target.host.as_ref().map(|host| host.to_str().unwrap().to_owned());
+        Ok((target.path(parts.uri.path()).to_owned(), host))
     }
 
     #[test]
@@ -142,6 +172,29 @@ mod tests {
         assert_eq!(read_one("GET", "http://a/foo", &["a", "b"]), Err(Kind::Host));
         let old = parts("GET", "/foo", Version::HTTP_10, &[]);
         assert!(read(&old).unwrap().host.is_none());
+    }
+
+    #[test]
+    fn a_host_that_is_not_parsed_would_be_one() {
+        for (host, is_plain) in [
+            ("a", true),
+            ("a.example", true),
+            ("127.0.0.1:8080", true),
+            ("a-b.example:80", true),
+            ("a:65535", true),
+            ("a:99999", true),
+            ("a:123456", false),
+            ("a:", false),
+            ("a:b", false),
+            ("[::1]:80", false),
+            ("a_b", false),
+        ] {
+            assert_eq!(is_plain_host(host.as_bytes()), is_plain, "{host}");
+            assert!(!is_plain || is_host(host.as_bytes()), "{host}");
+        }
+        for host in ["", ":80", "a@b", "a b", "a/b", "a:80:80", "a,b"] {
+            assert!(!is_plain_host(host.as_bytes()), "{host}");
+        }
     }
 
     #[test]

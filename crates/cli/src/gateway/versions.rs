@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use http::{HeaderMap, Method};
 use portcullis_core::{Auth, BoxFuture, BuildError, Clock, Opening, Policy, RequestHead, Standing};
 use tokio::sync::watch;
@@ -22,9 +22,9 @@ impl Versions {
         Self { now: ArcSwap::from_pointee(directory), numbers: watch::Sender::new(0), clock }
     }
 
-    /// The services that are in use: taken once for each request.
-    pub(super) fn now(&self) -> Arc<Directory> {
-        self.now.load_full()
+    /// The services that are in use: taken once for each request, and not held while something is waited for.
+    pub(super) fn now(&self) -> Guard<Arc<Directory>> {
+        self.now.load()
     }
 }
 
@@ -120,8 +120,8 @@ impl Standing for OfWebSocket {
 
     fn guard(&self) -> Option<(Auth, Policy)> {
         let directory = self.served_by.versions.now.load();
-        let entry = directory.find(&self.target.path)?;
-        if directory.meets_another(&self.target.path, entry) {
+        let entry = directory.find(self.target.path(&self.path))?;
+        if directory.meets_another(self.target.path(&self.path), entry) {
             return None;
         }
         let headers = HeaderMap::new();

@@ -56,9 +56,9 @@ impl Forwarding<'_> {
     pub(super) fn write(&self, headers: &mut HeaderMap) {
         if let Some(peer) = self.peer {
             let address = peer.address.to_canonical();
-            append_to_list(headers, &FOR, &address.to_string());
+            append_to_list(headers, &FOR, address.to_string());
             if headers.contains_key(header::FORWARDED) {
-                append_to_list(headers, &header::FORWARDED, &node(address));
+                append_to_list(headers, &header::FORWARDED, node(address));
             }
             let scheme = if peer.is_secure { "https" } else { "http" };
             headers.entry(PROTO).or_insert(HeaderValue::from_static(scheme));

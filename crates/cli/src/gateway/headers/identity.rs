@@ -1,5 +1,7 @@
 //! Who is calling, told to the upstream.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use portcullis_core::{Principal, Scopes};
@@ -15,26 +17,46 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 
 /// Sets the headers of an authenticated caller. A caller without subject or issuer has no such header.
 pub(in crate::gateway) fn set(headers: &mut HeaderMap, caller: &Principal) {
-    let mut put = |name, text: Option<String>| {
-        if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
+    let mut put = |name, text: Option<Cow<'_, str>>| {
+        let value = text.map(|text| match text {
+            Cow::Borrowed(text) => HeaderValue::from_str(text),
+            Cow::Owned(text) => HeaderValue::try_from(text),
+        });
+        if let Some(Ok(value)) = value {
             headers.insert(name, value);
         }
     };
     put(SUBJECT, caller.subject().map(encoded));
-    put(SCOPES, Some(scopes_json(caller.scopes())));
+    put(SCOPES, Some(scopes_json(caller.scopes()).into()));
     put(PROVIDER, Some(encoded(caller.provider())));
     put(ISSUER, caller.issuer().map(encoded));
 }
 
-fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED).to_string()
+fn encoded(text: &str) -> Cow<'_, str> {
+    utf8_percent_encode(text, RESERVED).into()
 }
 
 /// A JSON array in printable ASCII, which is all that every server reads alike in a header.
 fn scopes_json(scopes: &Scopes) -> String {
-    let list: Vec<&str> = scopes.iter().collect();
-    let json = serde_json::Value::from(list).to_string();
-    let mut ascii = String::with_capacity(json.len());
+    let mut json = String::from("[");
+    for scope in scopes.iter() {
+        if json.len() > 1 {
+            json.push(',');
+        }
+        // RFC 6749 §3.3 allows no others.
+        if scope.bytes().all(|byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~')) {
+            json.push('"');
+            json.push_str(scope);
+            json.push('"');
+        } else {
+            push_ascii(&mut json, &serde_json::Value::from(scope).to_string());
+        }
+    }
+    json.push(']');
+    json
+}
+
+fn push_ascii(ascii: &mut String, json: &str) {
     for character in json.chars() {
         if matches!(character, ' '..='~') {
             ascii.push(character);
@@ -44,7 +66,6 @@ fn scopes_json(scopes: &Scopes) -> String {
             }
         }
     }
-    ascii
 }
 
 #[cfg(test)]

@@ -9,9 +9,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 
 pub(super) use self::{forwarding::Forwarding, identity::set as set_identity};
 
-/// Who forwards: RFC 9110 §7.6.3 allows a pseudonym in place of a host name.
-const PSEUDONYM: &str = "portcullis";
-
 /// How a request goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Onward {
@@ -85,18 +82,23 @@ fn join_cookies(headers: &mut HeaderMap) {
 /// RFC 9110 §7.6.3: "An HTTP-to-HTTP gateway MUST send an appropriate Via header field in each inbound request
 /// message".
 fn append_via(headers: &mut HeaderMap, version: Version) {
-    let version = match version {
-        Version::HTTP_10 => "1.0",
-        Version::HTTP_2 => "2",
-        _ => "1.1",
+    // RFC 9110 §7.6.3 allows a pseudonym in place of a host name.
+    let hop = match version {
+        Version::HTTP_10 => "1.0 portcullis",
+        Version::HTTP_2 => "2 portcullis",
+        _ => "1.1 portcullis",
     };
-    if let Ok(value) = HeaderValue::try_from(format!("{version} {PSEUDONYM}")) {
-        headers.append(header::VIA, value);
-    }
+    headers.append(header::VIA, HeaderValue::from_static(hop));
 }
 
 /// Appends to the value of `name`, as if its lines were one list.
-fn append_to_list(headers: &mut HeaderMap, name: &HeaderName, item: &str) {
+fn append_to_list(headers: &mut HeaderMap, name: &HeaderName, item: String) {
+    if !headers.contains_key(name) {
+        if let Ok(value) = HeaderValue::try_from(item) {
+            headers.insert(name, value);
+        }
+        return;
+    }
     let mut list = Vec::new();
     for line in headers.get_all(name) {
         list.extend_from_slice(line.as_bytes());

@@ -36,6 +36,8 @@ pub struct Upstream {
     /// What is put before a request's path; without a slash at its end, empty for the root.
     base: String,
     tls: Option<Arc<rustls::ClientConfig>>,
+    /// Whether what is sent there stays secret: over https, or on this machine.
+    keeps_secrets: bool,
 }
 
 impl Upstream {
@@ -64,12 +66,8 @@ impl Upstream {
             return error(&format!("has a base path that servers read in two ways ({problem})"));
         }
         let base = url.path().trim_end_matches('/').to_owned();
-        Ok(Self { scheme: scheme.clone(), authority: authority.clone(), base, tls })
-    }
-
-    /// Whether what is sent there stays secret: over https, or on this machine.
-    fn keeps_secrets(&self) -> bool {
-        self.scheme == Scheme::HTTPS || is_loopback(self.authority.host())
+        let keeps_secrets = *scheme == Scheme::HTTPS || is_loopback(authority.host());
+        Ok(Self { scheme: scheme.clone(), authority: authority.clone(), base, tls, keeps_secrets })
     }
 }
 
@@ -125,8 +123,8 @@ impl Way {
     }
 
     /// Whether bearer tokens may go there without being told so.
-    pub(super) fn keeps_secrets(&self) -> bool {
-        self.upstream.keeps_secrets()
+    pub(super) const fn keeps_secrets(&self) -> bool {
+        self.upstream.keeps_secrets
     }
 
     /// Which protocols are spoken there.
@@ -136,10 +134,16 @@ impl Way {
 
     /// The address of a request: the upstream's, and the path and query exactly as the client sent them.
     pub(super) fn address(&self, asked: &Uri) -> Result<Uri, Refused> {
-        let sent = asked.path_and_query().map_or("/", PathAndQuery::as_str);
-        // An absolute-form target without a path may have a query (RFC 9112 §3.2.2).
-        let slash = if sent.starts_with('/') { "" } else { "/" };
-        let path = PathAndQuery::try_from(format!("{}{slash}{sent}", self.upstream.base));
+        let base = &self.upstream.base;
+        let path = match asked.path_and_query() {
+            Some(sent) if base.is_empty() && sent.as_str().starts_with('/') => Ok(sent.clone()),
+            sent => {
+                let sent = sent.map_or("/", PathAndQuery::as_str);
+                // An absolute-form target without a path may have a query (RFC 9112 §3.2.2).
+                let slash = if sent.starts_with('/') { "" } else { "/" };
+                PathAndQuery::try_from(format!("{base}{slash}{sent}"))
+            }
+        };
         let address = Uri::builder()
             .scheme(self.upstream.scheme.clone())
             .authority(self.upstream.authority.clone())
