@@ -12,9 +12,9 @@ use http::{
     header::{AUTHORIZATION, CONNECTION, UPGRADE},
 };
 use portcullis_core::{
-    Admission, Auth, AuthBuilder, BoxFuture, Context, Credential, Derived, Element, Ended, Identity, Lease,
-    LiveAuth, Outcome, Override, Policy, Provider, Reason, RequestHead, Resource, Scheme, SettledPolicies,
-    Unavailable, UnixTime, Vouch,
+    Admission, Auth, AuthBuilder, BoxFuture, Context, Credential, CredentialSources, Derived, Element, Ended,
+    Identity, Lease, LiveAuth, Outcome, Override, Policy, Provider, Reason, RequestHead, Resource, Scheme,
+    SettledPolicies, Unavailable, UnixTime, Vouch,
 };
 
 use super::script::{CLIENT, INTERVAL, PausedClock, START, TIMEOUT, alice};
@@ -351,6 +351,72 @@ async fn every_version_is_looked_at() {
     assert_eq!(ended.await.unwrap(), Ended::Withdrawn);
     expired.await.unwrap();
     assert_eq!(clock.start.elapsed().as_secs(), 3000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_credential_counts_only_where_the_version_looks_for_it() {
+    let clock = PausedClock::new();
+    let source = Arc::new(Source::bearer(&clock, [Reply::Known(alice())]));
+    for (sources, ended) in [
+        (CredentialSources::none().websocket_protocol(), WITHDRAWN),
+        (CredentialSources::header().websocket_protocol(), None),
+    ] {
+        let new = service(&clock).element(Arc::clone(&source), "hello").credential_sources(sources);
+        let old = guarded(&clock, &source);
+        assert_eq!(becomes(&clock, old, Some(Scheme::Bearer), new.build().unwrap()).await, ended);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_provider_is_asked_as_often_as_the_new_version_says_where_a_connection_may_be_open() {
+    let clock = PausedClock::new();
+    for opens in [true, false] {
+        let source = Source::bearer(&clock, [Reply::Known(alice()), Reply::Refused]);
+        let source = Arc::new(Source { revokes: true, ..source });
+        let live = LiveAuth::following(guarded(&clock, &source));
+        let mut headers = opening(Some(Scheme::Bearer));
+        if !opens {
+            headers.remove(UPGRADE);
+            headers.remove(CONNECTION);
+        }
+        let (lease, expired) = {
+            let now = live.now();
+            let request = RequestHead::new(&Method::GET, "/", &headers).with_client(Some(CLIENT));
+            let admission = now.decided(&request).await.unwrap();
+            let admission = admission.standing_on(live.standing(&now, &request, None));
+            (admission.lease(), admission.principal().unwrap().expired())
+        };
+        let new = service(&clock).element(Arc::clone(&source), "hello");
+        live.replace(new.revalidate_interval(Duration::from_secs(INTERVAL)).build().unwrap()).unwrap();
+        let ended = ends(&clock, lease).await.map(|(ended, _)| ended);
+        assert_eq!(ended, opens.then_some(Ended::Revoked));
+        // It knows nothing of revocation.
+        let for_ever = Duration::from_secs(10 * 24 * 60 * 60);
+        assert!(tokio::time::timeout(for_ever, expired).await.is_err());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_admission_rests_on_the_element_that_vouched_last() {
+    let clock = PausedClock::new();
+    let source = |replies: &[Reply]| Arc::new(Source::bearer(&clock, replies.to_vec()));
+    let first = source(&[Reply::Known(alice())]);
+    let refuses = source(&[Reply::Refused]);
+    let second = source(&[Reply::Known(alice()), Reply::Refused]);
+    let live = LiveAuth::following(guarded(&clock, &first));
+    let ended = tokio::spawn(admitted(&live, "/", Some(Scheme::Bearer)).await.lease().ended());
+    for _ in 0..3 {
+        let elements =
+            service(&clock).element(Arc::clone(&refuses), "hello").element(Arc::clone(&second), "hello");
+        live.replace(elements.build().unwrap()).unwrap();
+        tokio::time::sleep(Duration::from_secs(1000)).await;
+    }
+    assert!(!ended.is_finished());
+    let asked = |source: &Source| source.asked.lock().unwrap().len();
+    assert_eq!((asked(&refuses), asked(&second)), (1, 1), "once, and not again where nothing has changed");
+    // And no longer on the first.
+    live.replace(guarded(&clock, &source(&[Reply::Refused]))).unwrap();
+    assert_eq!(ended.await.unwrap(), Ended::Withdrawn);
 }
 
 /// Every route is public but that at 1.
