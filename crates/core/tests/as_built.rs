@@ -346,6 +346,19 @@ fn each_cause_has_one_status_of_http_and_one_of_grpc() {
 }
 
 #[test]
+fn a_hook_that_panics_writes_nothing_and_the_refusal_stands() {
+    let auth = service().build().unwrap();
+    let headers = HeaderMap::new();
+    let portcullis_core::Step::Ready(Err(rejection)) =
+        auth.decide(&RequestHead::new(&Method::GET, "/", &headers))
+    else {
+        unreachable!("there is no credential")
+    };
+    assert_eq!(rejection.written(|| 7), Some(7));
+    assert_eq!(rejection.written(|| -> u8 { panic!("a hook") }), None);
+}
+
+#[test]
 fn each_end_of_a_connection_says_why() {
     for (ended, reason) in [
         (Ended::Expired, "the token expired"),

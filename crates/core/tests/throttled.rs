@@ -13,7 +13,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
 use portcullis_core::{
-    Auth, AuthBuilder, BoxFuture, Clock, Context, Credential, Identity, Outcome, Provider, Reason,
+    Accounts, Auth, AuthBuilder, BoxFuture, Clock, Context, Credential, Identity, Outcome, Provider, Reason,
     RequestHead, Scheme, Throttle, Unavailable, UnixTime,
 };
 
@@ -39,11 +39,16 @@ impl Clock for Still {
 struct Store {
     user: &'static str,
     scope: &'static str,
+    accounts: Option<Accounts>,
 }
 
 impl Provider for Store {
     fn kind(&self) -> &'static str {
         "store"
+    }
+
+    fn accounts(&self) -> Option<Accounts> {
+        self.accounts
     }
 
     fn scheme(&self) -> Scheme {
@@ -106,7 +111,7 @@ fn service(throttle: &Throttle) -> AuthBuilder {
 }
 
 fn store(user: &'static str) -> Store {
-    Store { user, scope: "hello" }
+    Store { user, scope: "hello", accounts: None }
 }
 
 async fn status(auth: &Auth, from: u8, authorization: &str) -> u16 {
@@ -155,7 +160,7 @@ async fn whom_one_provider_lets_in_nobody_else_counts() {
 #[tokio::test]
 async fn who_is_known_and_lacks_scopes_guesses_nothing() {
     let throttle = Throttle::new().per_user(1).per_address(1);
-    let other = Store { user: "alice", scope: "other" };
+    let other = Store { user: "alice", scope: "other", accounts: None };
     let auth = service(&throttle).element(store("bob"), "hello").element(other, "hello").build().unwrap();
     assert_eq!(tries(&auth, 1, "alice", ["right"; 8]).await, [403; 8]);
 }
@@ -167,6 +172,19 @@ async fn the_same_name_at_another_provider_is_another_user() {
     let other = service(&throttle).element(store("alice"), "hello").build().unwrap();
     assert_eq!(tries(&one, 1, "alice", ["wrong"; 4]).await, [401, 401, 429, 429]);
     assert_eq!(tries(&other, 2, "alice", ["wrong"; 4]).await, [401, 401, 429, 429]);
+}
+
+#[tokio::test]
+async fn providers_that_say_so_have_the_same_accounts() {
+    let (ours, others) = (Accounts::new(), Accounts::new());
+    let throttle = Throttle::new().per_user(2);
+    let with = |accounts| {
+        let store = Store { accounts: Some(accounts), ..store("alice") };
+        service(&throttle).element(store, "hello").build().unwrap()
+    };
+    assert_eq!(tries(&with(ours), 1, "alice", ["wrong"; 3]).await, [401, 401, 429]);
+    assert_eq!(tries(&with(ours), 2, "alice", ["wrong"]).await, [429], "the same user, wherever from");
+    assert_eq!(tries(&with(others), 2, "alice", ["wrong"]).await, [401], "another one");
 }
 
 #[tokio::test]

@@ -78,8 +78,8 @@ impl Guessing {
                     Said::Refused(_) => verdict = Verdict::Wrong,
                     // Who comes too early is not counted, whoever says so.
                     Said::Unavailable(why) if why.reason() == Reason::TooManyAttempts => {}
-                    Said::Unavailable(_) if verdict == Verdict::Untold => verdict = Verdict::Unavailable,
-                    Said::Unavailable(_) => {}
+                    // Beside it, a wrong password is no more than this.
+                    Said::Unavailable(_) => verdict = Verdict::Unavailable,
                 }
             }
             verdict
