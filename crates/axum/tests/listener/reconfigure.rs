@@ -196,6 +196,31 @@ async fn what_is_in_flight_is_finished_first_over_both_versions_of_http() {
 }
 
 #[tokio::test]
+async fn what_is_in_flight_does_not_keep_a_client_whose_authority_is_gone_for_ever() {
+    let [authority, other] = [Authority::new(), Authority::new()];
+    let (server, client) = (authority.server(), authority.client());
+    let arrived = Arc::new(Notify::new());
+    let tell = arrived.clone();
+    let handler = async move || {
+        tell.notify_one();
+        std::future::pending::<&str>().await
+    };
+    let before =
+        secure(&server, Some((&authority.anchors(), true))).shutdown_timeout(Duration::from_millis(50));
+    let running = Running::start(Router::new().route("/", get(handler)), &before).await;
+    let config = Arc::new(authority.tls(&[&TLS13], &["http/1.1"], Some(&client)));
+    let stream = TokioIo::new(running.connect_tls(&config).await.unwrap());
+    let (mut sender, connection) = http1::handshake(stream).await.unwrap();
+    let closed = tokio::spawn(async { drop(connection.await) });
+    let request = http::Request::get("/").header("host", "localhost").body(Empty::<Bytes>::new()).unwrap();
+    let answer = tokio::spawn(async move { sender.send_request(request).await.is_err() });
+    soon(arrived.notified()).await;
+    running.handle.reconfigure(&secure(&server, Some((&other.anchors(), true))));
+    soon(closed).await.unwrap();
+    assert!(soon(answer).await.unwrap());
+}
+
+#[tokio::test]
 async fn what_needs_a_restart_is_said_and_the_rest_takes_effect() {
     let authority = Authority::new();
     let first = secure(&authority.server(), None);

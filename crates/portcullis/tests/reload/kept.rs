@@ -79,6 +79,49 @@ async fn a_provider_is_kept_while_its_record_and_all_files_of_it_are_the_same() 
 }
 
 #[tokio::test]
+async fn files_that_change_while_they_are_read_are_read_again() {
+    use portcullis::{FileUserStore, User};
+
+    use super::{basic, status};
+
+    // The users are read before the service, whose provider writes their password.
+    let text = "[[auth.users]]\nusername = \"alice\"\npassword = { file = \"password\" }\nscopes = [\"a\"]\n\
+                [services.\"/foo\"]\nauth = [{ scopes = \"a\", fileUserStoreConfig = {} }, { scopes = \"a\", otherConfig = { } }]\n";
+    let folder = Folder::new(text);
+    folder.write("password", "first");
+    let (writes, path) = (Arc::new(AtomicU32::new(0)), folder.path("password"));
+    let left = writes.clone();
+    let builder = move || {
+        let (left, path) = (left.clone(), path.clone());
+        Config::builder().clock(clock()).provider("otherConfig", move |_: &Section<'_>| {
+            if left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok() {
+                let number = left.load(Relaxed);
+                std::fs::write(&path, format!("while it is read {number}")).unwrap();
+            }
+            Ok(FileUserStore::new([User::with_password("bob", "b")]))
+        })
+    };
+    let live = Live::load_with(folder.path("Config.toml"), builder).unwrap();
+    let foo = live.service("/foo").unwrap().build().await.unwrap();
+    writes.store(1, Relaxed);
+    folder.write("password", "second");
+    assert!(live.reload().await.unwrap().changed);
+    assert_eq!(status(&foo, "/foo", &basic("alice:while it is read 0")).await, 200);
+    // Who only looks comes again.
+    writes.store(1, Relaxed);
+    folder.write("password", "third");
+    assert!(live.check().await.is_none());
+    assert!(live.check().await.is_none(), "it changed meanwhile");
+    assert_eq!(status(&foo, "/foo", &basic("alice:while it is read 0")).await, 200);
+    assert_eq!(status(&foo, "/foo", &basic("alice:third")).await, 401);
+    // And one that never comes to rest is refused, where somebody asks.
+    writes.store(1000, Relaxed);
+    folder.write("password", "fourth");
+    let error = live.reload().await.unwrap_err().to_string();
+    assert!(error.contains("changed again and again while they were read"), "{error}");
+}
+
+#[tokio::test]
 async fn users_are_kept_where_nothing_of_them_changed() {
     let one = super::users(&[super::ALICE]);
     let folder = Folder::new(&one);

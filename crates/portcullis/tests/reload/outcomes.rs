@@ -63,6 +63,21 @@ async fn services_that_come_and_go_are_named() {
     assert!(live.service("/foo").is_err() && live.service("/bar").is_ok());
 }
 
+#[tokio::test]
+async fn a_mistake_that_comes_back_is_told_again() {
+    let folder = Folder::new(&users(&[ALICE]));
+    let live = folder.live();
+    for refused in 1..3 {
+        folder.write("Config.toml", "wrong");
+        assert!(live.check().await.is_none());
+        assert!(live.check().await.unwrap().is_err());
+        assert_eq!((live.state().refused, live.state().up_to_date), (refused, false));
+        folder.write("Config.toml", &users(&[ALICE]));
+        assert!(live.check().await.is_none());
+        assert!(live.state().up_to_date);
+    }
+}
+
 /// Follows a configuration, and is ready for a version or not.
 #[derive(Default)]
 struct Follower {
