@@ -31,7 +31,13 @@ impl<T> Lanes<T> {
     #[must_use]
     #[expect(clippy::indexing_slicing, reason = "there are as many lanes as a power of two says")]
     pub fn own(&self) -> &T {
-        &self.0[number() & (self.0.len() - 1)].0
+        &self.0[self.own_number()].0
+    }
+
+    /// The number of the lane that this thread uses, from zero.
+    #[must_use]
+    pub fn own_number(&self) -> usize {
+        number() & (self.0.len() - 1)
     }
 }
 

@@ -1,9 +1,9 @@
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use portcullis_core::{Auth, BuildError, LiveAuth, Resource};
 use tower_layer::Layer;
 
-use super::{AuthService, EmptyBody, guard::Guard, mount::Mount};
+use super::{AuthService, EmptyBody, guard::Guard, mount::Mount, shared::Shared};
 use crate::{PlainRequest, RequestSource};
 
 /// The layer for services that no framework routes to. See the [module](super) for the rules and an example.
@@ -18,8 +18,8 @@ pub type AuthLayer<H = EmptyBody> = AuthLayerWith<PlainRequest, H>;
 #[derive(Clone)]
 #[must_use = "a layer guards only what it is put around"]
 pub struct AuthLayerWith<R, H = EmptyBody> {
-    /// One count for all of it: axum has a layer make its service anew for every request.
-    guard: Arc<Guard<R, H>>,
+    /// Counted once, whatever it holds: axum has a layer make its service anew for every request.
+    guard: Shared<Guard<R, H>>,
 }
 
 impl<R: Default> AuthLayerWith<R> {
@@ -33,7 +33,7 @@ impl<R> AuthLayerWith<R> {
     /// The same, where `source` tells where a request goes.
     pub fn with_source(auth: impl Into<LiveAuth>, source: R) -> Self {
         let auth = auth.into();
-        Self { guard: Arc::new(Guard { auth, source, mount: Mount::default(), hook: EmptyBody }) }
+        Self { guard: Shared::new(Guard { auth, source, mount: Mount::default(), hook: EmptyBody }) }
     }
 }
 
@@ -44,9 +44,8 @@ impl<R: Clone, H: Clone> AuthLayerWith<R, H> {
     ///
     /// A request outside the prefix is answered with 500 and an error in the log, where the service has
     /// resources: it would be a silent miss otherwise.
-    pub fn mounted_at(mut self, prefix: &str) -> Self {
-        Arc::make_mut(&mut self.guard).mount = Mount::at(prefix);
-        self
+    pub fn mounted_at(self, prefix: &str) -> Self {
+        Self { guard: self.guard.map(|guard| Guard { mount: Mount::at(prefix), ..guard }) }
     }
 
     /// Adds a resource to the service, for services whose configuration lives in code.
@@ -54,16 +53,14 @@ impl<R: Clone, H: Clone> AuthLayerWith<R, H> {
     /// # Errors
     ///
     /// When its path cannot be used, its override contradicts itself, or another resource covers the same.
-    pub fn resource(mut self, resource: Resource) -> Result<Self, BuildError> {
-        let auth = self.guard.auth.with_resource(resource)?;
-        Arc::make_mut(&mut self.guard).auth = auth;
-        Ok(self)
+    pub fn resource(self, resource: Resource) -> Result<Self, BuildError> {
+        self.map_auth(|auth| auth.with_resource(resource))
     }
 
     /// Has `hook` write the body of refusals, which is empty otherwise. See [`OnRejection`](super::OnRejection).
     pub fn on_rejection<H2>(self, hook: H2) -> AuthLayerWith<R, H2> {
-        let Guard { auth, source, mount, hook: _ } = Arc::unwrap_or_clone(self.guard);
-        AuthLayerWith { guard: Arc::new(Guard { auth, source, mount, hook }) }
+        let map = |Guard { auth, source, mount, hook: _ }| Guard { auth, source, mount, hook };
+        AuthLayerWith { guard: self.guard.map(map) }
     }
 
     /// The same layer with another source of what is known of a request.
@@ -71,8 +68,8 @@ impl<R: Clone, H: Clone> AuthLayerWith<R, H> {
     where
         R2: RequestSource,
     {
-        let Guard { auth, source, mount, hook } = Arc::unwrap_or_clone(self.guard);
-        AuthLayerWith { guard: Arc::new(Guard { auth, source: map(source), mount, hook }) }
+        let map = |Guard { auth, source, mount, hook }| Guard { auth, source: map(source), mount, hook };
+        AuthLayerWith { guard: self.guard.map(map) }
     }
 
     /// The service that the layer guards, in the version that is in use now.
@@ -93,12 +90,11 @@ impl<R: Clone, H: Clone> AuthLayerWith<R, H> {
     ///
     /// Those of `derive`.
     pub fn map_auth(
-        mut self,
+        self,
         derive: impl FnOnce(&LiveAuth) -> Result<LiveAuth, BuildError>,
     ) -> Result<Self, BuildError> {
         let auth = derive(&self.guard.auth)?;
-        Arc::make_mut(&mut self.guard).auth = auth;
-        Ok(self)
+        Ok(Self { guard: self.guard.map(|guard| Guard { auth, ..guard }) })
     }
 }
 
@@ -106,7 +102,7 @@ impl<S, R, H> Layer<S> for AuthLayerWith<R, H> {
     type Service = AuthService<S, R, H>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AuthService::new(inner, Arc::clone(&self.guard))
+        AuthService::new(inner, self.guard.clone())
     }
 }
 

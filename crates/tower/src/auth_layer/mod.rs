@@ -130,6 +130,7 @@ mod layer;
 mod mount;
 mod response;
 mod service;
+mod shared;
 
 pub use self::{
     future::ResponseFuture,

@@ -1,6 +1,5 @@
 use std::{
     fmt, mem,
-    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -13,6 +12,7 @@ use super::{
     future::Waiting,
     guard::{Guard, admit, conceal, mark_sensitive},
     response::refuse,
+    shared::Shared,
 };
 use crate::RequestSource;
 
@@ -20,11 +20,11 @@ use crate::RequestSource;
 #[derive(Clone)]
 pub struct AuthService<S, R, H> {
     inner: S,
-    guard: Arc<Guard<R, H>>,
+    guard: Shared<Guard<R, H>>,
 }
 
 impl<S, R, H> AuthService<S, R, H> {
-    pub(super) const fn new(inner: S, guard: Arc<Guard<R, H>>) -> Self {
+    pub(super) const fn new(inner: S, guard: Shared<Guard<R, H>>) -> Self {
         Self { inner, guard }
     }
 
