@@ -189,4 +189,13 @@ mod tests {
         assert_eq!(naming_value("", "uid"), None);
         assert_eq!(naming_value("cn=\\ff,dc=x", "cn"), None, "not UTF-8");
     }
+
+    #[test]
+    fn a_quote_stands_at_the_beginning_or_is_escaped() {
+        for wrong in ["cn=a\"b,dc=x", "cn=a\",dc=x", "cn=\"a\"b,dc=x", "cn=\"a\"\",dc=x", "cn=\"a,dc=x"] {
+            assert_eq!(Dn::parse(wrong), None, "{wrong}");
+        }
+        assert_eq!(Dn::parse("cn=a\\\"b,dc=x"), Dn::parse("cn=\"a\\\"b\",dc=x"));
+        assert!(Dn::parse("cn=a\\\"b,dc=x").is_some());
+    }
 }

@@ -137,3 +137,59 @@ impl From<&Failure> for Unavailable {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_have_the_names_of_their_standard() {
+        // RFC 4511 appendix A.
+        for (code, name) in [
+            (0, "success"),
+            (1, "operations error"),
+            (2, "protocol error"),
+            (3, "time limit exceeded"),
+            (4, "size limit exceeded"),
+            (7, "authentication method not supported"),
+            (8, "stronger authentication required"),
+            (10, "referral"),
+            (11, "administrative limit exceeded"),
+            (12, "unavailable critical extension"),
+            (13, "confidentiality required"),
+            (14, "SASL bind in progress"),
+            (16, "no such attribute"),
+            (17, "undefined attribute type"),
+            (18, "inappropriate matching"),
+            (19, "constraint violation"),
+            (21, "invalid attribute syntax"),
+            (32, "no such object"),
+            (33, "alias problem"),
+            (34, "invalid DN syntax"),
+            (48, "inappropriate authentication"),
+            (49, "invalid credentials"),
+            (50, "insufficient access rights"),
+            (51, "busy"),
+            (52, "unavailable"),
+            (53, "unwilling to perform"),
+            (54, "loop detected"),
+            (80, "other"),
+        ] {
+            assert_eq!(named(code), format!("{code} ({name})"));
+        }
+        assert_eq!((named(5), named(4711)), ("5".to_owned(), "4711".to_owned()));
+    }
+
+    #[test]
+    fn the_reason_is_that_of_the_failure_and_another_connection_helps_where_one_was_closed() {
+        for (failure, reason, retry, elsewhere, directory) in [
+            (Failure::Busy, Reason::Overloaded, true, false, false),
+            (Failure::TimedOut("the search"), Reason::TimedOut, false, false, true),
+            (Failure::Closed, Reason::Unavailable, false, true, true),
+        ] {
+            let unavailable = Unavailable::from(&failure);
+            assert_eq!((unavailable.reason(), unavailable.retry_after().is_some()), (reason, retry));
+            assert_eq!((failure.is_of_connection(), failure.is_of_directory()), (elsewhere, directory));
+        }
+    }
+}

@@ -228,4 +228,16 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn brackets_beside_brackets_are_not_deep_and_a_filter_may_be_so_long() {
+        let beside = format!("(|{})", "(a=b)".repeat(MAX_DEPTH + 8));
+        assert!(parse(&beside).is_ok());
+        let deep = |depth: usize| format!("{}(a=b){}", "(!".repeat(depth - 1), ")".repeat(depth - 1));
+        assert!(parse(&deep(MAX_DEPTH)).is_ok());
+        assert!(parse(&deep(MAX_DEPTH + 1)).unwrap_err().contains("brackets within brackets"));
+        let long = |length: usize| format!("(a={})", "b".repeat(length - 4));
+        assert!(parse(&long(MAX_LENGTH)).is_ok());
+        assert_eq!(parse(&long(MAX_LENGTH + 1)).unwrap_err(), "is longer than 8 KiB");
+    }
 }

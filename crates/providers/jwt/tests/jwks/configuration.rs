@@ -217,7 +217,10 @@ fn an_element_needs_scopes_unless_only_access_tokens_pass() {
     let needs = |name: &str, value: Value| {
         let mut section = with(&jwks);
         section[name] = value;
-        read(&section).0.unwrap().needs_scopes()
+        let config = read(&section).0.unwrap();
+        let needs = config.needs_scopes();
+        assert_eq!(JwtValidator::new(config).unwrap().needs_scopes(), needs);
+        needs
     };
     assert!(needs("clockSkew", 0.into()));
     assert!(needs("types", json!(["JWT", "at+jwt"])));

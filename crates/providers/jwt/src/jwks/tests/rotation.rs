@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_core::UnixTime;
+use portcullis_core::{Provider as _, UnixTime};
 use serde_json::{Value, json};
 
 use super::{Bench, INTERVAL, Pair, Told, all, config, rsa_jwk, set, until, with_kid};
@@ -342,4 +342,20 @@ async fn a_shared_secret_that_is_published_is_never_used() {
     assert_eq!(bench.ask(&pair.token()).await, Told::Known);
     assert_eq!(bench.at_once(&forged), Some(Told::Refused("unsupported-algorithm")));
     assert_eq!(bench.validator.key_set().unwrap().skipped, 1);
+}
+
+#[tokio::test]
+async fn who_waits_stands_in_a_queue_that_is_told() {
+    let (pair, other) = (Pair::new("k"), Pair::new("other"));
+    let bench = Bench::warm(set(&[&pair]), &pair).await;
+    let depths =
+        || bench.validator.queues().iter().map(|state| (state.depth, state.limit)).collect::<Vec<_>>();
+    assert_eq!(depths(), [(0, 256)]);
+    bench.script.hold();
+    let waiting = bench.send(other.token());
+    bench.waited_for_by(1).await;
+    assert_eq!(depths(), [(1, 256)]);
+    waiting.abort();
+    assert!(waiting.await.unwrap_err().is_cancelled());
+    assert_eq!(depths(), [(0, 256)]);
 }

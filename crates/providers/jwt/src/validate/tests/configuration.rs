@@ -233,15 +233,6 @@ fn an_age_without_a_limit_is_told_from_every_other() {
 }
 
 #[test]
-fn whoever_has_no_bound_but_the_signature_needs_scopes() {
-    let config = || JwtValidatorConfig::new(SignatureConfig::secret(SECRET));
-    for config in [config(), config().issuer("wso2"), config().audience(["ballerina"])] {
-        let needs = config.needs_scopes();
-        assert_eq!(JwtValidator::new(config).unwrap().needs_scopes(), needs);
-    }
-}
-
-#[test]
 fn what_works_and_should_be_known_is_told() {
     for (section, part) in [
         (with("requireExpiration", false), "c.requireExpiration: a token without `exp` is accepted for ever"),
