@@ -405,10 +405,11 @@ async fn an_admission_rests_on_the_element_that_vouched_last() {
     let second = source(&[Reply::Known(alice()), Reply::Refused]);
     let live = LiveAuth::following(guarded(&clock, &first));
     let ended = tokio::spawn(admitted(&live, "/", Some(Scheme::Bearer)).await.lease().ended());
-    for _ in 0..3 {
-        let elements =
-            service(&clock).element(Arc::clone(&refuses), "hello").element(Arc::clone(&second), "hello");
-        live.replace(elements.build().unwrap()).unwrap();
+    let with_both =
+        || service(&clock).element(Arc::clone(&refuses), "hello").element(Arc::clone(&second), "hello");
+    let alone = || service(&clock).element(Arc::clone(&second), "hello");
+    for version in [with_both(), with_both(), alone(), with_both()] {
+        live.replace(version.build().unwrap()).unwrap();
         tokio::time::sleep(Duration::from_secs(1000)).await;
     }
     assert!(!ended.is_finished());
