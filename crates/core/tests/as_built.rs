@@ -5,8 +5,8 @@ use std::{error::Error, io, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header::AUTHORIZATION};
 use portcullis_core::{
-    AssertionPurpose, AssertionReader, Auth, AuthBuilder, Authorization, BoxFuture, BuildError, Clock,
-    Context, Credential, CredentialErrorKind, CredentialSources, Element, Ended, Identity, OnBehalfOf,
+    AssertionPurpose, AssertionReader, Auth, AuthBuilder, Authorization, BoxFuture, BuildError, ClaimsSource,
+    Clock, Context, Credential, CredentialErrorKind, CredentialSources, Element, Ended, Identity, OnBehalfOf,
     Outcome, Override, Probe, Protocol, Provider, QueueState, Reason, Refusal, RejectionKind, RequestHead,
     RequiredScopes, Resource, Scheme, Scopes, Secret, ServerState, SystemClock, Throttle, TokenError,
     TokenSource, Unavailable, UnixTime,
@@ -424,6 +424,51 @@ fn a_server_is_told_in_numbers_and_of_two_that_are_one_the_worse() {
     assert_eq!(ServerState::each_once([well(), other, well()]).len(), 2);
 }
 
+/// Claims that are kept without the token that says them.
+#[derive(Debug)]
+struct Claims;
+
+impl ClaimsSource for Claims {
+    fn claims(&self) -> serde_json::Map<String, serde_json::Value> {
+        serde_json::Map::from_iter([("tenant".to_owned(), "blue".into())])
+    }
+}
+
+#[derive(Debug)]
+struct WithClaims;
+
+impl Provider for WithClaims {
+    fn kind(&self) -> &'static str {
+        "with-claims"
+    }
+
+    fn scheme(&self) -> Scheme {
+        Scheme::Bearer
+    }
+
+    fn try_authenticate(&self, _: &Credential<'_>, _: &Context<'_>) -> Option<Outcome> {
+        Some(Outcome::known(Identity::new("alice").with_scopes(["hello"]).with_claims_from(Arc::new(Claims))))
+    }
+
+    fn authenticate<'a>(&'a self, _: &'a Credential<'a>, _: &'a Context<'a>) -> BoxFuture<'a, Outcome> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[test]
+fn the_token_that_was_shown_is_kept_where_the_claims_do_not_keep_it() {
+    let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static("Bearer s3cr3t"))]);
+    let auth = Auth::builder().element(WithClaims, "hello").build().unwrap();
+    let portcullis_core::Step::Ready(Ok(admission)) =
+        auth.decide(&RequestHead::new(&Method::GET, "/", &headers))
+    else {
+        unreachable!("it admits everybody at once")
+    };
+    let principal = admission.principal().unwrap();
+    assert_eq!(principal.claims()["tenant"], "blue");
+    assert_eq!(principal.authorization().unwrap().token().unwrap().expose(), "s3cr3t");
+}
+
 /// Never has a token.
 #[derive(Debug)]
 struct Bare;
@@ -446,6 +491,7 @@ impl TokenSource for Bare {
 fn a_source_of_tokens_renews_unless_it_says_otherwise_and_a_shared_one_is_the_same() {
     let fixed = Authorization::bearer(&Secret::new("token")).unwrap();
     assert!(Bare.renews() && Arc::new(Bare).renews() && !fixed.renews() && !Arc::new(fixed).renews());
+    assert!(Authorization::bearer(&Secret::new("token")).unwrap().lease().is_some());
     assert!(Bare.expires_in().is_none() && Bare.lease().is_none() && Bare.try_token().is_none());
     assert!(Bare.on_behalf_of(&OnBehalfOf::token("token", None)).is_none());
 }
