@@ -158,13 +158,13 @@ async fn what_is_no_configuration_at_all_is_refused_and_said_once() {
     let folder = Folder::new(&text);
     let live = folder.live();
     let foo = live.service("/foo").unwrap().build().await.unwrap();
-    let mut version = 1;
     let mut refused = 0;
-    for (content, says) in [
+    let wrong = [
         (b"\xff\xfeu\0s\0e\0r\0".to_vec(), "cannot read the configuration: it is not UTF-8"),
         ([text.as_bytes(), b"\0"].concat(), "not TOML"),
         (Vec::new(), "cannot read the configuration: it is larger than 64 MiB"),
-    ] {
+    ];
+    for (version, (content, says)) in (1..).zip(wrong) {
         fs::write(folder.path("Config.toml"), &content).unwrap();
         if content.is_empty() {
             let file = fs::File::options().write(true).open(folder.path("Config.toml")).unwrap();
@@ -184,7 +184,6 @@ async fn what_is_no_configuration_at_all_is_refused_and_said_once() {
         folder.write("Config.toml", &format!("{text}# {version}"));
         assert!(live.check().await.is_none());
         assert!(live.check().await.unwrap().unwrap().changed);
-        version += 1;
     }
 }
 

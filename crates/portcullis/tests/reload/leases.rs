@@ -43,7 +43,7 @@ impl Open {
         Self(Box::pin(admitted(service, path, authorization).await.lease().ended()))
     }
 
-    fn with(admission: Admission) -> Self {
+    fn with(admission: &Admission) -> Self {
         Self(Box::pin(admission.lease().ended()))
     }
 
@@ -285,7 +285,7 @@ async fn a_token_is_held_to_the_places_and_origins_that_are_looked_at() {
         } else {
             &[("authorization", &bearer)]
         };
-        let mut open = Open::with(opened(&foo, headers).await);
+        let mut open = Open::with(&opened(&foo, headers).await);
         folder.write("Config.toml", &(tokens(SECRETS[0], COOKIE) + "# again"));
         live.reload().await.unwrap();
         assert_eq!(open.ended().await, None);
@@ -351,7 +351,7 @@ const EVE: &[(&str, &str)] = &[("authorization", "Bearer s3cr3t")];
 async fn a_version_asks_as_often_as_it_says() {
     let (clock, provider) = (ManualClock::at(UNIX), Arc::new(Counting::default()));
     let live = LiveAuth::following(counted(&provider, &clock, None));
-    let mut open = Open::with(opened(&live, EVE).await);
+    let mut open = Open::with(&opened(&live, EVE).await);
     // A principal knows nothing of revocation, and neither does a response that is no connection.
     let mut principal = Box::pin(opened(&live, EVE).await.into_principal().unwrap().expired());
     let mut answer = Open::by(&live, "/foo/a", "Bearer s3cr3t").await;
@@ -382,7 +382,7 @@ async fn who_was_asked_once_about_a_new_version_is_not_asked_about_the_next_that
     let clock = ManualClock::at(UNIX);
     let [first, second] = [Arc::new(Counting::default()), Arc::new(Counting::default())];
     let live = LiveAuth::following(counted(&first, &clock, None));
-    let mut open = Open::with(opened(&live, EVE).await);
+    let mut open = Open::with(&opened(&live, EVE).await);
     assert_eq!((open.ended().await, first.asked()), (None, 1));
     live.replace(counted(&second, &clock, None)).unwrap();
     assert_eq!((open.ended().await, first.asked(), second.asked()), (None, 0, 1));
