@@ -255,12 +255,9 @@ mod tests {
             (fixed.try_token(), TokenSource::token(&fixed).await.unwrap()),
             (Some(fixed.clone()), fixed.clone())
         );
-        assert!(
-            !fixed.renews()
-                && fixed.lease().is_none()
-                && !fixed.refused(&fixed)
-                && fixed.probe().await.is_empty()
-        );
+        assert!(!fixed.renews() && !fixed.refused(&fixed) && fixed.probe().await.is_empty());
+        let lease = fixed.lease().unwrap();
+        assert!(lease.is_good() && *lease.token() == fixed, "nobody need ask again");
         assert!(fixed.on_behalf_of(&OnBehalfOf::token(Secret::new("alice"), None)).is_none());
     }
 

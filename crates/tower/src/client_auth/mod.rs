@@ -45,7 +45,8 @@
 //! # What it costs
 //!
 //! With a credential at hand nothing is boxed or allocated, beyond the place of one more header. A source that
-//! [leases](portcullis_core::TokenSource::lease) its token is asked once for many requests, by each service and by clones that are made later.
+//! [leases](portcullis_core::TokenSource::lease) its token is asked once for many requests, by each service and by clones that are made later;
+//! of one that does not, another token than that of the request before takes an allocation.
 //! Where the credential can be renewed and the request sent twice, method, URL, headers and extensions are kept until the
 //! answer is there: each thread has room for them that is used again and again, so only extensions take allocations, one each.
 //!

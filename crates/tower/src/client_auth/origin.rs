@@ -28,6 +28,17 @@ enum Scheme {
 }
 
 impl Scheme {
+    #[inline]
+    fn of(scheme: Option<&str>) -> Self {
+        match scheme {
+            // Of a length that is known here, they are compared without a call.
+            Some("https") => Self::Secure,
+            Some("http") => Self::Plain,
+            Some(scheme) => Self::read(scheme),
+            None => Self::None,
+        }
+    }
+
     #[cold]
     fn read(scheme: &str) -> Self {
         match scheme {
@@ -43,14 +54,7 @@ impl<'a> Target<'a> {
     #[inline]
     #[must_use]
     pub fn new(scheme: Option<&'a str>, authority: Option<&'a str>) -> Self {
-        let scheme = match scheme {
-            // Of a length that is known here, they are compared without a call.
-            Some("https") => Scheme::Secure,
-            Some("http") => Scheme::Plain,
-            Some(scheme) => Scheme::read(scheme),
-            None => Scheme::None,
-        };
-        Self { scheme, authority: authority.unwrap_or_default() }
+        Self { scheme: Scheme::of(scheme), authority: authority.unwrap_or_default() }
     }
 
     pub(super) const fn has_authority(&self) -> bool {
@@ -73,7 +77,10 @@ impl<'a> Target<'a> {
 impl<'a> From<&'a Uri> for Target<'a> {
     #[inline]
     fn from(uri: &'a Uri) -> Self {
-        Self::new(uri.scheme_str(), uri.authority().map(Authority::as_str))
+        Self {
+            scheme: Scheme::of(uri.scheme_str()),
+            authority: uri.authority().map_or("", Authority::as_str),
+        }
     }
 }
 

@@ -60,3 +60,52 @@ impl Shown {
         Some(same.unwrap_or_else(|| Arc::new(Self::given(auth.clone(), token, may_be_grpc))))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::{BoxFuture, Probe, Secret, TokenError, TokenSource};
+
+    use super::*;
+
+    /// Gives one token, or a new one each time, and leases none.
+    #[derive(Debug)]
+    struct Giving(Option<Authorization>);
+
+    fn bearer() -> Authorization {
+        Authorization::bearer(&Secret::new("token")).unwrap()
+    }
+
+    impl TokenSource for Giving {
+        fn try_token(&self) -> Option<Authorization> {
+            Some(self.0.clone().unwrap_or_else(bearer))
+        }
+
+        fn token(&self) -> BoxFuture<'_, Result<Authorization, TokenError>> {
+            Box::pin(std::future::pending())
+        }
+
+        fn refused(&self, _: &Authorization) -> bool {
+            false
+        }
+
+        fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {
+            Box::pin(std::future::ready(Vec::new()))
+        }
+    }
+
+    #[test]
+    fn a_token_that_is_given_again_takes_no_place_of_its_own_and_its_source_is_asked_for_it() {
+        for (source, same) in [(Giving(Some(bearer())), true), (Giving(None), false)] {
+            let auth = ClientAuth::builder(source).url("https://orders.example").build().unwrap();
+            let mut last = None;
+            let mut headers = HeaderMap::new();
+            assert!(Shown::renew(&mut last, &auth, false, &mut headers));
+            assert_eq!(headers[AUTHORIZATION], "Bearer token");
+            let first = last.clone().unwrap();
+            let mut headers = HeaderMap::new();
+            assert!(!first.put_on(&mut headers, false) && headers.is_empty(), "it is not leased");
+            assert!(Shown::renew(&mut last, &auth, false, &mut headers));
+            assert_eq!(Arc::ptr_eq(&first, last.as_ref().unwrap()), same);
+        }
+    }
+}

@@ -142,3 +142,21 @@ fn the_same_is_read_from_a_uri() {
         assert_eq!(format!("{:?}", Target::from(&uri)), shown);
     }
 }
+
+#[test]
+fn names_of_any_length_are_spelled_alike_only_where_every_letter_is() {
+    for length in 1..40 {
+        let host = "abcdefghijklmnopqrstuvwxyzabcdefghijklmn".get(..length).unwrap();
+        let origin = Origin::of(target(&format!("https://{host}/")).locate().unwrap());
+        let spelled = |host: &str| origin.is_spelled(&Target::new(Some("https"), Some(host)));
+        assert!(spelled(host));
+        for at in 0..length {
+            let mut other = host.to_owned();
+            other.replace_range(at..=at, "0");
+            assert!(!spelled(&other), "{other}");
+        }
+        assert!(!spelled(&format!("{host}a")) && !spelled(host.get(1..).unwrap()) && !spelled(""));
+        assert!(!origin.is_spelled(&Target::new(Some("http"), Some(host))));
+        assert!(!origin.is_spelled(&Target::new(None, Some(host))));
+    }
+}
