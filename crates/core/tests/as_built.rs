@@ -7,9 +7,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header::AUTHORIZATION};
 use portcullis_core::{
     AssertionPurpose, AssertionReader, Auth, AuthBuilder, Authorization, BoxFuture, BuildError, ClaimsSource,
     Clock, Context, Credential, CredentialErrorKind, CredentialSources, Element, Ended, Identity, OnBehalfOf,
-    Outcome, Override, Probe, Protocol, Provider, QueueState, Reason, Refusal, RejectionKind, RequestHead,
-    RequiredScopes, Resource, Scheme, Scopes, Secret, ServerState, SystemClock, Throttle, TokenError,
-    TokenSource, Unavailable, UnixTime,
+    Outcome, Override, Probe, Protocol, Provider, QueueState, Reason, Recall, Refusal, RejectionKind,
+    RequestHead, RequiredScopes, Resource, Scheme, Scopes, Secret, ServerState, SystemClock, Throttle,
+    TokenError, TokenSource, Unavailable, UnixTime,
     config::{Reader, Table},
 };
 
@@ -446,8 +446,13 @@ impl Provider for WithClaims {
         Scheme::Bearer
     }
 
+    fn recall(&self, _: &[u8], _: &Context<'_>) -> Recall {
+        let identity = Identity::new("alice").with_scopes(["hello"]).with_claims_from(Arc::new(Claims));
+        Recall::Answer(Outcome::known(identity))
+    }
+
     fn try_authenticate(&self, _: &Credential<'_>, _: &Context<'_>) -> Option<Outcome> {
-        Some(Outcome::known(Identity::new("alice").with_scopes(["hello"]).with_claims_from(Arc::new(Claims))))
+        None
     }
 
     fn authenticate<'a>(&'a self, _: &'a Credential<'a>, _: &'a Context<'a>) -> BoxFuture<'a, Outcome> {
