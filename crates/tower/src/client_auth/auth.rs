@@ -30,6 +30,8 @@ pub(super) struct Rules {
     pub(super) name: Option<Box<str>>,
     pub(super) url: Option<Uri>,
     pub(super) origins: Box<[Origin]>,
+    /// The first of them, where nearly all requests go.
+    pub(super) own: Option<Origin>,
     pub(super) any_origin: bool,
     pub(super) retry_on_401: bool,
     pub(super) allow_insecure_http: bool,
@@ -181,7 +183,7 @@ impl ClientAuth {
     /// Whether `target` is this client's first origin, spelled as usual: no name has to be taken apart. `false` says nothing.
     #[inline]
     pub(super) fn is_own_origin(&self, target: &Target<'_>) -> bool {
-        matches!(&*self.shared.rules.origins, [first, ..] if first.is_spelled(target))
+        self.shared.rules.own.as_ref().is_some_and(|own| own.is_spelled(target))
     }
 
     #[cold]

@@ -123,6 +123,7 @@ impl ClientAuthBuilder {
         let rules = Rules {
             name: self.name.clone(),
             url,
+            own: origins.first().cloned(),
             origins: origins.into(),
             any_origin: self.any_origin,
             retry_on_401: self.retry_on_401,

@@ -25,10 +25,10 @@ pin_project! {
         S: Service<R>,
         P: Replay<R>,
     {
-        #[pin]
-        state: State<S, R, P>,
         // Of a request that was sent, where its answer may say that the credential is refused.
         watch: Option<Watch<S, P::Kept>>,
+        #[pin]
+        state: State<S, R, P>,
     }
 }
 

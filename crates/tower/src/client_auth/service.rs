@@ -99,9 +99,13 @@ where
         let kept = if watches { self.replay.keep(&request) } else { None };
         let may_be_grpc = request.may_be_grpc();
         let last = if may_be_grpc { &mut self.last_grpc } else { &mut self.last };
-        let is_put = last.as_ref().is_some_and(|shown| shown.put_on(request.headers_mut(), false))
-            || Shown::renew(last, &self.auth, may_be_grpc, request.headers_mut());
-        let (true, Some(shown)) = (is_put, &*last) else { return self.wait(request, kept) };
+        let shown = match &*last {
+            Some(shown) if shown.put_on(request.headers_mut(), false) => shown,
+            _ => match Shown::renew(last, &self.auth, may_be_grpc, request.headers_mut()) {
+                Some(shown) => shown,
+                None => return self.wait(request, kept),
+            },
+        };
         if !watches {
             return ResponseFuture::sent(self.inner.call(request), None);
         }

@@ -37,14 +37,16 @@ impl Shown {
 
     /// Puts on a request what the source gives now, where it need not be waited for.
     #[cold]
-    pub(super) fn renew(
-        last: &mut Option<Arc<Self>>,
+    pub(super) fn renew<'l>(
+        last: &'l mut Option<Arc<Self>>,
         auth: &ClientAuth,
         may_be_grpc: bool,
         headers: &mut HeaderMap,
-    ) -> bool {
+    ) -> Option<&'l Arc<Self>> {
         *last = Self::next(last.take(), auth, may_be_grpc);
-        last.as_ref().is_some_and(|next| next.put_on(headers, true))
+        let next = last.as_ref()?;
+        next.put_on(headers, true);
+        Some(next)
     }
 
     fn next(last: Option<Arc<Self>>, auth: &ClientAuth, may_be_grpc: bool) -> Option<Arc<Self>> {
@@ -99,12 +101,12 @@ mod tests {
             let auth = ClientAuth::builder(source).url("https://orders.example").build().unwrap();
             let mut last = None;
             let mut headers = HeaderMap::new();
-            assert!(Shown::renew(&mut last, &auth, false, &mut headers));
+            assert!(Shown::renew(&mut last, &auth, false, &mut headers).is_some());
             assert_eq!(headers[AUTHORIZATION], "Bearer token");
             let first = last.clone().unwrap();
             let mut headers = HeaderMap::new();
             assert!(!first.put_on(&mut headers, false) && headers.is_empty(), "it is not leased");
-            assert!(Shown::renew(&mut last, &auth, false, &mut headers));
+            assert!(Shown::renew(&mut last, &auth, false, &mut headers).is_some());
             assert_eq!(Arc::ptr_eq(&first, last.as_ref().unwrap()), same);
         }
     }
