@@ -15,6 +15,8 @@ use portcullis_core::Lanes;
 /// keeps, which clones when it is built. A clone made elsewhere is counted by the other thread's lane, and so are its own.
 pub(super) struct Shared<T>(Arc<Handle<T>>);
 
+/// Apart from the counts of its `Arc`, which one thread writes while others read this.
+#[repr(align(128))]
 struct Handle<T> {
     value: Arc<T>,
     /// Those of other threads; `None` in one of these.
