@@ -104,7 +104,7 @@ fn table(costs: &Costs) -> String {
         let budget = BUDGETS.iter().find(|budget| budget.row == row.id);
         let cells = [
             row.title.to_owned(),
-            time.map(|time| whole(time) + " ns").unwrap_or_default(),
+            time.map(duration).unwrap_or_default(),
             number(cost.instructions),
             number(budget.and_then(|budget| budget.instructions)),
             number(cost.allocations),
@@ -113,6 +113,15 @@ fn table(costs: &Costs) -> String {
         table += &format!("| {} |\n", cells.join(" | "));
     }
     table
+}
+
+/// With no more digits than were measured.
+fn duration(nanoseconds: f64) -> String {
+    match nanoseconds {
+        up_to if up_to < 1e4 => whole(up_to) + " ns",
+        up_to if up_to < 1e6 => format!("{:.1} µs", up_to / 1e3),
+        longer => format!("{:.1} ms", longer / 1e6),
+    }
 }
 
 /// Writes the numbers as JSON, and draws what was measured of each picture.
@@ -142,6 +151,15 @@ pub fn write(costs: &Costs, folder: &Path) -> Outcome {
 mod tests {
     use super::*;
     use crate::measure::Cost;
+
+    #[test]
+    fn times_are_told_in_the_unit_that_fits() {
+        for (nanoseconds, told) in
+            [(97.4, "97 ns"), (9_999.0, "9,999 ns"), (14_253.0, "14.3 µs"), (12_090_907.0, "12.1 ms")]
+        {
+            assert_eq!(duration(nanoseconds), told);
+        }
+    }
 
     #[test]
     fn what_was_measured_is_drawn_over_its_baseline_and_kept() {

@@ -83,13 +83,18 @@ pub fn judge(costs: &Costs, bytes: &str) -> Outcome {
     for budget in BUDGETS {
         let cost = cost(budget.row)?;
         let pairs = [
-            ("instructions", cost.instructions, budget.instructions),
+            ("instructions", cost.instructions, budget.instructions_held()),
             ("allocations", cost.allocations, budget.allocations),
         ];
         for (unit, is, at_most) in pairs {
             if let (Some(is), Some(at_most)) = (is, at_most) {
                 check(format!("{}: {unit}", budget.row), is, at_most);
             }
+        }
+        if let (Some(is), Some(aim), Some(_)) = (cost.instructions, budget.instructions, budget.held_at)
+            && is > aim
+        {
+            println!("{:66}{is:>9.0}, where {aim:.0} are aimed at", "");
         }
     }
     for growth in GROWTH {
