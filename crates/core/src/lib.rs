@@ -22,6 +22,7 @@ pub mod claims;
 mod client;
 mod clock;
 pub mod config;
+mod context;
 pub mod credential;
 mod error;
 mod identity;
@@ -52,6 +53,7 @@ pub use self::{
         TokenLease, TokenSource, UnfitForHeader,
     },
     clock::{Clock, SystemClock, UnixTime},
+    context::{Contact, Context},
     credential::{
         Basic, Bearer, Credential, CredentialError, CredentialErrorKind, CredentialSources,
         DEFAULT_MAX_CREDENTIAL_BYTES, OfferedProtocols, Scheme,
@@ -64,9 +66,7 @@ pub use self::{
     observe::{Answer, Asked, Decided, Observer, TurnedAway},
     policy::{Element, Override, Policy, Resource},
     principal::Principal,
-    provider::{
-        Accounts, Contact, Context, IntoProvider, Outcome, Provider, Recall, Refusal, Unavailable, Vouch,
-    },
+    provider::{Accounts, IntoProvider, Outcome, Provider, Recall, Refusal, Unavailable, Vouch},
     reason::Reason,
     rejection::{Protocol, Rejection, RejectionKind},
     scopes::{RequiredScopes, Scopes},
