@@ -1,15 +1,10 @@
 //! What every provider implements, and how it answers.
 
-use std::{
-    borrow::Cow,
-    error::Error,
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+mod accounts;
+
+use std::{borrow::Cow, error::Error, fmt, sync::Arc, time::Duration};
+
+pub use self::accounts::Accounts;
 
 use crate::{
     BoxFuture, BuildError, Context, Credential, Identity, Probe, QueueState, Reason, Scheme, ServerState,
@@ -104,7 +99,8 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
 
     /// As whose accounts a [`Throttle`](crate::Throttle) counts guesses at its users. `None`, the default: as its own, and
     /// whoever replaces it begins anew. A store that is replaced by one of the same accounts hands them on, or its
-    /// replacement would be a pardon, and would forget where users have succeeded.
+    /// replacement would be a pardon, and would forget where users have succeeded: [`Accounts::of`] what says whose they
+    /// are, such as the address of a server. It must say the same each time.
     fn accounts(&self) -> Option<Accounts> {
         None
     }
@@ -349,27 +345,10 @@ impl Error for Unavailable {
     }
 }
 
-/// The accounts of a store, whichever provider has them at the moment, see [`Provider::accounts`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Accounts(usize);
-
-impl Accounts {
-    /// Accounts that are nobody else's.
-    #[must_use]
-    #[expect(clippy::new_without_default, reason = "no two are equal")]
-    pub fn new() -> Self {
-        static NEXT: AtomicUsize = AtomicUsize::new(1);
-        // Odd: no provider has such an address.
-        Self(NEXT.fetch_add(2, Ordering::Relaxed))
-    }
-
-    pub(crate) const fn number(self) -> usize {
-        self.0
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use super::*;
 
     #[derive(Debug)]

@@ -44,9 +44,21 @@ impl Source for Opened {
         Ok(path.display().to_string().into_bytes())
     }
 
-    fn opens(&self, path: &Path) {
+    fn opens(&self, path: &Path) -> io::Result<()> {
         self.0.lock().unwrap().push(path.to_owned());
+        if path.ends_with("pipe") { Err(io::Error::other("it is a pipe")) } else { Ok(()) }
     }
+}
+
+#[test]
+fn a_file_that_the_source_does_not_let_open_is_a_mistake_at_its_place() {
+    let top = table(vec![("key", "keys/pipe".into())]);
+    let reader = Reader::with_source("/base", Box::new(Opened::default()));
+    let section = reader.section(&top, "");
+    assert_eq!((section.file("key"), section.required_file("key")), (None, None));
+    drop(section);
+    let expected = "1:1: key: cannot read /base/keys/pipe: it is a pipe";
+    assert_eq!(problems(reader), [expected, expected]);
 }
 
 #[test]

@@ -187,6 +187,16 @@ async fn providers_that_say_so_have_the_same_accounts() {
     assert_eq!(tries(&with(others), 2, "alice", ["wrong"]).await, [401], "another one");
 }
 
+/// The next one is likely to lie where it lay.
+#[tokio::test]
+async fn what_is_counted_of_a_provider_that_is_gone_is_nobody_elses() {
+    let throttle = Throttle::new().per_user(2);
+    for from in 0..64 {
+        let auth = service(&throttle).element(store("alice"), "hello").build().unwrap();
+        assert_eq!(tries(&auth, from, "alice", ["wrong"; 3]).await, [401, 401, 429], "{from}");
+    }
+}
+
 #[tokio::test]
 async fn where_no_element_looks_at_passwords_none_is_counted() {
     let throttle = Throttle::new().per_user(1).per_address(1);

@@ -1,6 +1,6 @@
 //! What the throttle is told of a decision.
 
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
 use super::{
     contain,
@@ -8,7 +8,7 @@ use super::{
     walk::{Report, Said},
 };
 use crate::{
-    Accounts, Context, Credential, Element, Reason, Rejection, Scheme,
+    Context, Credential, Element, Reason, Rejection, Scheme,
     policy::Guard,
     throttle::{Attempt, Attempted, Ended, Verdict},
 };
@@ -89,8 +89,7 @@ impl Guessing {
 
 /// Users are those of a provider, or of all that have the same accounts.
 fn store(element: &Element) -> usize {
-    contain::accounts(element)
-        .map_or_else(|| Arc::as_ptr(element.provider()).cast::<()>().addr(), Accounts::number)
+    contain::accounts(element).unwrap_or_else(|| element.own_accounts()).number()
 }
 
 impl<'a> Context<'a> {

@@ -26,7 +26,13 @@ pub trait Source: fmt::Debug {
 
     /// A file that is named by [`Section::file`] is about to be opened by whoever reads the section. For those who want to
     /// know what a configuration depends on; by default nobody does.
-    fn opens(&self, _path: &Path) {}
+    ///
+    /// # Errors
+    ///
+    /// When it must not be opened: that is a mistake in the section then.
+    fn opens(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl<S: Source + ?Sized> Source for Box<S> {
@@ -38,8 +44,8 @@ impl<S: Source + ?Sized> Source for Box<S> {
         (**self).file(path)
     }
 
-    fn opens(&self, path: &Path) {
-        (**self).opens(path);
+    fn opens(&self, path: &Path) -> io::Result<()> {
+        (**self).opens(path)
     }
 }
 
@@ -180,10 +186,12 @@ impl Reader {
     }
 
     /// The same for a file that is opened now.
-    pub(super) fn opens(&self, path: &str) -> PathBuf {
+    pub(super) fn opens(&self, path: &str) -> Result<PathBuf, String> {
         let path = self.resolve(path);
-        self.source.opens(&path);
-        path
+        match self.source.opens(&path) {
+            Ok(()) => Ok(path),
+            Err(error) => Err(format!("cannot read {}: {error}", path.display())),
+        }
     }
 
     pub(super) fn secret_from_variable(&self, name: &str) -> Result<Secret, String> {

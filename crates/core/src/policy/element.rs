@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use crate::{BuildError, IntoProvider, Provider, RequiredScopes, Scheme};
+use crate::{Accounts, BuildError, IntoProvider, Provider, RequiredScopes, Scheme};
 
 /// One entry of `auth`: a provider, and the scopes of which a caller needs any one.
 #[derive(Clone)]
@@ -8,6 +8,8 @@ pub struct Element {
     provider: Arc<dyn Provider>,
     scheme: Scheme,
     looks_at_client: bool,
+    /// Those of a provider that says nothing of its accounts.
+    own_accounts: Accounts,
     name: Arc<str>,
     scopes: RequiredScopes,
 }
@@ -22,8 +24,9 @@ impl Element {
         let provider = provider.into_provider()?;
         let (scheme, name) = (provider.scheme(), provider.kind().into());
         let looks_at_client = provider.looks_at_client();
-        Self { provider, scheme, looks_at_client, name, scopes: RequiredScopes::anyone() }
-            .with_scopes(scopes.into())
+        let own_accounts = Accounts::of_its_own(&provider);
+        let any = RequiredScopes::anyone();
+        Self { provider, scheme, looks_at_client, own_accounts, name, scopes: any }.with_scopes(scopes.into())
     }
 
     /// The same under a name of its own, which logs and the principal show.
@@ -62,6 +65,11 @@ impl Element {
 
     pub(crate) const fn looks_at_client(&self) -> bool {
         self.looks_at_client
+    }
+
+    /// The accounts of its provider, unless that says whose they are.
+    pub(crate) const fn own_accounts(&self) -> Accounts {
+        self.own_accounts
     }
 
     /// The scopes of which a caller needs any one.

@@ -182,7 +182,7 @@ impl Section<'_> {
             self.problem(key, "must not be empty");
             return None;
         }
-        Some(self.reader.opens(&text))
+        self.reader.opens(&text).map_err(|message| self.problem(key, message)).ok()
     }
 
     /// A path that has to be there.
