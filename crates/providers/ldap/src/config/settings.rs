@@ -57,7 +57,8 @@ impl Settings {
 
     /// What a search tells the server of its time, in seconds.
     pub(crate) fn time_limit(&self) -> u32 {
-        let seconds = self.read_timeout.as_secs() + u64::from(self.read_timeout.subsec_nanos() > 0);
+        let begun = u64::from(self.read_timeout.subsec_nanos() > 0);
+        let seconds = self.read_timeout.as_secs().saturating_add(begun);
         u32::try_from(seconds).unwrap_or(u32::MAX).min(i32::MAX as u32)
     }
 }
@@ -68,5 +69,34 @@ impl fmt::Debug for Settings {
             .field("domain", &self.domain)
             .field("urls", &self.urls)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::LdapConfig;
+
+    /// RFC 4511 §4.5.1.5: 0 is no limit, and 2^31 - 1 the longest.
+    #[test]
+    fn a_server_is_told_of_whole_seconds_and_never_of_none() {
+        for (span, seconds) in [
+            (Duration::from_nanos(1), 1),
+            (Duration::from_secs(1), 1),
+            (Duration::from_millis(1_001), 2),
+            (Duration::from_secs(60), 60),
+            (Duration::from_millis(60_500), 61),
+            (Duration::from_secs(u64::from(u32::MAX)), 0x7fff_ffff),
+            (Duration::MAX, 0x7fff_ffff),
+        ] {
+            let config = LdapConfig::new("ldap://localhost")
+                .domain_name("x")
+                .service("cn=a", "p")
+                .user_search_base(["dc=x"])
+                .user_name_attribute("uid")
+                .user_name_search_filter("(uid=?)")
+                .read_timeout(span);
+            assert_eq!(config.settings().unwrap().time_limit(), seconds, "{span:?}");
+        }
     }
 }

@@ -239,6 +239,63 @@ pub(crate) const GOODBYE: Duration = Duration::from_secs(1);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        filter,
+        wire::{
+            Scope,
+            ber::{INTEGER, SEQUENCE, write, write_number},
+        },
+    };
+
+    fn message(id: u32, tag: u8, operation: &[u8]) -> Vec<u8> {
+        let (mut inner, mut whole) = (Vec::new(), Vec::new());
+        write_number(INTEGER, id, &mut inner);
+        write(tag, operation, &mut inner);
+        write(SEQUENCE, &inner, &mut whole);
+        whole
+    }
+
+    #[tokio::test]
+    async fn an_answer_may_take_the_room_that_there_is_and_no_more() {
+        let size = size_of_entry(&Entry { dn: "cn=a".to_owned(), attributes: vec![] });
+        let answer = [
+            message(1, 0x79, b"of no concern"),
+            message(1, 0x64, b"\x04\x04cn=a\x30\x00"),
+            message(1, 0x65, b"\x0a\x01\x00\x04\x00\x04\x00"),
+        ]
+        .concat();
+        for (room, fits) in [(size, true), (size - 1, false)] {
+            let (ours, mut theirs) = tokio::io::duplex(1_024);
+            theirs.write_all(&answer).await.unwrap();
+            let search = Search {
+                base: "dc=x",
+                scope: Scope::Base,
+                filter: filter::any(),
+                attributes: &[],
+                size_limit: 1,
+                time_limit: 1,
+            };
+            let found = Connection::over(ours, 0).search(&search, 1, room).await;
+            assert_eq!(found.ok().map(|found| (found.size, found.entries.len())), fits.then_some((size, 1)));
+        }
+    }
+
+    #[test]
+    fn requests_have_numbers_of_their_own_that_are_not_too_large() {
+        let mut connection = Connection::over(tokio::io::empty(), 0);
+        assert_eq!([connection.next_id(), connection.next_id(), connection.next_id()], [1, 2, 3]);
+        connection.last_id = 0x7fff_fffe;
+        assert_eq!([connection.next_id(), connection.next_id()], [0x7fff_ffff, 1]);
+    }
+
+    #[test]
+    fn where_no_goodbye_can_be_said_none_is_waited_for() {
+        let (reading, _silent) = tokio::io::duplex(64);
+        let (writing, gone) = tokio::io::duplex(64);
+        drop(gone);
+        let connection = Connection::over(tokio::io::join(reading, writing), 0);
+        assert_eq!(connection.close().now_or_never(), Some(()));
+    }
 
     #[test]
     fn everything_in_an_entry_counts() {

@@ -94,11 +94,6 @@ impl Lease {
         self.purpose
     }
 
-    /// It has just been used.
-    pub(crate) const fn used(&mut self) {
-        self.idle_for = None;
-    }
-
     /// Whether it may be dead without anybody knowing.
     pub(crate) fn is_stale(&self) -> bool {
         self.idle_for.is_some_and(|span| span >= STALE_AFTER)

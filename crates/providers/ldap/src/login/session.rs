@@ -163,7 +163,7 @@ impl<'d> Session<'d> {
     /// anything went wrong is closed.
     fn settle<T>(
         &mut self,
-        mut lease: Lease,
+        lease: Lease,
         done: Option<Result<T, Failure>>,
         fresh: bool,
         what: &'static str,
@@ -172,7 +172,6 @@ impl<'d> Session<'d> {
         let failure = match done {
             Some(Ok(answer)) => {
                 self.directory.pool.answered(server, self.deadline.now());
-                lease.used();
                 if self.directory.settings.pooling || lease.purpose() == Purpose::Bind {
                     self.directory.pool.give_back(lease, self.deadline.clock());
                 } else {

@@ -117,9 +117,17 @@ mod tests {
                 std::future::pending().boxed()
             })
         };
-        let _waiting: Vec<_> = (0..MOST_SHARING).map(|_| join()).collect();
+        let waiting: Vec<_> = (0..MOST_SHARING).map(|_| join()).collect();
         assert_eq!(begun.get(), 1);
-        let _next: Vec<_> = (0..MOST_SHARING).map(|_| join()).collect();
+        let mut next: Vec<_> = (0..MOST_SHARING).map(|_| join()).collect();
         assert_eq!(begun.get(), 2);
+        // The end of the first one is not that of the other.
+        drop(waiting);
+        assert_eq!(flights.len(), 1);
+        next.truncate(1);
+        next.push(join());
+        assert_eq!(begun.get(), 2);
+        drop(next);
+        assert_eq!(flights.len(), 0);
     }
 }

@@ -204,6 +204,13 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_counts_as_four_kibibytes_or_as_what_it_takes() {
+        let name = size_of::<Box<str>>() as u64;
+        assert_eq!(weight([0, 4_000].into_iter()), 4_096);
+        assert_eq!(weight([4_096, 10].into_iter()), 4_106 + 2 * name);
+    }
+
+    #[test]
     fn groups_are_believed_until_their_age_is_over() {
         let roles = Roles::new(AGE);
         roles.put("cn=a", "a", vec!["admin".into()].into(), AGE);

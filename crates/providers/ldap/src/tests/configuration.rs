@@ -211,6 +211,36 @@ fn one_mistake_is_one_message_with_its_remedy() {
 }
 
 #[test]
+fn a_mistake_in_a_table_within_is_told_once_and_at_its_line() {
+    for (max_age, expected) in [
+        (json!(301), "x.credentialCache.maxAge: is at most five"),
+        (json!("soon"), "x.credentialCache.maxAge: "),
+    ] {
+        let read = read(&json!({"credentialCache": {"maxAge": max_age}}));
+        let told: Vec<&String> =
+            read.problems.iter().filter(|told| told.contains("credentialCache")).collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains(expected), "{told:?}");
+        assert!(told[0].contains("2:1"), "{told:?}");
+    }
+}
+
+#[test]
+fn only_what_says_where_users_stand_may_be_several_bases_in_one() {
+    let joined = "ou=A#1,dc=x";
+    for (section, users, groups) in [
+        (json!({"userSearchBase": "dc=x#dc=y", "groupSearchBase": joined}), vec!["dc=x", "dc=y"], [joined]),
+        (json!({"userSearchBase": [joined], "groupSearchBase": [joined]}), vec![joined], [joined]),
+    ] {
+        let config = read(&with(&section)).config.unwrap();
+        assert_eq!(
+            (config.user_search_base, config.group_search_base.as_slice()),
+            (users.into_iter().map(str::to_owned).collect(), groups.map(str::to_owned).as_slice(),)
+        );
+    }
+}
+
+#[test]
 fn clear_text_to_another_machine_has_to_be_allowed_by_name() {
     let read_with = |changes: &Json| read(&with(changes));
     let allowed = read_with(&json!({"connectionUrl": "ldap://dir.example", "allowInsecureLdap": true}));
@@ -243,8 +273,16 @@ fn trust_anchors_are_read_from_pem() {
     let config = read(&cert("ldaps://localhost")).config.unwrap();
     assert!(config.trust.is_some());
     LdapUserStore::new(config).unwrap();
-    let unused = read(&cert("ldap://localhost"));
-    assert!(unused.warnings.iter().any(|warning| warning.contains("x.secureSocket.cert: is not used")));
+    let is_unused = |section: &Json| {
+        read(section).warnings.iter().any(|warning| warning.contains("x.secureSocket.cert: is not used"))
+    };
+    assert!(is_unused(&cert("ldap://localhost")));
+    assert!(!is_unused(&cert("LDAPS://localhost")));
+    let mut start_tls = cert("ldap://localhost");
+    start_tls["startTls"] = json!(true);
+    assert!(!is_unused(&start_tls));
+    // Whether it is used shows when the address is one.
+    assert!(!is_unused(&cert("localhost")));
     let gone =
         read(&with(&json!({"connectionUrl": "ldaps://localhost", "secureSocket": {"cert": "gone.crt"}})));
     assert_eq!(gone.problems.len(), 1);

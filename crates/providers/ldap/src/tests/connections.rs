@@ -87,7 +87,12 @@ async fn who_finds_no_connection_in_time_is_told_to_come_again() {
     let first = bench.begin("alice", "secret");
     until("the search", || bench.server.searches() == 1).await;
     let second = bench.begin("bob", "secret");
-    tokio::task::yield_now().await;
+    let waiting = || {
+        let queues = bench.store.queues();
+        assert_eq!((queues.len(), queues[0].queue, queues[0].limit), (1, "connections", 16_384));
+        queues[0].depth
+    };
+    until("the other to wait", || waiting() == 1).await;
     assert!(!second.is_finished());
     bench.manual.advance(CONNECT);
     let portcullis_core::Outcome::Unavailable(unavailable) = second.await.unwrap() else {
@@ -95,6 +100,7 @@ async fn who_finds_no_connection_in_time_is_told_to_come_again() {
     };
     assert_eq!(unavailable.retry_after(), Some(Duration::from_secs(1)));
     assert!(unavailable.text().contains("raise `maxConnections`"), "{unavailable}");
+    assert_eq!(waiting(), 0);
     // That says nothing about the directory.
     assert!(bench.store.servers()[0].usable);
     assert!(!first.is_finished());

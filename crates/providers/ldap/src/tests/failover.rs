@@ -49,6 +49,36 @@ async fn a_server_that_was_away_is_asked_last_for_a_while_and_then_first_again()
 }
 
 #[tokio::test]
+async fn a_server_that_was_away_is_asked_first_again_after_half_a_minute() {
+    let (bench, second) = two().await;
+    bench.server.stop().await;
+    bench.known("alice", "secret").await;
+    bench.server.restart().await;
+    bench.manual.advance(Duration::from_secs(30) - Duration::from_nanos(1));
+    for expected in [(0, 4), (2, 4)] {
+        second.stop().await;
+        second.restart().await;
+        bench.known("alice", "secret").await;
+        assert_eq!((bench.server.accepted(), second.accepted()), expected);
+        bench.manual.advance(Duration::from_nanos(1));
+    }
+}
+
+#[tokio::test]
+async fn who_has_no_time_left_asks_no_other_server() {
+    let (bench, second) = two().await;
+    bench
+        .server
+        .script(|request| matches!(request, Request::Bind { dn, .. } if dn == SERVICE).then(Vec::new));
+    let login = bench.begin("alice", "secret");
+    super::until("the bind of the service", || !bench.server.requests().is_empty()).await;
+    bench.manual.advance(Duration::from_secs(65));
+    let reason = super::unavailable(login.await.unwrap());
+    assert!(reason.contains("the bind of the service took longer than it may"), "{reason}");
+    assert_eq!(second.accepted(), 0);
+}
+
+#[tokio::test]
 async fn a_server_that_breaks_off_again_is_asked_last() {
     let (bench, second) = two().await;
     bench.server.script(|request| matches!(request, Request::Search { .. }).then(|| vec![Reply::Close]));

@@ -1,7 +1,7 @@
 //! Which groups become scopes.
 
 use super::{
-    ALICE, Bench, scopes,
+    ALICE, Bench, Log, scopes,
     server::{Reply, Request, TestEntry, entry, result},
 };
 
@@ -94,6 +94,8 @@ async fn nested_groups_are_walked_through_cycles() {
 
 #[tokio::test]
 async fn a_chain_of_groups_is_followed_ten_deep() {
+    let log = Log::default();
+    let _guard = log.listen();
     let bench = Bench::with(|config| config.nested_groups(true)).await;
     let mut member = ALICE.to_owned();
     for level in 0..15 {
@@ -103,6 +105,12 @@ async fn a_chain_of_groups_is_followed_ten_deep() {
     let identity = bench.known("alice", "secret").await;
     assert!(identity.scopes().contains("l10"), "{identity:?}");
     assert!(!identity.scopes().contains("l11"), "{identity:?}");
+    let deeper = |line: &String| line.contains("groups are nested deeper than is looked at");
+    assert_eq!(log.lines().iter().filter(|line| deeper(line)).count(), 1);
+    // What ends there is no deeper.
+    bench.server.remove(&dn("l10"));
+    bench.known("alice", "secret").await;
+    assert_eq!(log.lines().iter().filter(|line| deeper(line)).count(), 1);
 }
 
 #[tokio::test]

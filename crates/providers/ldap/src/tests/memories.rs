@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use portcullis_core::{Contact, Outcome, Provider as _, Recall};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use portcullis_core::{Basic, Contact, Credential, Outcome, Provider as _, Recall};
 
 use super::{
     ALICE, Bench, ask, known, scopes,
@@ -76,6 +77,22 @@ async fn a_remembered_credential_is_recalled_by_the_text_of_its_header() {
     let forgetful = Bench::new().await;
     forgetful.known("alice", "secret").await;
     assert!(matches!(forgetful.store.recall(alice.as_bytes(), &forgetful.cx()), Recall::Unasked));
+}
+
+#[tokio::test]
+async fn what_needs_no_directory_is_answered_without_waiting() {
+    let bench = Bench::with(|config| config.remember_credentials(AGE)).await;
+    let cx = bench.cx();
+    let credential = |password: &str| {
+        Credential::Basic(Basic::decode(&STANDARD.encode(format!("alice:{password}"))).unwrap())
+    };
+    let at_once = |password: &str| bench.store.try_authenticate(&credential(password), &cx);
+    assert_eq!(bench.store.kind(), "ldap");
+    assert_eq!(super::code(at_once(" ").unwrap()), "blank-password");
+    assert!(at_once("secret").is_none());
+    bench.known("alice", "secret").await;
+    assert_eq!(known(at_once("secret").unwrap()).subject(), Some("alice"));
+    assert!(at_once("wrong").is_none());
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use super::{
     Bench,
-    server::{Reply, Request, SERVICE, result},
+    server::{Reply, Request, SERVICE, entry, result},
 };
 use portcullis_core::Provider as _;
 
@@ -58,6 +58,29 @@ async fn what_is_wrong_is_said_in_the_operators_words() {
 
     bench.server.stop().await;
     assert!(probed(&bench).await.unwrap_err().starts_with("no connection: "));
+}
+
+#[tokio::test]
+async fn more_users_than_are_counted_are_so_many_or_more() {
+    let bench = Bench::new().await;
+    for (count, code, expected) in [
+        (999, 0, "999 users below "),
+        (1_000, 4, "1000 or more users below "),
+        // From those that do not keep to the limit, too, but not for ever.
+        (2_000, 0, "2000 users below "),
+        (2_001, 0, "the server does not speak LDAP: it sends more entries than were asked for"),
+        (0, 4, "the search below \"ou=Users,dc=x\" ended with 4 (size limit exceeded)"),
+    ] {
+        bench.server.script(move |request| match request {
+            Request::Search { .. } => {
+                let found = |number| Reply::Op(entry(&format!("uid={number},ou=Users,dc=x"), &[]));
+                Some((0..count).map(found).chain([Reply::Op(result(5, code, ""))]).collect())
+            }
+            _ => None,
+        });
+        let told = probed(&bench).await.unwrap_or_else(|problem| problem);
+        assert!(told.starts_with(expected), "{told}");
+    }
 }
 
 #[tokio::test]
