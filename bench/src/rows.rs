@@ -3,6 +3,7 @@
 #[cfg(feature = "peers")]
 use crate::cases::peers;
 use crate::cases::{Bench, Case, client, growth, ours, plain, told};
+use crate::fixtures::Keyed;
 
 /// One line of the table.
 pub struct Row {
@@ -40,6 +41,18 @@ impl Pace {
             Self::Slow => crate::fixtures::TOKENS,
         }
     }
+}
+
+fn rsa(bench: &Bench) -> &Keyed {
+    &bench.fixtures.rsa
+}
+
+fn p256(bench: &Bench) -> &Keyed {
+    &bench.fixtures.p256
+}
+
+fn ed25519(bench: &Bench) -> &Keyed {
+    &bench.fixtures.ed25519
 }
 
 const fn row(id: &'static str, title: &'static str, make: fn(&Bench) -> Box<dyn Case>) -> Row {
@@ -80,14 +93,9 @@ pub const ROWS: &[Row] = &[
     row("basic-warm", "Basic, argon2id, seen before", ours::basic_warm),
     row("basic-clear", "Basic, the password in clear text", ours::basic_clear),
     // Cold
-    row("rs256-cold", "JWT never seen, RS256", |bench| ours::jwt_cold(bench, |bench| &bench.fixtures.rsa))
-        .slow(),
-    row("es256-cold", "JWT never seen, ES256", |bench| ours::jwt_cold(bench, |bench| &bench.fixtures.p256))
-        .slow(),
-    row("eddsa-cold", "JWT never seen, EdDSA", |bench| {
-        ours::jwt_cold(bench, |bench| &bench.fixtures.ed25519)
-    })
-    .slow(),
+    row("rs256-cold", "JWT never seen, RS256", |bench| ours::jwt_cold(bench, rsa)).slow(),
+    row("es256-cold", "JWT never seen, ES256", |bench| ours::jwt_cold(bench, p256)).slow(),
+    row("eddsa-cold", "JWT never seen, EdDSA", |bench| ours::jwt_cold(bench, ed25519)).slow(),
     row("basic-cold", "Basic, argon2id, nothing remembered", ours::basic_cold).slow(),
     row("rs256-uncached", "RS256, nothing remembered", ours::jwt_uncached).slow(),
     row("rs256-raw", "the signature alone, RS256", |bench| plain::raw(&bench.fixtures.rsa))
@@ -134,13 +142,52 @@ pub const ROWS: &[Row] = &[
     #[cfg(feature = "peers")]
     row("route-axum-07", "the unprotected route of axum 0.7", peers::route_of_axum_07).by_itself(),
     #[cfg(feature = "peers")]
-    row("tower-oauth2", "tower-oauth2-resource-server 0.12, RS256", peers::tower_oauth2).slow(),
+    row("tower-oauth2", "tower-oauth2-resource-server 0.12, RS256", |bench| peers::tower_oauth2(bench, rsa))
+        .slow(),
     #[cfg(feature = "peers")]
-    row("jwt-authorizer", "jwt-authorizer 0.15, RS256", peers::jwt_authorizer).over("route-axum-07").slow(),
+    row("tower-oauth2-es256", "tower-oauth2-resource-server 0.12, ES256", |bench| {
+        peers::tower_oauth2(bench, p256)
+    })
+    .slow(),
     #[cfg(feature = "peers")]
-    row("oauth-resource-server", "oauth-resource-server 0.4, RS256", peers::oauth_resource_server).slow(),
+    row("tower-oauth2-eddsa", "tower-oauth2-resource-server 0.12, EdDSA", |bench| {
+        peers::tower_oauth2(bench, ed25519)
+    })
+    .slow(),
     #[cfg(feature = "peers")]
-    row("huskarl", "huskarl-resource-server 0.11, RS256", peers::huskarl).slow(),
+    row("jwt-authorizer", "jwt-authorizer 0.15, RS256", |bench| peers::jwt_authorizer(bench, rsa))
+        .over("route-axum-07")
+        .slow(),
+    #[cfg(feature = "peers")]
+    row("jwt-authorizer-es256", "jwt-authorizer 0.15, ES256", |bench| peers::jwt_authorizer(bench, p256))
+        .over("route-axum-07")
+        .slow(),
+    #[cfg(feature = "peers")]
+    row("jwt-authorizer-eddsa", "jwt-authorizer 0.15, EdDSA", |bench| peers::jwt_authorizer(bench, ed25519))
+        .over("route-axum-07")
+        .slow(),
+    #[cfg(feature = "peers")]
+    row("oauth-resource-server", "oauth-resource-server 0.4, RS256", |bench| {
+        peers::oauth_resource_server(bench, rsa)
+    })
+    .slow(),
+    #[cfg(feature = "peers")]
+    row("oauth-resource-server-es256", "oauth-resource-server 0.4, ES256", |bench| {
+        peers::oauth_resource_server(bench, p256)
+    })
+    .slow(),
+    #[cfg(feature = "peers")]
+    row("oauth-resource-server-eddsa", "oauth-resource-server 0.4, EdDSA", |bench| {
+        peers::oauth_resource_server(bench, ed25519)
+    })
+    .slow(),
+    #[cfg(feature = "peers")]
+    row("huskarl", "huskarl-resource-server 0.11, RS256", |bench| peers::huskarl(bench, rsa)).slow(),
+    #[cfg(feature = "peers")]
+    row("huskarl-es256", "huskarl-resource-server 0.11, ES256", |bench| peers::huskarl(bench, p256)).slow(),
+    #[cfg(feature = "peers")]
+    row("huskarl-eddsa", "huskarl-resource-server 0.11, EdDSA", |bench| peers::huskarl(bench, ed25519))
+        .slow(),
 ];
 
 pub fn find(id: &str) -> Option<&'static Row> {

@@ -158,12 +158,12 @@ pub fn refused_random(bench: &Bench) -> Box<dyn Case> {
 
 /// A token whose signature is of another key.
 pub fn refused_forged(bench: &Bench) -> Box<dyn Case> {
-    refused(bench, forged(bench))
+    refused(bench, forged(&bench.fixtures.rsa))
 }
 
 /// Such tokens.
-pub fn forged(bench: &Bench) -> Requests {
-    let forged = bench.fixtures.rsa.tokens.iter().map(|token| {
+pub fn forged(keyed: &Keyed) -> Requests {
+    let forged = keyed.tokens.iter().map(|token| {
         let (signed, signature) = token.rsplit_once('.').expect("a token has three segments");
         // The first character of a signature may be any.
         let first = if signature.starts_with('A') { 'B' } else { 'A' };

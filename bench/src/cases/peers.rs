@@ -29,19 +29,23 @@ use tower_oauth2_resource_server::{
 };
 
 use super::{Bench, Case, Requests, Serving, ours, plain::hello};
-use crate::fixtures::{AUDIENCE, ISSUER, SCOPE};
+use crate::fixtures::{AUDIENCE, ISSUER, Keyed, SCOPE};
+
+/// Whose tokens are shown.
+type Key = fn(&Bench) -> &Keyed;
 
 /// A peer that lets good tokens in, and was seen to refuse one whose signature is of another key: what is fast because it does
 /// not look is no peer.
-fn checked<S, B, R>(bench: &Bench, app: fn(&Bench) -> S) -> Box<dyn Case>
+fn checked<S, B, R, M>(bench: &Bench, key: Key, app: M) -> Box<dyn Case>
 where
+    M: Fn(&Bench) -> S + Copy + Send + 'static,
     S: Service<http::Request<B>, Response = http::Response<R>, Error: Debug> + Send + 'static,
     B: Default + 'static,
     R: 'static,
 {
-    let forged = Serving::<_, _, B>::new(bench, ours::forged(bench), app);
+    let forged = Serving::<_, _, B>::new(bench, ours::forged(key(bench)), app);
     forged.answering(StatusCode::UNAUTHORIZED).run(bench, 1);
-    let mut case = Serving::<_, _, B>::new(bench, Requests::bearer(&bench.fixtures.rsa.tokens), app);
+    let mut case = Serving::<_, _, B>::new(bench, Requests::bearer(&key(bench).tokens), app);
     case.run(bench, 1);
     case.reset(bench);
     Box::new(case)
@@ -56,25 +60,25 @@ pub fn route_of_axum_07(bench: &Bench) -> Box<dyn Case> {
 }
 
 /// jwt-authorizer, on axum 0.7.
-pub fn jwt_authorizer(bench: &Bench) -> Box<dyn Case> {
-    let app = |bench: &Bench| {
+pub fn jwt_authorizer(bench: &Bench, key: Key) -> Box<dyn Case> {
+    let app = move |bench: &Bench| {
         let demands = Validation::new().iss(&[ISSUER]).aud(&[AUDIENCE]);
         let builder: JwtAuthorizer<RegisteredClaims> =
-            JwtAuthorizer::from_jwks_text(&bench.fixtures.rsa.jwks).validation(demands);
+            JwtAuthorizer::from_jwks_text(&key(bench).jwks).validation(demands);
         let authorizer: Authorizer<RegisteredClaims> =
             bench.runtime.block_on(builder.build()).expect("the authorizer is built");
         axum07::Router::new()
             .route("/", axum07::routing::get(|| async { "Hello, World!" }))
             .layer(authorizer.into_layer())
     };
-    checked::<_, axum07::body::Body, _>(bench, app)
+    checked::<_, axum07::body::Body, _, _>(bench, key, app)
 }
 
 /// tower-oauth2-resource-server.
-pub fn tower_oauth2(bench: &Bench) -> Box<dyn Case> {
-    let app = |bench: &Bench| {
+pub fn tower_oauth2(bench: &Bench, key: Key) -> Box<dyn Case> {
+    let app = move |bench: &Bench| {
         let demands = ClaimsValidationSpec::recommended(ISSUER, &vec![AUDIENCE.to_owned()]);
-        let tenant = TenantConfiguration::static_builder(bench.fixtures.rsa.jwks.as_str())
+        let tenant = TenantConfiguration::static_builder(key(bench).jwks.as_str())
             .claims_validation(demands)
             .build()
             .expect("the tenant is built");
@@ -82,12 +86,12 @@ pub fn tower_oauth2(bench: &Bench) -> Box<dyn Case> {
         let server = bench.runtime.block_on(server).expect("the server is built");
         hello("/").layer(server.into_layer())
     };
-    checked::<_, Body, _>(bench, app)
+    checked::<_, Body, _, _>(bench, key, app)
 }
 
 /// oauth-resource-server.
-pub fn oauth_resource_server(bench: &Bench) -> Box<dyn Case> {
-    let app = |bench: &Bench| {
+pub fn oauth_resource_server(bench: &Bench, key: Key) -> Box<dyn Case> {
+    let app = move |bench: &Bench| {
         let config = OAuthConfig {
             enabled: true,
             issuer: ISSUER.into(),
@@ -98,17 +102,17 @@ pub fn oauth_resource_server(bench: &Bench) -> Box<dyn Case> {
         };
         let config = config.resolve(KeyNaming::Dotted("oauth")).expect("the settings are good");
         let config = config.expect("it is switched on");
-        let validator = OAuthValidator::builder(&config).initial_jwks(&bench.fixtures.rsa.jwks).build();
+        let validator = OAuthValidator::builder(&config).initial_jwks(&key(bench).jwks).build();
         let validator = Arc::new(validator.expect("the validator is built"));
         let layer = AuthLayer::builder().oauth(validator).build().expect("the layer is built");
         hello("/").layer(layer)
     };
-    checked::<_, Body, _>(bench, app)
+    checked::<_, Body, _, _>(bench, key, app)
 }
 
 /// huskarl-resource-server, which brings no layer: one of axum's own calls it.
-pub fn huskarl(bench: &Bench) -> Box<dyn Case> {
-    let app = |bench: &Bench| -> Router {
+pub fn huskarl(bench: &Bench, key: Key) -> Box<dyn Case> {
+    let app = move |bench: &Bench| -> Router {
         let validator = Rfc9068Validator::builder()
             .issuer(ISSUER)
             .audience(AUDIENCE)
@@ -117,12 +121,12 @@ pub fn huskarl(bench: &Bench) -> Box<dyn Case> {
                     .parse::<huskarl_resource_server::core::EndpointUrl>()
                     .expect("a URL"),
             )
-            .jwks_source(Answering(Bytes::from(bench.fixtures.rsa.jwks.clone())))
+            .jwks_source(Answering(Bytes::from(key(bench).jwks.clone())))
             .build();
         let validator = bench.runtime.block_on(validator).expect("the validator is built");
         hello("/").layer(from_fn_with_state(Arc::new(validator), huskarl_check))
     };
-    checked::<_, Body, _>(bench, app)
+    checked::<_, Body, _, _>(bench, key, app)
 }
 
 async fn huskarl_check(

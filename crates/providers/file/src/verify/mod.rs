@@ -11,6 +11,7 @@ mod flights;
 mod memory;
 mod pool;
 mod prf;
+mod priority;
 
 use std::{
     fmt,

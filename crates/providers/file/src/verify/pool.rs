@@ -1,4 +1,4 @@
-//! Where hashes are computed: off the async threads, few at a time, fairly between addresses.
+//! Where hashes are computed: on threads of their own, few at a time, fairly between addresses.
 
 use std::{
     fmt,
@@ -9,11 +9,12 @@ use std::{
 };
 
 use portcullis_core::{QueueState, Reason, Unavailable};
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::sync::oneshot;
 
 use super::{
     attempt::{ABANDONED, Attempt, Finding},
     fair::{Fair, Lane, Pushed, Ticket},
+    priority,
 };
 use crate::hash::{Cpu, Failed, Hasher};
 
@@ -29,7 +30,7 @@ const DEFAULT_MEMORY: u64 = 1 << 30;
 /// The place where password hashes are computed: how many at a time, and how many may wait.
 ///
 /// Computing a hash is made to be expensive, and anybody can ask for it. So only so many are computed at a time, on
-/// threads where they hold up nothing else, and only so many wait. Waiting is fair between client addresses (an
+/// threads where they hold up nothing else and which, on Linux, step back where others want the processor, and only so many wait. Waiting is fair between client addresses (an
 /// IPv6 network of 64 bits counts as one): they take turns, and when the queue is full a newcomer takes the last
 /// place of the address that has the most. Who finds no place is answered as unavailable, with a second as
 /// `Retry-After`.
@@ -73,7 +74,6 @@ struct Job {
     attempt: Attempt,
     memory: u64,
     answer: oneshot::Sender<Result<Finding, Failed>>,
-    runtime: Handle,
 }
 
 impl Hashing {
@@ -148,15 +148,8 @@ impl Hashing {
     ) -> impl Future<Output = Result<Finding, Unavailable>> + Send + use<> {
         let shared = Arc::clone(&self.0);
         async move {
-            // Without a runtime there is no thread to compute on, and a panic would be no answer.
-            let runtime = Handle::try_current().map_err(|error| {
-                Unavailable::new(
-                    "passwords are verified on the threads of a tokio runtime, and there is none",
-                )
-                .with_source(error)
-            })?;
             let (answer, answered) = oneshot::channel();
-            let job = Job { memory: attempt.memory(), attempt, answer, runtime };
+            let job = Job { memory: attempt.memory(), attempt, answer };
             let _place = shared.enter(lane, job)?;
             match answered.await {
                 Ok(Ok(finding)) => Ok(finding),
@@ -246,7 +239,6 @@ impl Shared {
             let permit = state.permit(self, job.memory);
             state.serving = true;
             drop(state);
-            // A runtime that shuts down drops the job here, and its permit with it.
             job.start(permit);
             state = self.lock();
             state.serving = false;
@@ -273,16 +265,23 @@ impl State {
 }
 
 impl Job {
+    /// Where there is no thread to be had, the job is dropped, and its permit with it.
     fn start(self, permit: Permit) {
-        let Self { attempt, answer, runtime, .. } = self;
-        runtime.spawn_blocking(move || {
+        let Self { attempt, answer, .. } = self;
+        let compute = move || {
             // Dropped in this order, also by a panic: whoever reads the answer finds the place free.
             let (answer, permit) = (answer, permit);
+            priority::step_back();
             let gone = || answer.is_closed();
             let finding = if gone() { Err(ABANDONED) } else { attempt.run(&*permit.shared.hasher, gone) };
             drop(permit);
             _ = answer.send(finding);
-        });
+        };
+        // A thread for each: to make one costs some hundredths of a hash, and none of them has to be ended.
+        let started = thread::Builder::new().name("portcullis-hash".into()).spawn(compute);
+        if let Err(error) = started {
+            tracing::warn!(%error, "there is no thread to verify a password on");
+        }
     }
 }
 
