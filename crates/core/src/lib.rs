@@ -45,7 +45,7 @@ mod throttle;
 use std::{future::Future, pin::Pin};
 
 pub use self::{
-    admission::Admission,
+    admission::{Admission, Asker},
     auth::{Auth, AuthBuilder, RequestHead, ResourceView, authenticate_header, authorize},
     chain::{Deciding, Decision, ElementReport, Explanation, Looked, Step},
     client::{
@@ -63,7 +63,7 @@ pub use self::{
     lanes::Lanes,
     lease::{Ended, Expired, Lease},
     live::{Derived, LiveAuth, Now, Opening, Replacement, SettledPolicies, Standing},
-    observe::{Answer, Asked, Decided, Observer, TurnedAway},
+    observe::{Answer, Asked, ConnectionEnded, Decided, Observer, TurnedAway},
     policy::{Element, Override, Policy, Resource},
     principal::Principal,
     provider::{Accounts, IntoProvider, Outcome, Provider, Recall, Refusal, Unavailable, Vouch},

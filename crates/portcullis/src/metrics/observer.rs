@@ -7,7 +7,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use metrics::{Counter, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, Unit};
-use portcullis_core::{Answer, Asked, Decided, Element, Observer, TurnedAway};
+use portcullis_core::{Answer, Asked, ConnectionEnded, Decided, Element, Observer, TurnedAway};
 
 use super::{
     collect::Watched,
@@ -155,6 +155,11 @@ impl Observer for AuthMetrics {
 
     fn turned_away(&self, away: &TurnedAway<'_>) {
         self.count([NONE, NONE], [TurnedAway::OUTCOME, away.reason.as_str()]);
+    }
+
+    fn ended(&self, ended: &ConnectionEnded<'_>) {
+        let element = ended.element.map_or(NONE, Element::name);
+        self.count([ended.policy.label(), element], [ConnectionEnded::OUTCOME, ended.reason.as_str()]);
     }
 }
 
