@@ -7,8 +7,8 @@ use std::{
 
 use futures_util::FutureExt as _;
 use portcullis_core::{
-    Basic, BoxFuture, BuildError, Clock, Context, Credential, Guess, Outcome, Probe, Provider, QueueState,
-    Recall, Refusal, Scheme, ServerState, SystemClock, Unavailable,
+    Accounts, Basic, BoxFuture, BuildError, Clock, Context, Credential, Guess, Outcome, Probe, Provider,
+    QueueState, Recall, Refusal, Scheme, ServerState, SystemClock, Unavailable,
 };
 use portcullis_keys::{ClientTls, KeyError, TrustAnchors, config::explained};
 
@@ -192,6 +192,10 @@ impl Provider for LdapUserStore {
                 begin().await
             }
         })
+    }
+
+    fn accounts(&self) -> Option<Accounts> {
+        Some(self.0.directory.settings.accounts)
     }
 
     fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {
