@@ -12,10 +12,15 @@ mod files;
 mod kept;
 mod leases;
 mod load;
+#[cfg(unix)]
+mod odd;
 #[cfg(feature = "jwks")]
 mod outage;
 mod outcomes;
+mod panics;
 mod router;
+#[cfg(feature = "ldap")]
+mod throttled;
 
 use std::{fs, path::PathBuf, sync::Arc};
 
