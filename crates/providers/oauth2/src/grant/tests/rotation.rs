@@ -230,3 +230,19 @@ async fn where_nobody_configured_one_nobody_has_to_keep_it() {
     assert_eq!((bench.token().await, bench.next().await), ("access-1".into(), "access-2".into()));
     assert_eq!(log.lines(), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn a_token_is_leased_until_it_is_to_be_renewed_and_tells_until_when_it_is_good() {
+    let server = rotating().await;
+    let bench = bench(&server, None);
+    assert!(bench.source.lease().is_none() && bench.source.expires_in().is_none(), "there is none yet");
+    let token = bench.token().await;
+    let lease = bench.source.lease().unwrap();
+    assert_eq!(text(lease.token()), token);
+    bench.clock.advance(MINUTE / 2);
+    assert!(lease.is_good());
+    assert_eq!(bench.source.expires_in(), Some(MINUTE / 2));
+    bench.clock.advance(MINUTE / 2);
+    assert!(!lease.is_good() && bench.source.lease().is_none());
+    assert_eq!(bench.source.expires_in(), Some(std::time::Duration::ZERO));
+}

@@ -198,3 +198,11 @@ async fn a_rotation_hook_is_found_by_the_records_path() {
     read.value.unwrap().token().await.unwrap();
     assert_eq!(told.recv().await.as_deref(), Some("refresh-1"));
 }
+
+#[test]
+fn a_client_that_would_need_a_token_to_ask_for_one_is_to_be_mended_by_no_other_auth() {
+    let told = problems(&password("https://localhost/token", json!({"clientConfig": {"auth": {}}})));
+    let expected =
+        "x.clientConfig.auth: a token endpoint is asked with the client's own id and secret: remove it";
+    assert!(told[0].ends_with(expected), "{told:?}");
+}
