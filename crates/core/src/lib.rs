@@ -25,6 +25,7 @@ pub mod config;
 mod context;
 pub mod credential;
 mod error;
+pub mod fair;
 mod identity;
 pub mod json;
 mod lanes;
@@ -49,8 +50,8 @@ pub use self::{
     auth::{Auth, AuthBuilder, RequestHead, ResourceView, authenticate_header, authorize},
     chain::{Deciding, Decision, ElementReport, Explanation, Looked, Step},
     client::{
-        AssertionPurpose, AssertionReader, AssertionSigner, Authorization, OnBehalfOf, TokenError,
-        TokenLease, TokenSource, UnfitForHeader,
+        AssertionPurpose, AssertionReader, AssertionSigner, Authorization, OnBehalfOf, RefreshObserver,
+        RefreshObservers, Refreshed, TokenError, TokenLease, TokenSource, UnfitForHeader,
     },
     clock::{Clock, SystemClock, UnixTime},
     context::{Contact, Context},

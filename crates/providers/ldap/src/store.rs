@@ -182,7 +182,11 @@ impl Provider for LdapUserStore {
             if !cx.may_contact() {
                 return Unavailable::new("the directory would have to be asked about the user").into();
             }
-            let memories = Memories { may_recall: cx.may_recall(), may_remember: cx.may_remember() };
+            let memories = Memories {
+                party: cx.client().into(),
+                may_recall: cx.may_recall(),
+                may_remember: cx.may_remember(),
+            };
             let clock = Arc::clone(self.0.clock(cx));
             let begin = || login(Arc::clone(&self.0), basic.clone(), digest, clock, memories, cx.guess());
             // An answer to what was asked before is none where it has to be asked afresh.
