@@ -12,6 +12,7 @@ mod files;
 mod kept;
 mod leases;
 mod load;
+mod noticed;
 #[cfg(unix)]
 mod odd;
 #[cfg(feature = "jwks")]
