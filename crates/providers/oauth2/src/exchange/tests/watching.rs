@@ -28,3 +28,11 @@ async fn each_exchange_is_told_once_with_what_came_of_it() {
     bench.of("carol").token().await.unwrap_err();
     assert_eq!(*notes.0.lock().unwrap(), ["success", "success", "unavailable"]);
 }
+
+#[tokio::test]
+async fn who_watches_the_source_of_one_caller_is_told_of_all() {
+    let (bench, notes) = (Bench::new().await, Arc::new(Notes::default()));
+    bench.of("alice").watch_refreshes(notes.clone());
+    bench.token("bob").await;
+    assert_eq!(*notes.0.lock().unwrap(), ["success"]);
+}

@@ -2,10 +2,10 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use portcullis_core::{Context, Outcome, Reason};
+use portcullis_core::{Contact, Context, Outcome, Reason};
 use tokio::task::JoinHandle;
 
-use super::{super::flights::Limits, Bench, TOKEN, ask, code, known, until};
+use super::{super::flights::Limits, Bench, CacheConfig, TOKEN, ask, code, known, until};
 
 const LOUD: [u8; 4] = [192, 0, 2, 1];
 const QUIET: [u8; 4] = [192, 0, 2, 2];
@@ -99,4 +99,40 @@ async fn nobody_is_asked_for_who_has_gone_before_the_turn_came() {
     assert_eq!(bench.server.call_count(), 2);
     // Who asks then is answered.
     assert_eq!(bench.code("gone").await, "inactive");
+}
+
+#[tokio::test]
+async fn nobody_is_asked_for_an_explanation_whose_reader_has_gone_before_its_turn_came() {
+    let limits = Limits { lookups: 5, at_once: 1, waiting: 100 };
+    let bench = Bench::within(limits, |config| config).await;
+    let hold = bench.server.hold();
+    let first = bench.spawn_from(LOUD, "first");
+    bench.server.called(1).await;
+    let (provider, clock) = (bench.provider.clone(), Arc::clone(&bench.clock));
+    let explaining = tokio::spawn(async move {
+        ask(&provider, TOKEN, &Context::new(&clock).explaining(Contact::Allowed)).await
+    });
+    bench.load(2, 2).await;
+    explaining.abort();
+    bench.load(2, 1).await;
+    hold.release();
+    assert_eq!(code(first.await.unwrap()), "inactive");
+    bench.load(0, 0).await;
+    assert_eq!(bench.server.call_count(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_had_to_wait_for_its_turn_is_remembered_as_any_other() {
+    let limits = Limits { lookups: 5, at_once: 1, waiting: 100 };
+    let bench = Bench::within(limits, |config| config.cache(CacheConfig::default())).await;
+    let hold = bench.server.hold();
+    let first = bench.spawn_from(LOUD, "first");
+    bench.server.called(1).await;
+    let waits = bench.spawn_from(LOUD, TOKEN);
+    bench.load(2, 2).await;
+    hold.release();
+    assert_eq!(code(first.await.unwrap()), "inactive");
+    known(waits.await.unwrap());
+    known(bench.ask(TOKEN).await);
+    assert_eq!(bench.server.call_count(), 2);
 }
