@@ -275,7 +275,10 @@ pub use self::audit::AuditLog;
 
 /// Who is told of decisions: for metrics and audits of your own.
 pub mod observe {
-    pub use portcullis_core::{Answer, Asked, ConnectionEnded, Decided, Observer, Shown, TurnedAway};
+    pub use portcullis_core::{
+        Answer, Asked, ConnectionEnded, Decided, Observer, RefreshObserver, RefreshObservers, Refreshed,
+        Shown, TurnedAway,
+    };
 }
 
 /// Reading a configuration section: for providers of your own.

@@ -101,7 +101,7 @@ impl AuthMetrics {
         self.to.with(|recorder| recorder.register_counter(&key(metric, values), &METADATA))
     }
 
-    fn histogram(&self, metric: &Metric, values: impl Iterator<Item = String>) -> Histogram {
+    pub(super) fn histogram(&self, metric: &Metric, values: impl Iterator<Item = String>) -> Histogram {
         self.to.with(|recorder| recorder.register_histogram(&key(metric, values), &METADATA))
     }
 
