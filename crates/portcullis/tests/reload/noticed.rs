@@ -6,7 +6,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -133,6 +133,39 @@ async fn a_file_that_changes_between_two_readings_of_it_is_not_used_in_both_vers
     }
     assert_eq!(statuses, [401, 401, 200, 200]);
     assert!(!live.reload().await.unwrap().changed);
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_in_one_piece_is_read_again_though_it_did_not_change_since() {
+    let element = "{ scopes = \"hello\", fileUserStoreConfig = {} }";
+    let text = with_password_in("password").replace(element, &format!("{element}, {{ otherConfig = {{}} }}"));
+    let folder = Folder::new(&text);
+    folder.write("password", "first");
+    let (is_torn, path) = (Arc::new(AtomicBool::new(false)), folder.path("password"));
+    let writes = Arc::clone(&is_torn);
+    // Alice's password is read between the two.
+    let builder = move || {
+        let write = |path: &Path, writes: &AtomicBool, text| {
+            if writes.load(SeqCst) {
+                std::fs::write(path, text).unwrap();
+            }
+        };
+        write(&path, &writes, "second");
+        let (path, writes) = (path.clone(), writes.clone());
+        Config::builder().clock(clock()).provider("otherConfig", move |_: &Section<'_>| {
+            write(&path, &writes, "between");
+            Ok(FileUserStore::new([User::with_password("bob", "b")]))
+        })
+    };
+    let live = Live::load_with(folder.path("Config.toml"), builder).unwrap();
+    let foo = live.service("/foo").unwrap().build().await.unwrap();
+    is_torn.store(true, SeqCst);
+    let error = live.reload().await.unwrap_err().to_string();
+    assert!(error.contains("changed again and again while they were read"), "{error}");
+    is_torn.store(false, SeqCst);
+    folder.write("password", "second");
+    assert_eq!(live.check().await.unwrap().unwrap().generation, 2);
+    assert_eq!(status(&foo, "/foo", &basic("alice:second")).await, 200);
 }
 
 #[tokio::test]
