@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_core::{
-    Provider as _,
-    config::{Location, Node, Reader, Table, Value},
-};
+use portcullis_core::config::{Location, Node, Reader, Table, Value};
 use portcullis_keys::SelfSigned;
 use serde_json::{Value as Json, json};
 
@@ -271,39 +268,6 @@ fn clear_text_to_another_machine_has_to_be_allowed_by_name() {
     ] {
         let told = read_with(&changes).warnings;
         assert!(!told.iter().any(|warning| warning.contains("allowInsecureLdap")), "{changes}: {told:?}");
-    }
-}
-
-#[test]
-fn stores_of_the_same_users_have_the_same_accounts() {
-    fn at(mut config: LdapConfig, url: &str) -> LdapConfig {
-        url.clone_into(&mut config.connection_url);
-        config
-    }
-    let accounts = |change: fn(LdapConfig) -> LdapConfig| {
-        let config = change(super::config("ldap://localhost ldap://127.0.0.1"));
-        LdapUserStore::new(config).unwrap().accounts()
-    };
-    let ours = accounts(|config| config);
-    assert!(ours.is_some());
-    let same: [fn(LdapConfig) -> LdapConfig; 3] = [
-        |config| config,
-        |config| at(config, "ldap://127.0.0.1:389 LDAP://LocalHost/ ldap://localhost"),
-        |config| config.service("cn=other", "p").max_connections(2).group_name_attribute("ou"),
-    ];
-    let others: [fn(LdapConfig) -> LdapConfig; 6] = [
-        |config| at(config, "ldap://localhost"),
-        |config| at(config, "ldap://localhost ldap://127.0.0.1:1389"),
-        |config| config.user_search_base(["ou=Others,dc=x"]),
-        |config| config.user_search_base(["ou=Users,dc=x", "ou=Others,dc=x"]),
-        |config| config.user_name_search_filter("(mail=?)"),
-        |config| config.user_name_list_filter("(kind=other)"),
-    ];
-    for (number, change) in same.into_iter().enumerate() {
-        assert_eq!(accounts(change), ours, "{number}");
-    }
-    for (number, change) in others.into_iter().enumerate() {
-        assert_ne!(accounts(change), ours, "{number}");
     }
 }
 
