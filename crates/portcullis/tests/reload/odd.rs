@@ -99,8 +99,8 @@ async fn soon<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(60), work).await.expect("nobody waits for a pipe")
 }
 
-async fn alice(foo: &LiveAuth) -> u16 {
-    status(foo, "/foo", &basic("alice:first")).await
+async fn alice(service: &LiveAuth) -> u16 {
+    status(service, "/foo", &basic("alice:first")).await
 }
 
 #[tokio::test]
@@ -164,4 +164,16 @@ async fn a_configuration_that_names_a_pipe_is_for_programs_that_are_restarted() 
         assert_eq!(soon(live.reload()).await.unwrap().generation, 2);
         assert_eq!(alice(&foo).await, 200);
     }
+}
+
+#[tokio::test]
+async fn a_configuration_that_is_a_pipe_is_read_once() {
+    let folder = folder();
+    let path = folder.path("Config.toml");
+    Odd::Pipe.put(&path);
+    let writer = std::thread::spawn(move || fs::write(path, text("")));
+    let live = folder.live();
+    writer.join().unwrap().unwrap();
+    assert!(soon(live.check()).await.is_none());
+    assert!(!soon(live.reload()).await.unwrap().changed);
 }
