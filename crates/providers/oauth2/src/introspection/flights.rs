@@ -131,7 +131,9 @@ impl Flights {
         if boarding == Boarding::Join {
             if let Some(flight) = table.latest.get(&question) {
                 let (answer, interest) = (flight.answer.clone(), Arc::clone(&flight.interest));
-                return Ok(Boarded::Waits(answer, self.place(table, party, interest)?));
+                let waits = self.place(&mut table, party, interest)?;
+                drop(table);
+                return Ok(Boarded::Waits(answer, waits.place()));
             }
             // One that was on its way a moment ago may have landed meanwhile.
             if let Some(outcome) = recall() {
@@ -147,19 +149,17 @@ impl Flights {
         let number = table.begun;
         let (tell, told) = oneshot::channel();
         let (answer, interest) = (told.shared(), Arc::new(()));
+        // Before anybody can join.
+        let waits = self.place(&mut table, party, Arc::clone(&interest))?;
         let joinable = boarding != Boarding::Alone;
         if joinable {
             let flight = Flight { number, answer: answer.clone(), interest: Arc::clone(&interest) };
             table.latest.insert(question, flight);
         }
-        let landing = Landing {
-            flights: self.clone(),
-            question: joinable.then_some(question),
-            number,
-            interest: Arc::clone(&interest),
-        };
-        // Without a place the landing takes the lookup off the table again.
-        let place = self.place(table, party, interest)?;
+        let landing =
+            Landing { flights: self.clone(), question: joinable.then_some(question), number, interest };
+        drop(table);
+        let place = waits.place();
         let lookup = begin(number);
         let waited = entering.waits();
         runtime.spawn(async move {
@@ -182,19 +182,12 @@ impl Flights {
     }
 
     /// A place among the callers that wait.
-    fn place(
-        &self,
-        mut table: MutexGuard<'_, Table>,
-        party: Party,
-        interest: Arc<()>,
-    ) -> Result<Place, Unavailable> {
+    fn place(&self, table: &mut Table, party: Party, interest: Arc<()>) -> Result<Placed, Unavailable> {
         let (holds, displaced) = oneshot::channel();
-        let pushed = table.waiting.push(party, holds);
-        drop(table);
-        match pushed {
-            // Another one is woken by being dropped.
-            Pushed::Waits(ticket, _another) => {
-                Ok(Place { flights: self.clone(), ticket, displaced, _interest: interest })
+        match table.waiting.push(party, holds) {
+            Pushed::Waits(ticket, left) => {
+                let place = Place { flights: self.clone(), ticket, displaced, _interest: interest };
+                Ok(Placed { place, left })
             }
             Pushed::Full => Err(full(TOO_MANY_CALLERS)),
         }
@@ -229,6 +222,21 @@ fn full(reason: &'static str) -> Unavailable {
 enum Boarded {
     Answered(Outcome),
     Waits(Shared<oneshot::Receiver<Outcome>>, Place),
+}
+
+/// A place that was found while the table was locked.
+struct Placed {
+    place: Place,
+    /// Who had to leave for it, and is woken by being dropped.
+    left: Option<oneshot::Sender<Infallible>>,
+}
+
+impl Placed {
+    /// The place, once the table is not locked any more.
+    fn place(self) -> Place {
+        drop(self.left);
+        self.place
+    }
 }
 
 /// A caller that waits.
