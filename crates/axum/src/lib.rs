@@ -141,7 +141,7 @@ mod ws;
 pub use portcullis_core::{Admission, Auth, Override, Principal, Rejection, RejectionKind, Resource};
 pub use portcullis_tower::{
     AuthLayerWith, AuthService, ClientAddr, EmptyBody, OnRejection, PlainRequest, RequestSource, RequestView,
-    RequireScopes, refuse,
+    RequireScopesWith, refuse,
 };
 
 #[cfg(feature = "ws")]
@@ -150,6 +150,6 @@ pub use self::ws::{
 };
 pub use self::{
     extract::{Caller, CallerRejection, Claims, ClaimsRejection, ScopeSet, Scoped},
-    request::{AuthLayer, AxumRequest},
+    request::{AuthLayer, AxumRequest, RequireScopes},
     router::{AuthRouter, GuardExt, Guarded},
 };

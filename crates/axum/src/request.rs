@@ -3,13 +3,17 @@
 use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, MatchedPath, OriginalUri};
-use http::{Extensions, Method, Uri};
-use portcullis_tower::{AuthLayerWith, ClientAddr, EmptyBody, RequestSource, RequestView};
+use http::{Extensions, Method, Uri, request::Parts};
+use portcullis_core::RequestHead;
+use portcullis_tower::{AuthLayerWith, ClientAddr, EmptyBody, RequestSource, RequestView, RequireScopesWith};
 
 /// Guards routers, routes and services under axum, and plain hyper services too. See
 /// [`portcullis_tower::auth_layer`] for the rules, and [this crate's documentation](crate#the-layer) for where to
 /// put it.
 pub type AuthLayer<H = EmptyBody> = AuthLayerWith<AxumRequest, H>;
+
+/// Narrows to callers with certain scopes, under axum. See [`portcullis_tower::require_scopes`] for the rules.
+pub type RequireScopes<H = EmptyBody> = RequireScopesWith<AxumRequest, H>;
 
 /// Tells a layer where a request goes under axum.
 ///
@@ -38,6 +42,12 @@ impl AxumRequest {
         let (path, route) = where_to(original, current, matched);
         RequestView::new(path).with_route(route).with_client(Self::client(extensions))
     }
+}
+
+/// What logs and observers are told of a request that a check inside the layer refuses.
+pub(crate) fn head(parts: &Parts) -> RequestHead<'_> {
+    let view = AxumRequest::locate(&parts.uri, &parts.extensions);
+    RequestHead::new(&parts.method, view.path, &parts.headers).with_client(view.client)
 }
 
 impl RequestSource for AxumRequest {

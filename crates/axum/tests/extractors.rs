@@ -106,7 +106,29 @@ async fn scoped_refuses_with_the_challenge_of_the_service_and_logs_it() {
     let kind = response.extensions().get::<Rejection>().map(Rejection::kind);
     assert_eq!(kind, Some(RejectionKind::InsufficientScope));
     let [line] = &log.lines()[..] else { panic!("one event: {:?}", log.lines()) };
-    assert!(line.contains("INFO") && line.contains("asker=\"Scoped\""), "{line}");
+    for part in ["INFO", "asker=\"Scoped\"", "method=GET", "path=/scoped"] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+}
+
+#[tokio::test]
+async fn a_check_below_a_nest_tells_the_path_and_the_address_as_they_came() {
+    for (path, asker) in [("/scoped", "Scoped"), ("/caller", "RequireScopes")] {
+        let mut inner = handlers();
+        if asker == "RequireScopes" {
+            inner = inner.layer(portcullis_axum::RequireScopes::any_of(["admin"]).unwrap());
+        }
+        let app = Router::new().nest("/nest", inner);
+        let app = app.layer(AuthLayer::new(anyone().build().unwrap()));
+        let client = portcullis_axum::ClientAddr([192, 0, 2, 7].into());
+        let app = app.layer(axum::Extension(client));
+        let log = Log::start();
+        assert_eq!(call(app, &format!("/nest{path}"), "alice.hello").await.0.status(), StatusCode::FORBIDDEN);
+        let [line] = &log.lines()[..] else { panic!("one event: {:?}", log.lines()) };
+        for part in [&format!("asker=\"{asker}\""), &format!("path=/nest{path}"), "client=192.0.2.7"] {
+            assert!(line.contains(part), "{part} in {line}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -206,6 +206,58 @@ fn a_new_certificate_is_shown_after_sighup() {
     assert_eq!(shown(), second);
 }
 
+/// Renewed by a program that writes one file after the other and takes its time.
+#[test]
+fn a_certificate_and_its_key_that_change_at_different_moments_are_taken_up_when_they_belong_together() {
+    let folder = Folder::new();
+    let issue = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let [first, second, third] = [issue(), issue(), issue()];
+    folder.file("c.crt", first.cert.pem());
+    folder.file("c.key", first.signing_key.serialize_pem());
+    let secure = "secureSocket = { key = { certFile = \"c.crt\", keyFile = \"c.key\" } }\n[services";
+    folder.file(
+        "c.toml",
+        text("[reload]\ninterval = \"100ms\"", &[ALICE], RESPOND).replace("[services", secure),
+    );
+    let mut serving = Serving::start(&folder, &["--config", "c.toml"]);
+    let config = Arc::new(portcullis_keys::ClientTls::dangerous_without_verification().build().unwrap());
+    let address = serving.address;
+    let shown = || {
+        let mut tls = rustls::ClientConnection::new(config.clone(), "localhost".try_into().unwrap()).unwrap();
+        let mut socket = TcpStream::connect(address).unwrap();
+        while tls.is_handshaking() {
+            tls.complete_io(&mut socket).unwrap();
+        }
+        tls.peer_certificates().unwrap()[0].clone()
+    };
+    // The certificate first, and then the key first.
+    for (generation, before, after, names) in
+        [(2, &first, &second, ["c.crt", "c.key"]), (3, &second, &third, ["c.key", "c.crt"])]
+    {
+        for (at, name) in names.into_iter().enumerate() {
+            let content = if name == "c.crt" { after.cert.pem() } else { after.signing_key.serialize_pem() };
+            folder.file(name, content);
+            if at == 0 {
+                let line = serving.says("the new version of the configuration is refused").to_owned();
+                assert!(line.contains("listener.secureSocket"), "{line}");
+                assert_eq!(shown(), *before.cert.der(), "{name} alone changes nothing");
+            }
+        }
+        let line = serving.says(&format!("generation={generation} ")).to_owned();
+        assert!(line.contains("c.crt") && line.contains("c.key"), "{line}");
+        assert_eq!(shown(), *after.cert.der());
+        serving.said.clear();
+    }
+    // Half of a renewal that is taken back.
+    folder.file("c.key", issue().signing_key.serialize_pem());
+    serving.says("the new version of the configuration is refused");
+    assert_eq!(shown(), *third.cert.der());
+    folder.file("c.key", third.signing_key.serialize_pem());
+    let line = serving.says("are again those of the version that is in use");
+    assert!(line.contains("generation=3"), "{line}");
+    assert_eq!(serving.end().0, Some(0));
+}
+
 /// The versions that may answer a request: from one that is certainly in use to one that may be.
 #[derive(Default)]
 struct Versions {

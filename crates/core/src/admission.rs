@@ -1,12 +1,12 @@
 //! The proof that a request went through the chain and was let in.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use http::Extensions;
 
 use crate::{
-    Authorization, Lease, Policy, Principal, Protocol, Rejection, RejectionKind, RequiredScopes, Standing,
-    chain, lease::Again, live::Held,
+    Authorization, Lease, Policy, Principal, Protocol, Rejection, RejectionKind, RequestHead, RequiredScopes,
+    Standing, chain, lease::Again, live::Held,
 };
 
 /// How a request was let in. Only the chain makes one.
@@ -27,6 +27,44 @@ enum How {
     /// the policy, where there may be some.
     Anonymous(Policy, Option<Arc<dyn Standing>>),
     Public(Policy, Option<Arc<dyn Standing>>),
+}
+
+/// Who asks for an admission inside the layer: its name, for logs and observers, and the request that it asks about, where
+/// that is at hand. A name alone does.
+#[derive(Clone, Copy)]
+pub struct Asker<'a> {
+    pub(crate) name: &'a str,
+    request: Option<&'a dyn Fn() -> RequestHead<'a>>,
+}
+
+impl<'a> Asker<'a> {
+    /// Who asks by this name.
+    #[must_use]
+    pub const fn new(name: &'a str) -> Self {
+        Self { name, request: None }
+    }
+
+    /// The same, about a request. It is looked at only where it is refused.
+    #[must_use]
+    pub const fn about(self, request: &'a dyn Fn() -> RequestHead<'a>) -> Self {
+        Self { request: Some(request), ..self }
+    }
+
+    pub(crate) fn request(self) -> chain::About<'a> {
+        self.request.map(|request| request().about()).unwrap_or_default()
+    }
+}
+
+impl<'a> From<&'a str> for Asker<'a> {
+    fn from(name: &'a str) -> Self {
+        Self::new(name)
+    }
+}
+
+impl fmt::Debug for Asker<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Asker").field(&self.name).finish()
+    }
 }
 
 /// What holds the admission in a request's extensions. Nobody else can name it, so nobody else can put one there.
@@ -68,39 +106,46 @@ impl Admission {
     }
 
     /// The admission, for what stands inside the layer and cannot do without, a caller or none. A refusal is logged,
-    /// with `asker` as the name of what asks.
+    /// with `asker` as what asks: a name, or an [`Asker`].
     ///
     /// # Errors
     ///
     /// 500, the operator's fault, where no layer ran ([`RejectionKind::LayerMissing`]).
-    pub fn demand<'e>(extensions: &'e Extensions, asker: &str) -> Result<&'e Self, Rejection> {
-        Self::of(extensions).ok_or_else(|| chain::narrowed(None, None, Self::missing(), asker))
+    pub fn demand<'e, 'a>(
+        extensions: &'e Extensions,
+        asker: impl Into<Asker<'a>>,
+    ) -> Result<&'e Self, Rejection> {
+        Self::of(extensions).ok_or_else(|| chain::narrowed(None, None, Self::missing(), asker.into()))
     }
 
     /// The caller, for a check inside the layer that cannot do without. A refusal is logged, and observers are told,
-    /// with `asker` as the name of the check.
+    /// with `asker` as the check: its name, or an [`Asker`].
     ///
     /// # Errors
     ///
     /// 401 where `optional` let a request without credentials in. 500, the operator's fault, where no layer ran
     /// ([`RejectionKind::LayerMissing`]) and where the route is public ([`RejectionKind::PublicRoute`]).
-    pub fn demand_caller<'e>(extensions: &'e Extensions, asker: &str) -> Result<&'e Principal, Rejection> {
+    pub fn demand_caller<'e, 'a>(
+        extensions: &'e Extensions,
+        asker: impl Into<Asker<'a>>,
+    ) -> Result<&'e Principal, Rejection> {
         Self::demanded(extensions).map(|(principal, _)| principal).map_err(|rejection| {
-            chain::narrowed(Self::of(extensions).map(Self::policy), None, rejection, asker)
+            chain::narrowed(Self::of(extensions).map(Self::policy), None, rejection, asker.into())
         })
     }
 
     /// The caller, if it holds any one of `scopes`, for a check inside the layer. A refusal is logged, and
-    /// observers are told, with `asker` as the name of the check.
+    /// observers are told, with `asker` as the check: its name, or an [`Asker`].
     ///
     /// # Errors
     ///
     /// As [`Admission::demand_caller`], and 403 for a caller that holds none of the scopes.
-    pub fn demand_scopes<'e>(
+    pub fn demand_scopes<'e, 'a>(
         extensions: &'e Extensions,
         scopes: &RequiredScopes,
-        asker: &str,
+        asker: impl Into<Asker<'a>>,
     ) -> Result<&'e Principal, Rejection> {
+        let asker = asker.into();
         let principal = Self::demand_caller(extensions, asker)?;
         if scopes.satisfied_by(principal.scopes()) {
             return Ok(principal);
@@ -152,9 +197,10 @@ impl Admission {
         }
     }
 
-    /// Until when a connection that this request opened may stay open.
+    /// Until when a connection that this request opened may stay open. [`Lease::for_request`] has observers learn of which
+    /// request it was.
     pub fn lease(&self) -> Lease {
-        match &self.how {
+        let lease = match &self.how {
             How::Authenticated(principal) => {
                 Lease::until(principal.clock(), principal.good_until(), self.again.clone())
                     .held(principal.held().map(Held::asking))
@@ -164,7 +210,8 @@ impl Admission {
                 let held = Held { standing: Arc::clone(standing), principal: None, asks: false };
                 Lease::until(policy.clock(), None, None).held(Some(held))
             }
-        }
+        };
+        lease.opened(self.policy(), self.principal())
     }
 
     /// Takes along the token that the caller showed.

@@ -12,9 +12,15 @@ use std::{
     time::Duration,
 };
 
+use http::Method;
+
 use crate::{
-    BoxFuture, Clock, Context, Credential, Element, Identity, Outcome, UnixTime,
-    chain::contain::Asking,
+    BoxFuture, Clock, ConnectionEnded, Context, Credential, Element, Identity, Outcome, Policy, Principal,
+    Reason, RequestHead, UnixTime,
+    chain::{
+        self,
+        contain::{self, Asking},
+    },
     live::{Held, Verdict},
 };
 
@@ -24,7 +30,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// Until when a connection that was let in may stay open.
 ///
 /// Made by the chain, see [`Admission::lease`](crate::Admission::lease). Await [`Lease::ended`] beside the
-/// connection, and close it with [`Ended::close_code`].
+/// connection, and close it with [`Ended::close_code`]. Observers of the service are told of the end, once for each time that
+/// it is awaited: await one clone of it for one connection.
 #[derive(Clone)]
 #[must_use = "a lease ends nothing by itself: await `ended` beside the connection"]
 pub struct Lease {
@@ -33,6 +40,26 @@ pub struct Lease {
     again: Option<Arc<Again>>,
     /// What judges the connection by later versions of the configuration.
     held: Option<Box<Held>>,
+    /// What observers are told when it ends, where there are some.
+    opened: Option<Box<Opened>>,
+}
+
+/// How a connection was opened.
+#[derive(Clone)]
+struct Opened {
+    policy: Policy,
+    /// `None` where the request was let in without one.
+    principal: Option<Principal>,
+    request: Option<(Method, Box<str>)>,
+    client: Option<IpAddr>,
+}
+
+/// How a connection ends.
+struct Ending {
+    ended: Ended,
+    reason: Reason,
+    /// How long it took to find out, once somebody looked.
+    took: Duration,
 }
 
 /// What is needed to ask an element once more whether the credential is good.
@@ -94,7 +121,7 @@ impl fmt::Display for Ended {
 impl Lease {
     /// A connection that nothing ends: a public route, a credential that does not expire.
     pub(crate) const fn unlimited() -> Self {
-        Self { clock: None, expires: None, again: None, held: None }
+        Self { clock: None, expires: None, again: None, held: None, opened: None }
     }
 
     pub(crate) fn until(
@@ -102,11 +129,32 @@ impl Lease {
         expires: Option<UnixTime>,
         again: Option<Arc<Again>>,
     ) -> Self {
-        Self { clock: Some(Arc::clone(clock)), expires, again, held: None }
+        Self { clock: Some(Arc::clone(clock)), expires, again, held: None, opened: None }
     }
 
     pub(crate) fn held(self, held: Option<Held>) -> Self {
         Self { held: held.map(Box::new), ..self }
+    }
+
+    /// Has observers told of the end.
+    pub(crate) fn opened(self, policy: &Policy, principal: Option<&Principal>) -> Self {
+        if policy.observer().is_none() {
+            return self;
+        }
+        let client = self.again.as_ref().and_then(|again| again.client);
+        let client = client.or_else(|| self.held.as_ref()?.standing.client());
+        let opened = Opened { policy: policy.own(), principal: principal.cloned(), request: None, client };
+        Self { opened: Some(Box::new(opened)), ..self }
+    }
+
+    /// The same, of a connection that this request opened: observers are told its method, its path and the address it came
+    /// from. For layers.
+    pub fn for_request(mut self, request: &RequestHead<'_>) -> Self {
+        if let Some(opened) = &mut self.opened {
+            opened.request = Some((request.method.clone(), request.path.into()));
+            opened.client = request.client.or(opened.client);
+        }
+        self
     }
 
     /// Whether the connection may stay open for ever.
@@ -133,37 +181,59 @@ impl Lease {
     /// password, by whether the same user has the same password and all scopes still
     /// ([`Provider::vouch`](crate::Provider::vouch)). The server is asked again as often as that version says.
     pub async fn ended(mut self) -> Ended {
+        let opened = self.opened.take();
+        let ending = self.ends().await;
+        if let Some(opened) = opened {
+            opened.tell(&ending);
+        }
+        ending.ended
+    }
+
+    /// Tells observers that the connection ends although the lease does not: what it rests on beside the credential was
+    /// withdrawn, such as the certificate of the client.
+    pub fn tell_withdrawn(&self) {
+        if let Some(opened) = &self.opened {
+            opened.tell(&Ending::withdrawn(Duration::ZERO));
+        }
+    }
+
+    async fn ends(mut self) -> Ending {
         let Some(mut held) = self.held.take() else { return self.ends_by_itself().await };
         let mut seen = held.standing.admitted_by();
         let mut life = self;
         loop {
-            let asking = life.again.clone();
+            let (asking, clock) = (life.again.clone(), life.clock.clone());
             let verdict = {
                 let mut living = pin!(life.ends_by_itself());
-                let mut judged = pin!(held.judged(&mut seen, asking.as_ref()));
+                let mut judged = pin!(held.judged(&mut seen, asking.as_ref(), clock.as_ref()));
                 poll_fn(|task| match living.as_mut().poll(task) {
                     Poll::Ready(ended) => Poll::Ready(Err(ended)),
                     Poll::Pending => judged.as_mut().poll(task).map(Ok),
                 })
                 .await
             };
+            let (verdict, took) = match verdict {
+                Err(ending) => return ending,
+                Ok(judged) => judged,
+            };
             match verdict {
-                Err(ended) => return ended,
-                Ok(Verdict::Stays) => {}
-                Ok(Verdict::Renewed(lease)) => life = *lease,
-                Ok(Verdict::Paced(again)) => life.again = again,
-                Ok(Verdict::Withdrawn) => return Ended::Withdrawn,
-                Ok(Verdict::Unknown) => return Ended::Unavailable,
+                Verdict::Stays => {}
+                Verdict::Renewed(lease) => life = *lease,
+                Verdict::Paced(again) => life.again = again,
+                Verdict::Withdrawn => return Ending::withdrawn(took),
+                Verdict::Unknown => {
+                    return Ending { ended: Ended::Unavailable, reason: Reason::Unavailable, took };
+                }
             }
         }
     }
 
     /// The same, whatever becomes of the configuration. It may be dropped and begun anew.
-    async fn ends_by_itself(&mut self) -> Ended {
+    async fn ends_by_itself(&mut self) -> Ending {
         let Self { clock: Some(clock), expires, again, .. } = self else { return pending().await };
         let Some(again) = again else {
             expiry(clock, *expires).await;
-            return Ended::Expired;
+            return Ending::EXPIRED;
         };
         let (mut missed, mut wait) = (false, later_half(again.interval));
         loop {
@@ -171,19 +241,55 @@ impl Lease {
             let pause = clock.sleep(wait);
             let round = pin!(async {
                 pause.await;
-                again.ask(clock).await
+                let begun = clock.monotonic();
+                let outcome = again.ask(clock).await;
+                (outcome, clock.monotonic().saturating_sub(begun))
             });
-            let Some(outcome) = first(&mut alarm, round).await else { return Ended::Expired };
+            let Some((outcome, took)) = first(&mut alarm, round).await else { return Ending::EXPIRED };
             wait = again.interval;
-            match outcome {
+            let (ended, reason) = match outcome {
                 Outcome::Known(identity) if again.still_good(&identity) => {
                     (*expires, missed) = (identity.good_until(), false);
+                    continue;
                 }
-                Outcome::Known(_) | Outcome::Refused(_) => return Ended::Revoked,
-                Outcome::Unavailable(_) if missed => return Ended::Unavailable,
-                Outcome::Unavailable(_) => missed = true,
-            }
+                Outcome::Known(_) => (Ended::Revoked, Reason::Withdrawn),
+                Outcome::Refused(refusal) => (Ended::Revoked, refusal.reason()),
+                Outcome::Unavailable(unavailable) if missed => (Ended::Unavailable, unavailable.reason()),
+                Outcome::Unavailable(_) => {
+                    missed = true;
+                    continue;
+                }
+            };
+            return Ending { ended, reason, took };
         }
+    }
+}
+
+impl Ending {
+    const EXPIRED: Self = Self { ended: Ended::Expired, reason: Reason::Expired, took: Duration::ZERO };
+
+    const fn withdrawn(took: Duration) -> Self {
+        Self { ended: Ended::Withdrawn, reason: Reason::Withdrawn, took }
+    }
+}
+
+impl Opened {
+    #[cold]
+    fn tell(&self, ending: &Ending) {
+        let Some(observer) = self.policy.observer() else { return };
+        let principal = self.principal.as_ref();
+        let ended = ConnectionEnded {
+            policy: &self.policy,
+            ended: ending.ended,
+            reason: ending.reason,
+            element: principal.and_then(Principal::element),
+            scheme: principal.map(Principal::scheme),
+            caller: principal.map(Principal::identity),
+            request: self.request.as_ref().map(|(method, path)| (method, &**path)),
+            client: self.client,
+            took: ending.took,
+        };
+        contain::observer(&**observer, |observer| observer.ended(&ended));
     }
 }
 
@@ -198,7 +304,7 @@ impl Again {
         let cx = Context::new(clock).with_client(self.client).afresh();
         let mut late = pin!(clock.sleep(self.timeout));
         let answer = pin!(Asking::new(&self.element, &self.credential, &cx).answer());
-        let late_answer = || crate::Unavailable::new("no answer within decisionTimeout").into();
+        let late_answer = || chain::late().into();
         first(&mut late, answer).await.unwrap_or_else(late_answer)
     }
 }

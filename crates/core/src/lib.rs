@@ -25,6 +25,7 @@ pub mod config;
 mod context;
 pub mod credential;
 mod error;
+pub mod fair;
 mod identity;
 pub mod json;
 mod lanes;
@@ -45,12 +46,12 @@ mod throttle;
 use std::{future::Future, pin::Pin};
 
 pub use self::{
-    admission::Admission,
+    admission::{Admission, Asker},
     auth::{Auth, AuthBuilder, RequestHead, ResourceView, authenticate_header, authorize},
     chain::{Deciding, Decision, ElementReport, Explanation, Looked, Step},
     client::{
-        AssertionPurpose, AssertionReader, AssertionSigner, Authorization, OnBehalfOf, TokenError,
-        TokenLease, TokenSource, UnfitForHeader,
+        AssertionPurpose, AssertionReader, AssertionSigner, Authorization, OnBehalfOf, RefreshObserver,
+        RefreshObservers, Refreshed, TokenError, TokenLease, TokenSource, UnfitForHeader,
     },
     clock::{Clock, SystemClock, UnixTime},
     context::{Contact, Context},
@@ -63,7 +64,7 @@ pub use self::{
     lanes::Lanes,
     lease::{Ended, Expired, Lease},
     live::{Derived, LiveAuth, Now, Opening, Replacement, SettledPolicies, Standing},
-    observe::{Answer, Asked, Decided, Observer, TurnedAway},
+    observe::{Answer, Asked, ConnectionEnded, Decided, Observer, TurnedAway},
     policy::{Element, Override, Policy, Resource},
     principal::Principal,
     provider::{Accounts, IntoProvider, Outcome, Provider, Recall, Refusal, Unavailable, Vouch},

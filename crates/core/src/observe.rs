@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use http::{Method, StatusCode};
 
-use crate::{Clock, Decision, Element, Identity, Policy, Reason, chain::contain};
+use crate::{Clock, Decision, Element, Ended, Identity, Policy, Reason, Scheme, chain::contain};
 
 /// Is told of every decision of a service, and of every answer of its providers. For metrics and audit events.
 ///
@@ -19,6 +19,10 @@ pub trait Observer: fmt::Debug + Send + Sync + 'static {
 
     /// A gateway answered a request itself, whatever its policies say.
     fn turned_away(&self, _away: &TurnedAway<'_>) {}
+
+    /// A connection that was let in may not stay open any longer. That it may is told to nobody, however often it is found
+    /// out again.
+    fn ended(&self, _ended: &ConnectionEnded<'_>) {}
 }
 
 /// A decision, as it is told to an [`Observer`]. Holds no secret.
@@ -38,16 +42,17 @@ pub struct Decided<'a> {
     pub element: Option<&'a Element>,
     /// Who called, where that is known: whoever was let in, and whoever holds none of the scopes asked for.
     pub caller: Option<&'a Identity>,
-    /// Method and path of the request, as the client sent them; `None` where a provider was called directly.
+    /// Method and path of the request, as the client sent them; `None` where a provider was called directly, and where a
+    /// check inside the layer does not say what it asks about.
     pub request: Option<(&'a Method, &'a str)>,
     /// The caller's address, where it is known.
     pub client: Option<IpAddr>,
-    /// How long the decision took.
+    /// How long the decision took. Zero for a check inside the layer, which is not measured.
     pub took: Duration,
     /// Whether the caller was let in from memory, before anything was read.
     pub recalled: bool,
     /// The check inside the layer that refused a request which the layer had let in, such as `RequireScopes`; `None` for
-    /// the layer's own decision. Such a check knows neither the request's path nor how long anything took.
+    /// the layer's own decision.
     pub asker: Option<&'a str>,
 }
 
@@ -126,6 +131,35 @@ impl<'a> TurnedAway<'a> {
     }
 }
 
+/// The end of a connection that was let in, as it is told to an [`Observer`]. Holds no secret.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ConnectionEnded<'a> {
+    /// What guards the request that opened the connection.
+    pub policy: &'a Policy,
+    /// What became of it.
+    pub ended: Ended,
+    /// Why: `expired`, `withdrawn`, or the reason of the element that was asked once more.
+    pub reason: Reason,
+    /// The element that had let the caller in; `None` where there is no caller.
+    pub element: Option<&'a Element>,
+    /// The scheme of the credential that opened the connection.
+    pub scheme: Option<Scheme>,
+    /// Who had called.
+    pub caller: Option<&'a Identity>,
+    /// Method and path of the request that opened the connection, where they are known.
+    pub request: Option<(&'a Method, &'a str)>,
+    /// The caller's address, where it is known.
+    pub client: Option<IpAddr>,
+    /// How long it took to find out, once somebody looked: that of the last answer.
+    pub took: Duration,
+}
+
+impl ConnectionEnded<'_> {
+    /// What came of it, beside [`Decided::OUTCOMES`].
+    pub const OUTCOME: &'static str = "ended";
+}
+
 /// The answer of an element's provider, as it is told to an [`Observer`]. Holds no secret.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -198,6 +232,10 @@ impl Observer for Several {
 
     fn turned_away(&self, away: &TurnedAway<'_>) {
         self.0.iter().for_each(|one| contain::observer(&**one, |one| one.turned_away(away)));
+    }
+
+    fn ended(&self, ended: &ConnectionEnded<'_>) {
+        self.0.iter().for_each(|one| contain::observer(&**one, |one| one.ended(ended)));
     }
 }
 

@@ -58,6 +58,8 @@ reasons! {
     LayerMissing = "layer-missing",
     /// A handler asks for the caller of a public route.
     PublicRoute = "public-route",
+    /// Of an open connection: what it was opened with is not granted any more, or not all of it.
+    Withdrawn = "withdrawn",
 
     // Of what a gateway answers itself, whatever its policies say.
     /// A gateway: TRACE, a CONNECT that asks for a tunnel, or a method that is not written in capitals.

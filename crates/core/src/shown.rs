@@ -1,6 +1,9 @@
 //! How a log shows what somebody else chose.
 
-use std::fmt::{self, Write};
+use std::{
+    borrow::Cow,
+    fmt::{self, Write},
+};
 
 /// A text as a log may show it: its first characters, and none of them starts a new line, moves the cursor, passes for the
 /// blank between two fields, or turns the direction of writing.
@@ -24,6 +27,20 @@ impl<'a> Shown<&'a str> {
     #[must_use]
     pub const fn path(path: &'a str) -> Self {
         Self(path, 200)
+    }
+
+    /// The same as a text: the very one where nothing of it is cut or escaped.
+    #[must_use]
+    pub fn text(self) -> Cow<'a, str> {
+        let Self(text, most) = self;
+        let is_plain = text.len() <= most && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        if is_plain || text.chars().enumerate().all(|(at, one)| at < most && !is_escaped(one)) {
+            return Cow::Borrowed(text);
+        }
+        let mut shown = String::with_capacity(text.len().min(most.saturating_mul(4)).saturating_add(16));
+        // Nothing is refused that is written to a text.
+        _ = write!(shown, "{self}");
+        Cow::Owned(shown)
     }
 }
 
@@ -51,7 +68,7 @@ impl Write for Escaping<'_, '_> {
                 return Ok(());
             }
             self.left -= 1;
-            if character.is_control() || is_odd_space(character) || is_bidi(character) {
+            if is_escaped(character) {
                 write!(self.to, "{}", character.escape_unicode())?;
             } else {
                 self.to.write_char(character)?;
@@ -59,6 +76,10 @@ impl Write for Escaping<'_, '_> {
         }
         Ok(())
     }
+}
+
+fn is_escaped(character: char) -> bool {
+    character.is_control() || is_odd_space(character) || is_bidi(character)
 }
 
 /// Characters that reorder the text around them: `Bidi_Control` of Unicode.
@@ -93,6 +114,11 @@ mod tests {
             ("\r\r\r\r\r\r", "\\u{d}\\u{d}\\u{d}\\u{d}\\u{d}…"),
         ] {
             assert_eq!(Shown(text, 5).to_string(), shown);
+            let is_same = text == shown;
+            assert_eq!(
+                (&*Shown(text, 5).text(), is_same),
+                (shown, matches!(Shown(text, 5).text(), Cow::Borrowed(_)))
+            );
         }
         assert_eq!(Shown(format_args!("{}{}", "abc", "defg"), 5).to_string(), "abcde…", "in parts");
     }

@@ -15,8 +15,8 @@ use std::{
 
 use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, header::AUTHORIZATION};
 use portcullis_core::{
-    Admission, Auth, BoxFuture, Contact, Context, Credential, Decided, Identity, Looked, Observer, Outcome,
-    Provider, Reason, RequestHead, Resource, Scheme, TurnedAway,
+    Admission, Asker, Auth, BoxFuture, Contact, Context, Credential, Decided, Identity, Looked, Observer,
+    Outcome, Provider, Reason, RequestHead, Resource, Scheme, TurnedAway,
 };
 use tracing_subscriber::{Layer as _, filter::filter_fn, fmt::format::FmtSpan, layer::SubscriberExt as _};
 
@@ -124,6 +124,43 @@ async fn a_check_inside_the_layer_that_refuses_is_told_after_the_decision() {
         assert!(Admission::demand_caller(&extensions, "Caller").is_err());
         assert_eq!(notes.take(), [told]);
     }
+}
+
+/// Method, path and address of what it was told.
+#[derive(Debug, Default)]
+struct Places(Mutex<Vec<String>>);
+
+impl Observer for Places {
+    fn decided(&self, decided: &Decided<'_>) {
+        let (request, client) = (decided.request, decided.client);
+        self.0.lock().unwrap().push(format!("{} {request:?} {client:?}", decided.asker.unwrap_or("-")));
+    }
+}
+
+#[tokio::test]
+async fn a_check_inside_the_layer_tells_the_request_that_it_names_and_looks_at_it_only_to_refuse() {
+    let places = Arc::new(Places::default());
+    let auth = Auth::builder().element(ByToken, "hello").observer(places.clone()).build().unwrap();
+    let extensions = admitted(&auth, "/x", Some("Bearer good")).await;
+    places.0.lock().unwrap().clear();
+    let headers = HeaderMap::new();
+    let asked = std::cell::Cell::new(0);
+    let request = || {
+        asked.set(asked.get() + 1);
+        RequestHead::new(&Method::PUT, "/x/y", &headers).with_client(Some([192, 0, 2, 9].into()))
+    };
+    let asker = Asker::new("Scoped").about(&request);
+    assert!(Admission::demand_caller(&extensions, asker).is_ok());
+    assert!(Admission::demand_scopes(&extensions, &"hello".into(), asker).is_ok());
+    assert!(Admission::demand(&extensions, asker).is_ok());
+    assert_eq!(asked.get(), 0);
+    assert!(Admission::demand_scopes(&extensions, &"admin".into(), asker).is_err());
+    assert!(Admission::demand_scopes(&extensions, &"admin".into(), "Scoped").is_err());
+    assert_eq!(
+        *places.0.lock().unwrap(),
+        ["Scoped Some((PUT, \"/x/y\")) Some(192.0.2.9)", "Scoped None None"]
+    );
+    assert_eq!(format!("{asker:?}"), "Asker(\"Scoped\")");
 }
 
 #[test]

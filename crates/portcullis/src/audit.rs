@@ -1,13 +1,15 @@
 //! Who called, what for, and what came of it: one log event for each decision.
 
-use portcullis_core::{Decided, Observer, Rejection, Shown, TurnedAway};
+use std::borrow::Cow;
+
+use portcullis_core::{ConnectionEnded, Decided, Observer, Rejection, Shown, TurnedAway};
 use tracing::{Level, event};
 
 /// The longest part of a text of somebody else's that an event shows, in characters.
 const SHOWN: usize = 200;
 
-/// Writes one log event of the target `portcullis::audit`, at level `INFO`, for each decision of a service, and for each
-/// request that a gateway answers itself.
+/// Writes one log event of the target `portcullis::audit`, at level `INFO`, for each decision of a service, for each request
+/// that a gateway answers itself, and for each open connection that may not stay open any longer.
 ///
 /// Its fields are `outcome`, `reason`, `status`, `resource`, `element`, `scheme`, `issuer`, `subject`, `client`, `method`,
 /// `path`, `asker`, `remembered` and `latency_us`; those of which nothing is known are left out. No field holds a secret, and texts
@@ -38,8 +40,8 @@ impl Observer for AuditLog {
         // As texts, which a log in one line puts in quotation marks: a name cannot pass for a field.
         let issuer = decided.caller.and_then(|caller| caller.issuer()).map(shown);
         let subject = decided.caller.and_then(|caller| caller.subject()).map(shown);
-        let method = decided.request.map(|(method, _)| Shown::method(method).to_string());
-        let path = decided.request.map(|(_, path)| Shown::path(path).to_string());
+        let method = decided.request.map(|(method, _)| Shown::method(method).text());
+        let path = decided.request.map(|(_, path)| Shown::path(path).text());
         event!(
             target: "portcullis::audit",
             Level::INFO,
@@ -69,13 +71,36 @@ impl Observer for AuditLog {
             reason = away.reason.as_str(),
             status = away.status.as_u16(),
             client = away.client.map(tracing::field::display),
-            method = &*Shown::method(away.method).to_string(),
-            path = &*Shown::path(away.path).to_string(),
+            method = &*Shown::method(away.method).text(),
+            path = &*Shown::path(away.path).text(),
             "turned away"
+        );
+    }
+
+    fn ended(&self, ended: &ConnectionEnded<'_>) {
+        let issuer = ended.caller.and_then(|caller| caller.issuer()).map(shown);
+        let subject = ended.caller.and_then(|caller| caller.subject()).map(shown);
+        let method = ended.request.map(|(method, _)| Shown::method(method).text());
+        let path = ended.request.map(|(_, path)| Shown::path(path).text());
+        event!(
+            target: "portcullis::audit",
+            Level::INFO,
+            outcome = ConnectionEnded::OUTCOME,
+            reason = ended.reason.as_str(),
+            resource = ended.policy.label(),
+            element = ended.element.map(|element| element.name()),
+            scheme = ended.scheme.map(|scheme| scheme.as_str()),
+            issuer = issuer.as_deref(),
+            subject = subject.as_deref(),
+            client = ended.client.map(tracing::field::display),
+            method = method.as_deref(),
+            path = path.as_deref(),
+            latency_us = u64::try_from(ended.took.as_micros()).unwrap_or(u64::MAX),
+            "ended"
         );
     }
 }
 
-fn shown(text: &str) -> String {
-    Shown(text, SHOWN).to_string()
+fn shown(text: &str) -> Cow<'_, str> {
+    Shown(text, SHOWN).text()
 }

@@ -262,20 +262,23 @@ pub mod metrics;
 mod reload;
 
 pub use portcullis_core::{
-    Accounts, Admission, Auth, AuthBuilder, Basic, Bearer, BoxFuture, BuildError, Clock, Contact, Context,
-    Credential, CredentialError, CredentialErrorKind, CredentialSources, Deciding, Decision, Element,
-    ElementReport, Ended, Expired, Explanation, Guess, Held, Identity, IntoProvider, Lease, LiveAuth, Looked,
-    Observer, OfferedProtocols, Outcome, Override, Policy, Principal, Probe, Protocol, Provider, QueueState,
-    Reason, Refusal, Rejection, RejectionKind, RequestHead, RequiredScopes, Resource, ResourceView, Scheme,
-    Scopes, Secret, ServerState, Step, SystemClock, Throttle, TokenError, TokenSource, Unavailable, UnixTime,
-    authenticate_header, authorize,
+    Accounts, Admission, Asker, Auth, AuthBuilder, Basic, Bearer, BoxFuture, BuildError, Clock, Contact,
+    Context, Credential, CredentialError, CredentialErrorKind, CredentialSources, Deciding, Decision,
+    Element, ElementReport, Ended, Expired, Explanation, Guess, Held, Identity, IntoProvider, Lease,
+    LiveAuth, Looked, Observer, OfferedProtocols, Outcome, Override, Policy, Principal, Probe, Protocol,
+    Provider, QueueState, Reason, Refusal, Rejection, RejectionKind, RequestHead, RequiredScopes, Resource,
+    ResourceView, Scheme, Scopes, Secret, ServerState, Step, SystemClock, Throttle, TokenError, TokenSource,
+    Unavailable, UnixTime, authenticate_header, authorize,
 };
 
 pub use self::audit::AuditLog;
 
 /// Who is told of decisions: for metrics and audits of your own.
 pub mod observe {
-    pub use portcullis_core::{Answer, Asked, Decided, Observer, Shown, TurnedAway};
+    pub use portcullis_core::{
+        Answer, Asked, ConnectionEnded, Decided, Observer, RefreshObserver, RefreshObservers, Refreshed,
+        Shown, TurnedAway,
+    };
 }
 
 /// Reading a configuration section: for providers of your own.

@@ -18,7 +18,7 @@ use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
 use portcullis::{
     Config, Contact, Reason, RequestHead,
     metrics::{ALL, AuthMetrics, Kind, PrometheusText},
-    observe::{Answer, Decided, TurnedAway},
+    observe::{Answer, ConnectionEnded, Decided, TurnedAway},
 };
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -67,7 +67,11 @@ fn every_metric_is_documented_and_no_other() {
 
 #[test]
 fn every_outcome_is_documented() {
-    for word in Decided::OUTCOMES.iter().chain(Answer::OUTCOMES).chain([&TurnedAway::OUTCOME]) {
+    for word in Decided::OUTCOMES
+        .iter()
+        .chain(Answer::OUTCOMES)
+        .chain([&TurnedAway::OUTCOME, &ConnectionEnded::OUTCOME])
+    {
         assert!(PAGE.contains(&format!("`{word}`")), "{word}");
     }
 }

@@ -26,6 +26,6 @@ pub use self::client_auth::{
 pub use self::client_auth::{SendVia, redirect_policy};
 pub use self::{
     auth_layer::{AuthLayer, AuthLayerWith, AuthService, EmptyBody, OnRejection, refuse},
-    require_scopes::RequireScopes,
+    require_scopes::{RequireScopes, RequireScopesWith},
     source::{ClientAddr, PlainRequest, RequestSource, RequestView},
 };

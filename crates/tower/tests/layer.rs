@@ -384,7 +384,9 @@ async fn require_scopes_without_the_layer_is_an_error_that_says_so() {
     assert!(!response.headers().contains_key(WWW_AUTHENTICATE));
     let lines = log.lines();
     assert!(lines.len() == 1 && lines[0].contains("ERROR") && lines[0].contains("AuthLayer"), "{lines:?}");
-    assert!(lines[0].contains("asker=\"RequireScopes\""), "{lines:?}");
+    for part in ["asker=\"RequireScopes\"", "method=GET", "path=/ "] {
+        assert!(lines[0].contains(part), "{part} in {lines:?}");
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,6 @@ use std::any::type_name;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use portcullis_core::Admission;
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -40,7 +39,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Claims<T> {
     type Rejection = ClaimsRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ClaimsRejection> {
-        let principal = Admission::demand_caller(&parts.extensions, "Claims")
+        let principal = super::caller(parts, "Claims")
             .map_err(|rejection| ClaimsRejection(Cause::NoCaller(CallerRejection::from(rejection))))?;
         principal.claims_as().map(Self).map_err(|error| {
             tracing::error!(

@@ -8,13 +8,14 @@ use std::ops::Deref;
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
-use portcullis_core::{Admission, Principal};
+use portcullis_core::{Admission, Asker, Principal, Rejection};
 
 pub use self::{
     claims::Claims,
     rejection::{CallerRejection, ClaimsRejection},
     scoped::{ScopeSet, Scoped},
 };
+use crate::request::head;
 
 /// Who is calling: the [`Principal`] that the chain let in.
 ///
@@ -60,7 +61,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = CallerRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, CallerRejection> {
-        Ok(Self(Admission::demand_caller(&parts.extensions, "Caller")?.clone()))
+        Ok(Self(caller(parts, "Caller")?.clone()))
     }
 }
 
@@ -71,7 +72,12 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for Caller {
         match Admission::of(&parts.extensions) {
             Some(admission) => Ok(admission.principal().cloned().map(Self)),
             // Nobody looked at a credential: not the same as none having been sent.
-            None => Ok(Some(Self(Admission::demand_caller(&parts.extensions, "Option<Caller>")?.clone()))),
+            None => Ok(Some(Self(caller(parts, "Option<Caller>")?.clone()))),
         }
     }
+}
+
+/// The caller, for an extractor of this name.
+fn caller<'p>(parts: &'p Parts, asker: &str) -> Result<&'p Principal, Rejection> {
+    Admission::demand_caller(&parts.extensions, Asker::new(asker).about(&|| head(parts)))
 }

@@ -2,9 +2,10 @@ use std::{fmt, marker::PhantomData, ops::Deref};
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use portcullis_core::{Admission, Principal, RequiredScopes};
+use portcullis_core::{Admission, Asker, Principal, RequiredScopes};
 
 use super::CallerRejection;
+use crate::request::head;
 
 /// Scopes under a name that the compiler knows, for [`Scoped`].
 pub trait ScopeSet {
@@ -71,10 +72,11 @@ impl<S: ScopeSet, State: Send + Sync> FromRequestParts<State> for Scoped<S> {
 
     async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self, CallerRejection> {
         const { assert!(can_be_held(S::ANY_OF), "ANY_OF needs at least one scope, none of them empty or `*`") };
-        let principal = Admission::demand_caller(&parts.extensions, "Scoped")?;
+        let principal = super::caller(parts, "Scoped")?;
         if !S::ANY_OF.iter().any(|scope| principal.has_scope(scope)) {
             let scopes = RequiredScopes::any_of(S::ANY_OF.iter().copied());
-            Admission::demand_scopes(&parts.extensions, &scopes, "Scoped")?;
+            let request = || head(parts);
+            Admission::demand_scopes(&parts.extensions, &scopes, Asker::new("Scoped").about(&request))?;
         }
         Ok(Self { principal: principal.clone(), scopes: PhantomData })
     }

@@ -99,10 +99,13 @@ pub(super) async fn watch(shared: Arc<Shared>, lease: ConnectionLease, left: one
     };
     let (closed, code, reason) = tokio::select! {
         biased;
-        ended = lease.ended() => from_outside(Closed::Ended(ended)),
+        ended = lease.clone().ended() => from_outside(Closed::Ended(ended)),
         stop = stopped => from_outside(match stop {
             Stop::Listener => Closed::Stopping,
-            Stop::Certificate => Closed::Ended(Ended::Withdrawn),
+            Stop::Certificate => {
+                lease.tell_withdrawn();
+                Closed::Ended(Ended::Withdrawn)
+            }
         }),
         left = left => (None, left.unwrap_or(Left::Done).close_code(), ""),
     };

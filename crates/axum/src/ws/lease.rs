@@ -1,8 +1,8 @@
 use axum::extract::FromRequestParts;
-use http::{Extensions, request::Parts};
-use portcullis_core::{Admission, Lease};
+use http::request::Parts;
+use portcullis_core::{Admission, Asker, Lease};
 
-use crate::{CallerRejection, serve::Stopping};
+use crate::{CallerRejection, request::head, serve::Stopping};
 
 /// For how long a connection may stay open: until the credential that opened it ends, or the service stops.
 ///
@@ -20,10 +20,11 @@ pub struct ConnectionLease {
 }
 
 impl ConnectionLease {
-    /// The one of the request that carries `extensions`; `asker` is named in the log where no layer ran.
-    pub(super) fn demand(extensions: &Extensions, asker: &str) -> Result<Self, CallerRejection> {
-        let lease = Admission::demand(extensions, asker)?.lease();
-        Ok(Self { lease, stopping: Stopping::of(extensions).cloned() })
+    /// The one of a request; `asker` is named in the log where no layer ran.
+    pub(super) fn demand(parts: &Parts, asker: &str) -> Result<Self, CallerRejection> {
+        let admission = Admission::demand(&parts.extensions, Asker::new(asker).about(&|| head(parts)))?;
+        let lease = admission.lease().for_request(&head(parts));
+        Ok(Self { lease, stopping: Stopping::of(&parts.extensions).cloned() })
     }
 }
 
@@ -43,6 +44,6 @@ impl<S: Send + Sync> FromRequestParts<S> for ConnectionLease {
     type Rejection = CallerRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, CallerRejection> {
-        Self::demand(&parts.extensions, "ConnectionLease")
+        Self::demand(parts, "ConnectionLease")
     }
 }

@@ -103,7 +103,7 @@ impl<S: Send + Sync> FromRequestParts<S> for GuardedUpgrade {
     type Rejection = GuardedUpgradeRejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, GuardedUpgradeRejection> {
-        let lease = ConnectionLease::demand(&parts.extensions, "GuardedUpgrade")
+        let lease = ConnectionLease::demand(parts, "GuardedUpgrade")
             .map_err(|rejection| GuardedUpgradeRejection(Cause::NoLayer(rejection)))?;
         let upgrade = WebSocketUpgrade::from_request_parts(parts, state)
             .await

@@ -17,4 +17,5 @@ mod lifetime;
 mod sources;
 mod stopping;
 mod support;
+mod told;
 mod versions;

@@ -18,13 +18,14 @@ pub(super) enum Unanswered {
     LeftOut,
 }
 
-/// A gateway of all services, each guarded by what `auths` has for it.
+/// A gateway of all services, each guarded by what `auths` has for it, behind the proxies of the listener.
 pub(super) fn gateway(
     config: &Config,
     auths: impl IntoIterator<Item = Auth>,
     unanswered: Unanswered,
 ) -> Result<Gateway> {
-    Ok(Gateway::new(services(config, auths, unanswered)?)?)
+    let proxies = config.listener().trusted_proxies().clone();
+    Ok(Gateway::behind(proxies, services(config, auths, unanswered)?)?)
 }
 
 /// The services of a gateway.

@@ -10,14 +10,13 @@ use std::{
     thread,
 };
 
-use arc_swap::ArcSwap;
 use axum::extract::ConnectInfo;
 use http::{Request, Response};
 use portcullis::{
     Auth, BoxFuture, BuildError, Commit, Config, Follow, Live,
     metrics::{AuthMetrics, PrometheusText},
 };
-use portcullis_axum::serve::{Listener, ListenerConfig, ListenerHandle, RequestBody, TrustedProxies};
+use portcullis_axum::serve::{Listener, ListenerConfig, ListenerHandle, RequestBody};
 use tokio::runtime::{Builder, Runtime};
 use tower_service::Service;
 
@@ -28,7 +27,7 @@ use super::{
 use crate::{
     args::ServeArgs,
     failure::{Failure, Result, Verdict},
-    gateway::{Answering, Body, Gateway, Peer},
+    gateway::{Answering, Body, Connection, Gateway},
     input,
     logging::{self, LogFormat},
     output::complain,
@@ -113,13 +112,7 @@ struct Serving {
     metrics: Arc<AuthMetrics>,
     gateway: Gateway,
     listener: ListenerHandle,
-    manners: Arc<ArcSwap<Manners>>,
-}
-
-/// What the gateway has to know of the listener.
-#[derive(Debug)]
-struct Manners {
-    trusted_proxies: TrustedProxies,
+    /// Whether the listener speaks TLS, which stays so while it is there.
     is_secure: bool,
 }
 
@@ -139,20 +132,18 @@ impl Serving {
         }
         // It ends with the runtime.
         tokio::spawn(ask(needed));
-        let trusted_proxies = wanted.trusted_proxies().clone();
-        let manners = Manners { trusted_proxies, is_secure: listener.is_secure() };
         let serving = Self {
             listen: args.listen,
             metrics: Arc::clone(&numbers.metrics),
             gateway,
             listener: listener.handle(),
-            manners: Arc::new(ArcSwap::from_pointee(manners)),
+            is_secure: listener.is_secure(),
         };
         Ok((serving, listener))
     }
 
     fn front(&self) -> Front {
-        Front(Arc::new(Within { gateway: self.gateway.clone(), manners: Arc::clone(&self.manners) }))
+        Front { gateway: self.gateway.clone(), is_secure: self.is_secure }
     }
 
     /// Makes another version ready.
@@ -160,15 +151,14 @@ impl Serving {
         let auths = auths(config).await?;
         let watched = auths.clone();
         let services = assemble::services(config, auths, Unanswered::Mistake)?;
-        let prepared = self.gateway.prepare(services)?;
         let wanted = wanted(self.listen, config);
-        let (listener, manners) = (self.listener.clone(), Arc::clone(&self.manners));
+        let prepared = self.gateway.prepare(services)?.trusting(wanted.trusted_proxies().clone());
+        let listener = self.listener.clone();
         let metrics = Arc::clone(&self.metrics);
         Ok(Box::new(move || {
             let later = listener.reconfigure(&wanted);
             metrics.watch(watched);
-            let is_secure = manners.load().is_secure;
-            manners.store(Arc::new(Manners { trusted_proxies: wanted.trusted_proxies().clone(), is_secure }));
+            // Services and proxies at once: what the listener makes of forwarding headers has no say in the gateway.
             prepared.commit();
             for key in later {
                 tracing::warn!(target: LOG_TARGET, key, "the new value takes effect at the next start");
@@ -245,13 +235,9 @@ fn announce(format: LogFormat, listener: &Listener) {
 
 /// Tells the gateway what the listener knows of the connection.
 #[derive(Clone, Debug)]
-struct Front(Arc<Within>);
-
-/// What is cloned for each request at once.
-#[derive(Debug)]
-struct Within {
+struct Front {
     gateway: Gateway,
-    manners: Arc<ArcSwap<Manners>>,
+    is_secure: bool,
 }
 
 impl Service<Request<RequestBody>> for Front {
@@ -264,17 +250,9 @@ impl Service<Request<RequestBody>> for Front {
     }
 
     fn call(&mut self, request: Request<RequestBody>) -> Answering {
-        let Within { gateway, manners } = &*self.0;
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| {
-            // All by one version: what the listener made of the headers may be another's.
-            let manners = manners.load();
-            let mut peer = Peer::new(address.ip());
-            peer.is_trusted_proxy = manners.trusted_proxies.contains(address.ip());
-            peer.is_secure = manners.is_secure;
-            peer.client = manners.trusted_proxies.client(address.ip(), request.headers());
-            peer
-        });
-        gateway.answer(request, peer)
+        let connected = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let connection = connected.map(|ConnectInfo(address)| Connection::new(address.ip(), self.is_secure));
+        self.gateway.answer_on(request, connection)
     }
 }
 

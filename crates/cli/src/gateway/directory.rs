@@ -2,14 +2,16 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use portcullis_axum::serve::TrustedProxies;
 use portcullis_core::{Auth, BuildError, Clock};
 
 use super::{PathMatching, front::Front, service::Service, site::Site, spelling, upstream::Way};
 
-/// The services, the longest path first.
+/// All that a request goes by: one version. The services, the longest path first, and the proxies that are believed.
 #[derive(Debug)]
 pub(super) struct Directory {
     entries: Vec<Entry>,
+    pub(super) proxies: TrustedProxies,
     /// Later versions have higher numbers.
     pub(super) number: u64,
 }
@@ -32,6 +34,7 @@ impl Directory {
         clock: &Arc<dyn Clock>,
         earlier: Option<&Self>,
     ) -> Result<Self, BuildError> {
+        let earlier_proxies = earlier.map(|earlier| earlier.proxies.clone());
         let earlier: Vec<_> = earlier.iter().flat_map(|earlier| earlier.ways()).collect();
         let mut entries = Vec::new();
         let mut problems = shadowed(&services);
@@ -50,7 +53,8 @@ impl Directory {
             return Err(BuildError::new(problems.join("\n")));
         }
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.path.len()));
-        Ok(Self { entries, number: 0 })
+        let proxies = earlier_proxies.unwrap_or_default();
+        Ok(Self { entries, proxies, number: 0 })
     }
 
     fn ways(&self) -> impl Iterator<Item = &Arc<Way>> {

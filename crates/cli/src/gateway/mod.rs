@@ -66,6 +66,7 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, request::Parts};
 use http_body::Body as HttpBody;
+use portcullis_axum::serve::TrustedProxies;
 use portcullis_core::{BuildError, Clock, SystemClock};
 
 pub use self::{
@@ -73,7 +74,7 @@ pub use self::{
     body::Body,
     cors::Cors,
     explain::Explained,
-    peer::Peer,
+    peer::{Connection, Peer},
     service::{Answer, PathMatching, Service},
     upstream::Upstream,
     versions::Prepared,
@@ -104,6 +105,21 @@ impl Gateway {
         Self::with_clock(services, Arc::new(SystemClock::new()))
     }
 
+    /// The same behind proxies whose forwarding headers are believed, see [`Gateway::answer_on`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Gateway::new`].
+    pub fn behind(
+        proxies: TrustedProxies,
+        services: impl IntoIterator<Item = Service>,
+    ) -> Result<Self, BuildError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let mut all = Directory::following(services.into_iter().collect(), &clock, None)?;
+        all.proxies = proxies;
+        Ok(Self(Arc::new(Versions::new(all, clock))))
+    }
+
     /// The same with another clock for the time-outs of upstreams.
     ///
     /// # Errors
@@ -117,21 +133,39 @@ impl Gateway {
             .map(|all| Self(Arc::new(Versions::new(all, clock))))
     }
 
-    /// Answers a request of which the listener knows `peer`.
+    /// Answers a request of which is known that it came from `peer`.
     pub fn answer<B>(&self, request: Request<B>, peer: Option<Peer>) -> Answering
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        self.answer_by(&self.0.now(), request, peer)
+    }
+
+    /// Answers a request that came on `connection`. Whose it is say the proxies of the version that answers it.
+    pub fn answer_on<B>(&self, request: Request<B>, connection: Option<Connection>) -> Answering
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let directory = self.0.now();
+        let peer = connection.map(|connection| connection.peer(request.headers(), &directory.proxies));
+        self.answer_by(&directory, request, peer)
+    }
+
+    /// One version for all that becomes of the request.
+    fn answer_by<B>(&self, directory: &Directory, request: Request<B>, peer: Option<Peer>) -> Answering
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
         let (parts, body) = request.into_parts();
         let log = log::Answered::of(&parts, peer);
-        Answering::new(self.serve(parts, body::client(body), peer), log)
+        Answering::new(self.serve(directory, parts, body::client(body), peer), log)
     }
 
-    fn serve(&self, mut parts: Parts, body: ClientBody, peer: Option<Peer>) -> Making {
-        // One version for all that becomes of the request.
-        let directory = self.0.now();
-        match find(&directory, &parts) {
+    fn serve(&self, directory: &Directory, mut parts: Parts, body: ClientBody, peer: Option<Peer>) -> Making {
+        match find(directory, &parts) {
             Ok((target, entry)) => {
                 if target.websocket.is_some() {
                     parts.extensions.insert(ServedBy::new(Arc::clone(&self.0), directory.number));

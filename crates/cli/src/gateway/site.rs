@@ -234,6 +234,9 @@ impl Site {
         admission: &Admission,
     ) -> Response<Body> {
         let log = log::Exchange::new(&parts, peer, self.auth.path());
+        let client = peer.map(|peer| peer.client);
+        let request = RequestHead::new(&parts.method, parts.uri.path(), &parts.headers).with_client(client);
+        let lease = admission.lease().for_request(&request);
         let stopping = parts.extensions.remove::<Stopping>();
         let Some(client) = parts.extensions.remove::<OnUpgrade>() else {
             // The listener cannot give the connection away.
@@ -255,7 +258,7 @@ impl Site {
             StatusCode::SWITCHING_PROTOCOLS if ours.is_answered(response.headers()) => {
                 let upstream = hyper::upgrade::on(&mut response);
                 let (clock, log) = (way.clock(), log::Socket::new(&log));
-                Opening { client, upstream, lease: admission.lease(), stopping, mask, clock, log }.start();
+                Opening { client, upstream, lease, stopping, mask, clock, log }.start();
                 let mut response = self.relay(response).map(|_| Body::empty());
                 *response.status_mut() = asked.opened();
                 asked.answer(response.headers_mut());

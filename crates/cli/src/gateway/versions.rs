@@ -4,6 +4,7 @@ use std::{fmt, net::IpAddr, sync::Arc};
 
 use arc_swap::{ArcSwap, Guard};
 use http::{HeaderMap, Method};
+use portcullis_axum::serve::TrustedProxies;
 use portcullis_core::{Auth, BoxFuture, BuildError, Clock, Opening, Policy, RequestHead, Standing};
 use tokio::sync::watch;
 
@@ -22,7 +23,7 @@ impl Versions {
         Self { now: ArcSwap::from_pointee(directory), numbers: watch::Sender::new(0), clock }
     }
 
-    /// The services that are in use: taken once for each request, and not held while something is waited for.
+    /// All that a request goes by, of the version that is in use: taken once for each request, and not held while something is waited for.
     pub(super) fn now(&self) -> Guard<Arc<Directory>> {
         self.now.load()
     }
@@ -37,6 +38,12 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// The same with other proxies whose forwarding headers are believed. Default: those of the version before.
+    pub fn trusting(mut self, proxies: TrustedProxies) -> Self {
+        self.directory.proxies = proxies;
+        self
+    }
+
     /// Puts them in use, for every request that comes from now on. Those in flight are finished by the services that they
     /// began with; open WebSockets that the new ones would not open are closed with code 1008.
     pub fn commit(self) {

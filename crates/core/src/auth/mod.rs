@@ -81,7 +81,7 @@ impl<'a> RequestHead<'a> {
         self
     }
 
-    const fn about(&self) -> chain::About<'a> {
+    pub(crate) const fn about(&self) -> chain::About<'a> {
         chain::About { request: Some((self.method, self.path)), client: self.client }
     }
 }

@@ -167,7 +167,12 @@ impl<T> Future for Contained<'_, T> {
 
 /// Tells an observer. One that panics decides nothing.
 pub(crate) fn observer(observer: &dyn Observer, tell: impl FnOnce(&dyn Observer)) {
-    if catch(|| tell(observer)).is_err() {
+    observed(|| tell(observer));
+}
+
+/// The same, whoever is told, and of what.
+pub(crate) fn observed(tell: impl FnOnce()) {
+    if catch(tell).is_err() {
         tracing::error!(
             target: "portcullis",
             remedy = "this is a defect of the observer: the panic was printed where it happened",

@@ -262,7 +262,7 @@ pub(super) fn malformed(guard: &Guard, error: CredentialError) -> Rejection {
 }
 
 /// What is said of an element that was still being waited for when the time was over.
-pub(super) fn late() -> Unavailable {
+pub(crate) fn late() -> Unavailable {
     Unavailable::new("no answer within decisionTimeout").because(Reason::TimedOut)
 }
 

@@ -56,8 +56,14 @@ pub(super) fn rejected(
 }
 
 /// Logs why a check inside the layer, named `asker`, did not let a request through.
-pub(super) fn narrowed(label: &str, element: Option<&str>, rejection: &Rejection, asker: &str) {
-    emit(rejection, (rejection.kind().into(), element), label, None, About::default(), Some(asker));
+pub(super) fn narrowed(
+    label: &str,
+    element: Option<&str>,
+    rejection: &Rejection,
+    asker: &str,
+    about: About<'_>,
+) {
+    emit(rejection, (rejection.kind().into(), element), label, None, about, Some(asker));
 }
 
 fn emit(

@@ -26,7 +26,7 @@ pub use self::{
     explain::{ElementReport, Explanation, Looked},
 };
 pub(crate) use self::{
-    deciding::{Subject, decide, refuse_unasked},
+    deciding::{Subject, decide, late, refuse_unasked},
     explain::explain,
     log::About,
     tell::narrowed,

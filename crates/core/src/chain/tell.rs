@@ -10,7 +10,7 @@ use super::{
     span,
     walk::Report,
 };
-use crate::{Admission, Clock, Decided, Element, Policy, Principal, Rejection, observe::Watch};
+use crate::{Admission, Asker, Clock, Decided, Element, Policy, Principal, Rejection, observe::Watch};
 
 /// What it takes to tell a decision.
 #[derive(Clone, Copy)]
@@ -76,16 +76,24 @@ impl Telling<'_, '_> {
     }
 }
 
-/// Tells that a check inside the layer, named `asker`, did not let a request through, and hands the rejection on. Without a
+/// Tells that a check inside the layer, `asker`, did not let a request through, and hands the rejection on. Without a
 /// policy no layer ran.
+#[cold]
 pub(crate) fn narrowed(
     policy: Option<&Policy>,
     principal: Option<&Principal>,
     rejection: Rejection,
-    asker: &str,
+    asker: Asker<'_>,
 ) -> Rejection {
     let element = principal.and_then(Principal::element);
-    log::narrowed(policy.map_or("", Policy::label), element.map(Element::name), &rejection, asker);
+    let about = asker.request();
+    log::narrowed(
+        policy.map_or("", Policy::label),
+        element.map(Element::name),
+        &rejection,
+        asker.name,
+        about,
+    );
     let Some((policy, observer)) = policy.and_then(|policy| Some((policy, policy.observer()?))) else {
         return rejection;
     };
@@ -97,11 +105,11 @@ pub(crate) fn narrowed(
         reason,
         element,
         caller: principal.map(Principal::identity),
-        request: None,
-        client: None,
+        request: about.request,
+        client: about.client,
         took: Duration::ZERO,
         recalled: false,
-        asker: Some(asker),
+        asker: Some(asker.name),
     };
     contain::observer(&**observer, |observer| observer.decided(&decided));
     rejection

@@ -9,6 +9,7 @@
 mod assertion;
 mod authorization;
 mod on_behalf_of;
+mod refresh;
 mod token_lease;
 mod token_source;
 
@@ -16,6 +17,7 @@ pub use self::{
     assertion::{AssertionReader, AssertionSigner, Purpose as AssertionPurpose},
     authorization::{Authorization, UnfitForHeader},
     on_behalf_of::OnBehalfOf,
+    refresh::{RefreshObserver, RefreshObservers, Refreshed},
     token_lease::TokenLease,
     token_source::{TokenError, TokenSource},
 };

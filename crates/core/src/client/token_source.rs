@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, error::Error, fmt, sync::Arc, time::Duration};
 
-use super::{Authorization, OnBehalfOf, TokenLease};
+use super::{Authorization, OnBehalfOf, RefreshObserver, TokenLease};
 use crate::{BoxFuture, Probe};
 
 /// Gives what outgoing requests carry in `Authorization`. Implementations keep it while it is good, get another one in time,
@@ -37,6 +37,12 @@ pub trait TokenSource: fmt::Debug + Send + Sync + 'static {
     /// For how long the token at hand is good; `None` where there is none, or nobody knows. For metrics: nothing is fetched.
     fn expires_in(&self) -> Option<Duration> {
         None
+    }
+
+    /// Has an observer told of each token that is got from now on, or failed to be got, for whomever it is. A source that gets
+    /// none tells nothing.
+    fn watch_refreshes(&self, observer: Arc<dyn RefreshObserver>) {
+        _ = observer;
     }
 
     /// Asks the source's servers once, for people.
@@ -100,6 +106,10 @@ impl<T: TokenSource + ?Sized> TokenSource for Arc<T> {
 
     fn expires_in(&self) -> Option<Duration> {
         (**self).expires_in()
+    }
+
+    fn watch_refreshes(&self, observer: Arc<dyn RefreshObserver>) {
+        (**self).watch_refreshes(observer);
     }
 
     fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {

@@ -1,12 +1,12 @@
 //! On what an admission stands: what judges it again when the configuration changes.
 
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use http::{HeaderMap, Method};
 
 use super::{Cell, Snapshot, Verdict, reconsider};
 use crate::{
-    Auth, BoxFuture, CredentialSources, Policy, Principal, RequestHead,
+    Auth, BoxFuture, Clock, CredentialSources, Policy, Principal, RequestHead,
     credential::{Place, websocket},
     lease::Again,
 };
@@ -90,18 +90,26 @@ impl Held {
 
     /// Completes with what the first version makes of it that does not let it go on as it did, or after which it goes on
     /// with another life. `seen` is the last version that was looked at.
-    pub(crate) async fn judged(&mut self, seen: &mut u64, asking: Option<&Arc<Again>>) -> Verdict {
+    /// With it comes how long it took to look.
+    pub(crate) async fn judged(
+        &mut self,
+        seen: &mut u64,
+        asking: Option<&Arc<Again>>,
+        clock: Option<&Arc<dyn Clock>>,
+    ) -> (Verdict, Duration) {
+        let now = || clock.map_or(Duration::ZERO, |clock| clock.monotonic());
         loop {
             let version = self.standing.version();
             if version == *seen {
                 self.standing.replaced(version).await;
                 continue;
             }
+            let begun = now();
             let verdict = reconsider::judge(self, asking).await;
             // One that came meanwhile is looked at next.
             *seen = version;
             if !matches!(verdict, Verdict::Stays) {
-                return verdict;
+                return (verdict, now().saturating_sub(begun));
             }
         }
     }

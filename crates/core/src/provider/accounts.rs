@@ -121,8 +121,10 @@ mod tests {
         }
         assert_ne!(Accounts::new(), Accounts::new());
         // A number of the one kind is none of the other.
-        assert_eq!(store.number() & OF_A_STORE, OF_A_STORE);
-        assert_eq!(Accounts::new().number() & OF_A_STORE, 0);
+        for name in ('a'..='z').map(String::from) {
+            assert_eq!(Accounts::of([&*name]).number().leading_zeros(), 0);
+            assert_ne!(Accounts::new().number().leading_zeros(), 0);
+        }
     }
 
     #[test]

@@ -8,12 +8,12 @@ use std::{
 };
 
 use super::{
-    Throttle,
+    NAME, Throttle,
     call::{Call, Caller, Calls},
     counter::Failure,
     delayed,
     name::Name,
-    state::{AddressSeat, Bid, Seat, Settled, State},
+    state::{AddressSeat, Bid, Heard, Seat, Settled, State},
 };
 use crate::{Basic, Clock, Unavailable};
 
@@ -75,7 +75,7 @@ impl Attempt {
         let address = throttle.address(client);
         let credential = throttle.key(basic.pair());
         let bid = throttle.bid(address, credential, now);
-        let account = |store: &usize| throttle.account("name", *store, &name, address);
+        let account = |store: &usize| throttle.account(NAME, *store, &name, address);
         let accounts: Vec<_> = stores.iter().map(account).collect();
         let mut state = throttle.lock();
         // Both are asked, so that the longer wait is told.
@@ -128,7 +128,8 @@ impl Attempt {
         let throttle = self.throttle.clone();
         let mut state = throttle.lock();
         for (store, seat) in self.seats.drain(..) {
-            let settled = match (said(store), ended) {
+            let verdict = said(store);
+            let settled = match (verdict, ended) {
                 (Verdict::Right, _) => Settled::Right,
                 (Verdict::Wrong, Ended::Refused) => Settled::Wrong(Failure::Plain),
                 // Who can put a store out of action must not guess for free at the others, nor at what it remembers.
@@ -137,7 +138,14 @@ impl Attempt {
                 }
                 (Verdict::Wrong | Verdict::Unavailable, _) | (Verdict::Untold, _) => Settled::Untold,
             };
-            state.settle(&seat, settled, &bid);
+            let heard = match verdict {
+                Verdict::Right => Heard::Knows,
+                Verdict::Wrong => Heard::Refusal,
+                // Whoever tries one password with many users is one address, also where nobody can tell.
+                Verdict::Unavailable => Heard::Outage,
+                Verdict::Untold => Heard::Nothing,
+            };
+            state.settle_hearing(&seat, settled, heard, &bid);
         }
         let refused = ended == Ended::Refused;
         if let Some(seat) = self.address_seat.take() {

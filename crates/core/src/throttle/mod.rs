@@ -5,6 +5,7 @@
 //! | a user at an address | that user at that address; a success resets it |
 //! | a user, wherever from | that user at addresses from which the user has not succeeded |
 //! | an address, whoever for | that address |
+//! | an address, of what a store cannot tell | users at that store who have not succeeded from the address, while it does not answer |
 //!
 //! A user is an account of one store: the same name at another provider is another user. Everything here is arithmetic
 //! under one lock: no I/O, and time is handed in.
@@ -53,7 +54,9 @@ use crate::{Clock, Reason, Unavailable};
 /// server is asked, and is not counted. Counts halve every hour.
 ///
 /// What no store can tell (503), and a caller who hangs up before there is an answer, count for the user too, with delays of
-/// four seconds at most: a memory or another store may have told the right password at once.
+/// four seconds at most: a memory or another store may have told the right password at once. What a store cannot tell an
+/// address, whoever it tries, delays there the users of that store who have not succeeded from the address: by four
+/// seconds at most, until the store answers.
 ///
 /// Clones share their counts, also with other limits: give one to all services that the same callers reach, so that
 /// what an address tries at one of them counts at all. Users are told apart by their provider.
@@ -70,8 +73,8 @@ use crate::{Clock, Reason, Unavailable};
 ///
 /// # Bounds
 ///
-/// It remembers up to 32,768 addresses, 32,768 users, 65,536 users at addresses, and the last 16 addresses from which each
-/// of 16,384 users succeeded: some 20 MB when all is full. What is counted of one kind takes no place from another. A newcomer
+/// It remembers up to 32,768 addresses, as many stores that are away to an address, 32,768 users, 65,536 users at addresses, and
+/// the last 16 addresses from which each of 16,384 users succeeded: some 25 MB when all is full. What is counted of one kind takes no place from another. A newcomer
 /// takes the place of one of those with the fewest failures, so that whoever would have a high count forgotten has to
 /// fail as often himself for nearly every place.
 #[derive(Clone)]
@@ -163,6 +166,7 @@ impl Throttle {
             user: self.key((kind, store, &*name.folded)),
             written,
             pair: address.map(|address| self.key((written, address))),
+            store: address.filter(|_| kind == NAME).map(|address| self.key(("store", store, address))),
         }
     }
 
@@ -199,6 +203,9 @@ impl fmt::Debug for Throttle {
             .finish_non_exhaustive()
     }
 }
+
+/// The kind of accounts by what callers call them.
+const NAME: &str = "name";
 
 fn delayed(wait: Duration) -> Unavailable {
     Unavailable::new("there were too many failures from this address or for this user")

@@ -26,6 +26,8 @@ pub(super) struct Account {
     pub(super) written: u64,
     /// The same at the address; `None` where there is no address.
     pub(super) pair: Option<u64>,
+    /// The store, as the address sees it; `None` where there is no address, and of what a store calls an account itself.
+    pub(super) store: Option<u64>,
 }
 
 /// The place that an attempt at an account has in its counts.
@@ -34,6 +36,21 @@ pub(super) struct Seat {
     account: Account,
     in_user: u64,
     in_pair: u64,
+    /// In the count of what the store could not tell the address.
+    in_outage: Option<u64>,
+}
+
+/// Whether a store was heard of in the course of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// It refused the password: it is not away.
+    Refusal,
+    /// It knows the caller: it is not away, unless it has a memory.
+    Knows,
+    /// It cannot tell.
+    Outage,
+    /// It was not asked, or nobody waited.
+    Nothing,
 }
 
 /// The place that an attempt has in the count of its address.
@@ -58,6 +75,8 @@ pub(super) struct State {
     pairs: Table<Counter>,
     users: Table<Counter>,
     addresses: Table<Counter>,
+    /// What stores could not tell an address since they last answered it.
+    outages: Table<Counter>,
     marks: Table<Marks>,
     begun: u64,
 }
@@ -82,6 +101,7 @@ impl State {
             pairs: Table::new(pairs),
             users: Table::new(users),
             addresses: Table::new(addresses),
+            outages: Table::new(addresses),
             marks: Table::new(marks),
             begun: 0,
         }
@@ -103,8 +123,14 @@ impl State {
             if let Some(pair) = account.pair.and_then(|pair| self.pairs.get(pair)) {
                 wait = wait.max(stop(pair, bid.user_limit, bid, true));
             }
-            if let Some(user) = self.users.get(account.user).filter(|_| !marked) {
+            if marked {
+                continue;
+            }
+            if let Some(user) = self.users.get(account.user) {
                 wait = wait.max(stop(user, bid.user_limit, bid, true));
+            }
+            if let Some(outage) = account.store.and_then(|store| self.outages.get(store)) {
+                wait = wait.max(stop(outage, bid.address_limit, bid, true));
             }
         }
         if let Some(wait) = wait {
@@ -112,7 +138,7 @@ impl State {
         }
         let mut seats = Vec::with_capacity(accounts.len());
         for account in accounts {
-            match self.seat(*account, bid) {
+            match self.seat(*account, marked, bid) {
                 Some(seat) => seats.push(seat),
                 None => {
                     for seat in &seats {
@@ -125,7 +151,7 @@ impl State {
         Ok(seats)
     }
 
-    fn seat(&mut self, account: Account, bid: &Bid) -> Option<Seat> {
+    fn seat(&mut self, account: Account, marked: bool, bid: &Bid) -> Option<Seat> {
         self.begun = self.begun.wrapping_add(1);
         let number = self.begun;
         let in_user = self.users.take(account.user, bid.now)?.enter(bid.credential, number);
@@ -139,7 +165,12 @@ impl State {
                 }
             },
         };
-        Some(Seat { account, in_user, in_pair })
+        // Where there is no room for it, the others count all the same.
+        let store = account.store.filter(|_| !marked);
+        let in_outage = store
+            .and_then(|store| self.outages.take(store, bid.now))
+            .map(|outage| outage.enter(bid.credential, number));
+        Some(Seat { account, in_user, in_pair, in_outage })
     }
 
     /// Lets an attempt of the address begin. Who has come to one of the accounts from there before need not wait for others.
@@ -183,9 +214,15 @@ impl State {
         end(&mut self.addresses, seat.address, seat.number, settled, bid.address_limit, bid.now);
     }
 
-    /// Ends an attempt at an account.
+    /// Ends an attempt at an account of whose store nothing was heard.
     pub(super) fn settle(&mut self, seat: &Seat, settled: Settled, bid: &Bid) {
-        let Account { user, written, pair } = seat.account;
+        self.settle_hearing(seat, settled, Heard::Nothing, bid);
+    }
+
+    /// Ends an attempt at an account.
+    pub(super) fn settle_hearing(&mut self, seat: &Seat, settled: Settled, heard: Heard, bid: &Bid) {
+        self.hear(seat, heard, bid);
+        let Account { user, written, pair, .. } = seat.account;
         end(&mut self.users, user, seat.in_user, settled, bid.user_limit, bid.now);
         let Some(pair) = pair else { return };
         end(&mut self.pairs, pair, seat.in_pair, settled, bid.user_limit, bid.now);
@@ -196,6 +233,23 @@ impl State {
         self.pairs.tidy(pair);
         if let Some(marks) = self.marks.take(written, bid.now) {
             marks.set(address, bid.now);
+        }
+    }
+
+    fn hear(&mut self, seat: &Seat, heard: Heard, bid: &Bid) {
+        let Some(store) = seat.account.store else { return };
+        if let Some(number) = seat.in_outage {
+            let settled = match heard {
+                Heard::Outage => Settled::Wrong(Failure::InOutage),
+                Heard::Refusal | Heard::Knows | Heard::Nothing => Settled::Untold,
+            };
+            end(&mut self.outages, store, number, settled, bid.address_limit, bid.now);
+        }
+        // Who has succeeded from there before may be let in from a memory again and again, and excuse guesses at others.
+        let answers = heard == Heard::Refusal || heard == Heard::Knows && seat.in_outage.is_some();
+        if answers && let Some(outage) = self.outages.get(store) {
+            outage.reset();
+            self.outages.tidy(store);
         }
     }
 

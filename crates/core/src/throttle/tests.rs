@@ -3,6 +3,7 @@
 mod accounts;
 mod calls;
 mod room;
+mod spraying;
 mod untold;
 
 use std::{

@@ -8,6 +8,7 @@
 )]
 
 mod script;
+mod told;
 mod versions;
 
 use std::{sync::Arc, time::Duration};

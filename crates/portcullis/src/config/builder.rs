@@ -117,7 +117,7 @@ impl ConfigBuilder {
     /// With everything that is wrong.
     pub fn load(self, path: impl AsRef<Path>) -> Result<Config, ConfigError> {
         let path = path.as_ref();
-        let bytes = table::read_bytes(path);
+        let bytes = self.keeping.may_open(path).and_then(|()| table::read_bytes(path));
         // Whatever it holds: what is no text is not read anew before it changes.
         self.keeping.note_text(path, bytes.as_ref().ok().map(|bytes| bytes.as_slice()));
         let text = table::text_of(path, bytes)?;

@@ -39,6 +39,8 @@ pub(crate) struct Keeping(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {
+    /// Whether there was an earlier configuration: what gives its content once gave it to that one.
+    is_later: bool,
     notes: Vec<(Noted, Option<Digest>)>,
     /// What there is of an earlier configuration, by definition.
     earlier: HashMap<Digest, VecDeque<Arc<dyn Any + Send + Sync>>>,
@@ -78,12 +80,30 @@ impl Keeping {
             earlier.entry(*definition).or_default().push_back(Arc::clone(built));
         }
         let throttle = inner.throttle.clone();
-        Self(Arc::new(Mutex::new(Inner { earlier, throttle, ..Inner::default() })))
+        Self(Arc::new(Mutex::new(Inner { is_later: true, earlier, throttle, ..Inner::default() })))
     }
 
     /// The one that was plugged into the reader of a section.
     pub(crate) fn of(reader: &Reader) -> Option<&Self> {
         reader.plugged()
+    }
+
+    /// Whether a file may be opened now. What is none, such as a pipe, gives its content once: whoever waits for it a second
+    /// time waits for ever.
+    ///
+    /// # Errors
+    ///
+    /// For a later configuration, when it is no file; what cannot be found is for whoever opens it to say.
+    pub(crate) fn may_open(&self, path: &Path) -> io::Result<()> {
+        if !self.lock().is_later {
+            return Ok(());
+        }
+        match std::fs::metadata(path) {
+            Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => Err(io::Error::other(
+                "it is no regular file, and what a pipe gives it gives once: put a file there, or restart the program",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Notes the configuration itself.
@@ -272,16 +292,20 @@ impl Source for Watched {
     }
 
     fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let content = secret(self.source.as_deref(), path);
+        let content = match &self.source {
+            Some(source) => source.file(path),
+            None => self.keeping.may_open(path).and_then(|()| secret(None, path)),
+        };
         let watched = content.as_deref().ok().filter(|_| self.source.is_some() || is_watchable(path));
         self.keeping.note(Noted::Secret(path.to_owned()), watched);
         content
     }
 
-    fn opens(&self, path: &Path) {
+    fn opens(&self, path: &Path) -> io::Result<()> {
         let content = read_bounded(path);
         self.keeping
             .note(Noted::Opened(path.to_owned()), content.as_ref().ok().map(|bytes| bytes.as_slice()));
+        self.keeping.may_open(path)
     }
 }
 

@@ -2,16 +2,14 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
-use metrics::Gauge;
-use portcullis_core::{Auth, Policy, Provider, ServerState, TokenSource};
+use metrics::{Counter, Gauge, Histogram};
+use portcullis_core::{Auth, Policy, Provider, RefreshObserver, Refreshed, ServerState, TokenSource};
 
+#[cfg(feature = "config")]
+use super::names::{RELOAD_LAST_SUCCESS, RELOAD_UP_TO_DATE, RELOADS};
 use super::{
     AuthMetrics, Metric,
-    names::{QUEUE_DEPTH, QUEUE_LIMIT, SERVERS, TOKEN_EXPIRY},
-};
-#[cfg(feature = "config")]
-use super::{
-    names::{RELOAD_LAST_SUCCESS, RELOAD_UP_TO_DATE, RELOADS},
+    names::{QUEUE_DEPTH, QUEUE_LIMIT, SERVERS, TOKEN_EXPIRY, TOKEN_REFRESH_DURATION, TOKEN_REFRESHES},
     observer::texts,
 };
 #[cfg(feature = "config")]
@@ -49,15 +47,29 @@ impl AuthMetrics {
         self.lock().providers = providers;
     }
 
-    /// Has [`AuthMetrics::collect`] tell for how long a client's token is good.
+    /// Has [`AuthMetrics::collect`] tell for how long a client's token is good, and counts the tokens that it gets from now on.
+    /// Say it once for each client.
     #[cfg(feature = "client")]
     pub fn watch_client(&self, client: &portcullis_tower::ClientAuth) {
+        client.watch_refreshes(self.refreshes(name_of(client)));
         self.lock().auths.push(client.clone());
     }
 
     /// The same for a source of tokens that is no client's, under a name.
     pub fn watch_token_source(&self, name: impl Into<Box<str>>, source: Arc<dyn TokenSource>) {
-        self.lock().clients.push((name.into(), source));
+        let name = name.into();
+        source.watch_refreshes(self.refreshes(&name));
+        self.lock().clients.push((name, source));
+    }
+
+    /// What counts the tokens that a client gets. All outcomes are there from the beginning, so that the first failure shows as a
+    /// rise.
+    fn refreshes(&self, client: &str) -> Arc<dyn RefreshObserver> {
+        let handles = Refreshed::OUTCOMES.iter().map(|outcome| {
+            let count = self.counter(&TOKEN_REFRESHES, texts([client, outcome]));
+            (*outcome, count, self.histogram(&TOKEN_REFRESH_DURATION, texts([client, outcome])))
+        });
+        Arc::new(Refreshes(handles.collect()))
     }
 
     /// Has [`AuthMetrics::collect`] tell what became of the versions of this configuration.
@@ -129,7 +141,7 @@ impl Watched {
         };
         self.clients.iter().for_each(|(name, source)| token(name, source.expires_in()));
         #[cfg(feature = "client")]
-        self.auths.iter().for_each(|auth| token(auth.name().unwrap_or("unnamed"), auth.expires_in()));
+        self.auths.iter().for_each(|auth| token(name_of(auth), auth.expires_in()));
         #[cfg(feature = "config")]
         if let Some(state) = self.reloads.as_ref().map(|told| told.state()) {
             numbers.push((&RELOAD_UP_TO_DATE, Vec::new(), f64::from(u8::from(state.up_to_date))));
@@ -138,6 +150,30 @@ impl Watched {
             }
         }
         numbers
+    }
+}
+
+#[cfg(feature = "client")]
+fn name_of(client: &portcullis_tower::ClientAuth) -> &str {
+    client.name().unwrap_or("unnamed")
+}
+
+/// The numbers of one client, by what came of it.
+struct Refreshes(Vec<(&'static str, Counter, Histogram)>);
+
+impl RefreshObserver for Refreshes {
+    fn refreshed(&self, refreshed: &Refreshed<'_>) {
+        let outcome = refreshed.outcome();
+        if let Some((_, count, durations)) = self.0.iter().find(|(word, ..)| *word == outcome) {
+            count.increment(1);
+            durations.record(refreshed.took.as_secs_f64());
+        }
+    }
+}
+
+impl fmt::Debug for Refreshes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Refreshes")
     }
 }
 

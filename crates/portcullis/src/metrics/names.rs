@@ -70,6 +70,19 @@ pub(super) const TOKEN_EXPIRY: Metric = metric(
     "For how long a client's token is good; absent where it has none.",
 );
 
+pub(super) const TOKEN_REFRESHES: Metric = metric(
+    Kind::Counter,
+    "portcullis_client_token_refreshes_total",
+    &["client", "outcome"],
+    "Tokens that a client got, or failed to get.",
+);
+pub(super) const TOKEN_REFRESH_DURATION: Metric = metric(
+    Kind::Histogram,
+    "portcullis_client_token_refresh_duration_seconds",
+    &["client", "outcome"],
+    "How long it took a client to get a token.",
+);
+
 #[cfg(feature = "config")]
 pub(super) const RELOADS: Metric = metric(
     Kind::Counter,
@@ -114,6 +127,8 @@ pub const ALL: &[Metric] = &[
     QUEUE_DEPTH,
     QUEUE_LIMIT,
     TOKEN_EXPIRY,
+    TOKEN_REFRESHES,
+    TOKEN_REFRESH_DURATION,
     #[cfg(feature = "config")]
     RELOADS,
     #[cfg(feature = "config")]

@@ -7,7 +7,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use metrics::{Counter, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, Unit};
-use portcullis_core::{Answer, Asked, Decided, Element, Observer, TurnedAway};
+use portcullis_core::{Answer, Asked, ConnectionEnded, Decided, Element, Observer, TurnedAway};
 
 use super::{
     collect::Watched,
@@ -101,7 +101,7 @@ impl AuthMetrics {
         self.to.with(|recorder| recorder.register_counter(&key(metric, values), &METADATA))
     }
 
-    fn histogram(&self, metric: &Metric, values: impl Iterator<Item = String>) -> Histogram {
+    pub(super) fn histogram(&self, metric: &Metric, values: impl Iterator<Item = String>) -> Histogram {
         self.to.with(|recorder| recorder.register_histogram(&key(metric, values), &METADATA))
     }
 
@@ -155,6 +155,11 @@ impl Observer for AuthMetrics {
 
     fn turned_away(&self, away: &TurnedAway<'_>) {
         self.count([NONE, NONE], [TurnedAway::OUTCOME, away.reason.as_str()]);
+    }
+
+    fn ended(&self, ended: &ConnectionEnded<'_>) {
+        let element = ended.element.map_or(NONE, Element::name);
+        self.count([ended.policy.label(), element], [ConnectionEnded::OUTCOME, ended.reason.as_str()]);
     }
 }
 

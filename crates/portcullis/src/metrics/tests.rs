@@ -13,8 +13,8 @@ use http::{
 use metrics::{Key, Label, Level, Metadata, Recorder};
 use portcullis_core::{
     Auth, Authorization, BoxFuture, Context, Credential, Identity, Outcome, Probe, Provider, QueueState,
-    Reason, Recall, RequestHead, Scheme, Secret, ServerState, TokenError, TokenSource, TurnedAway,
-    Unavailable, UnixTime,
+    Reason, Recall, RefreshObserver, RefreshObservers, Refreshed, RequestHead, Scheme, Secret, ServerState,
+    TokenError, TokenSource, TurnedAway, Unavailable, UnixTime,
 };
 use portcullis_testing::ManualClock;
 
@@ -173,7 +173,7 @@ fn gauges_are_read_when_they_are_asked_for_and_gone_with_what_they_were_of() {
     ] {
         assert_eq!(bench.line(series).as_deref(), Some(number), "{series}\n{}", bench.text.render());
     }
-    assert!(!bench.text.render().contains("client=\"none\""));
+    assert!(!bench.text.render().contains("portcullis_client_token_expiry_seconds{client=\"none\""));
     bench.metrics.watch([]);
     bench.metrics.collect();
     assert_eq!(bench.line(held), None, "{}", bench.text.render());
@@ -400,6 +400,51 @@ fn what_a_caller_chooses_makes_no_series() {
 /// Has a token for so long.
 #[derive(Debug)]
 struct Token(Option<Duration>);
+
+/// Has those told who watch it.
+#[derive(Debug, Default)]
+struct Watched(RefreshObservers);
+
+impl TokenSource for Watched {
+    fn token(&self) -> BoxFuture<'_, Result<Authorization, TokenError>> {
+        Box::pin(std::future::ready(Err(TokenError::permanent("none"))))
+    }
+
+    fn refused(&self, _: &Authorization) -> bool {
+        false
+    }
+
+    fn watch_refreshes(&self, observer: Arc<dyn RefreshObserver>) {
+        self.0.add(observer);
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+}
+
+#[test]
+fn tokens_that_a_client_gets_are_counted_by_what_came_of_it_from_zero() {
+    let (bench, source) = (Bench::new(), Arc::new(Watched::default()));
+    bench.metrics.watch_token_source("orders", source.clone());
+    let number = |outcome: &str, what: &str| {
+        bench.line(&format!("portcullis_client_token_{what}{{client=\"orders\",outcome=\"{outcome}\"}}"))
+    };
+    for outcome in Refreshed::OUTCOMES {
+        assert_eq!(number(outcome, "refreshes_total").as_deref(), Some("0"), "{outcome}");
+    }
+    source.0.tell(None, Duration::from_millis(250));
+    source.0.tell(None, Duration::from_millis(500));
+    source.0.tell(Some(&TokenError::transient("away")), Duration::from_secs(2));
+    source.0.tell(Some(&TokenError::permanent("refused")), Duration::from_millis(30));
+    for (outcome, count, sum) in
+        [("success", "2", "0.75"), ("unavailable", "1", "2"), ("refused", "1", "0.03")]
+    {
+        assert_eq!(number(outcome, "refreshes_total").as_deref(), Some(count), "{outcome}");
+        assert_eq!(number(outcome, "refresh_duration_seconds_count").as_deref(), Some(count), "{outcome}");
+        assert_eq!(number(outcome, "refresh_duration_seconds_sum").as_deref(), Some(sum), "{outcome}");
+    }
+}
 
 impl TokenSource for Token {
     fn token(&self) -> BoxFuture<'_, Result<Authorization, TokenError>> {

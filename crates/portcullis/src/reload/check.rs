@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portcullis_core::{Auth, LiveAuth, config::Problem};
 
-use super::{Commit, Inner, Reloaded, locked, outcome};
+use super::{Commit, Inner, Reloaded, contain, locked, outcome};
 use crate::{
     Config, ConfigError, ServiceConfig,
     config::keeping::{Contents, Keeping, contents_now},
@@ -81,12 +81,12 @@ impl Inner {
             self.told.unchanged();
             return Ok(outcome::nothing_new(&self.now.load(), self.told.state().generation));
         }
-        let mut candidate = self.read().await;
+        let mut candidate = self.read(&now).await;
         for _ in 1..ATTEMPTS {
             if !candidate.is_torn {
                 break;
             }
-            candidate = self.read().await;
+            candidate = self.read(&now).await;
         }
         self.decide(&mut watch, candidate, true).await
     }
@@ -108,7 +108,7 @@ impl Inner {
             }
             _ => {}
         }
-        let candidate = self.read().await;
+        let candidate = self.read(&now).await;
         if candidate.is_torn || candidate.differs_from(&now) {
             watch.found = None;
             return None;
@@ -129,15 +129,17 @@ impl Inner {
 
     async fn look(self: &Arc<Self>, of: Contents) -> Contents {
         let inner = Arc::clone(self);
+        let nothing: Contents = of.keys().map(|noted| (noted.clone(), None)).collect();
         let look = move || {
             let source = (inner.builder)().source;
             contents_now(&of, source.as_deref())
         };
         // Where it panics, everything has changed, and reading it says what is wrong.
-        tokio::task::spawn_blocking(look).await.unwrap_or_default()
+        tokio::task::spawn_blocking(look).await.unwrap_or(nothing)
     }
 
-    async fn read(self: &Arc<Self>) -> Candidate {
+    /// `seen` is what a look at the files found before.
+    async fn read(self: &Arc<Self>, seen: &Contents) -> Candidate {
         let inner = Arc::clone(self);
         let keeping = self.now.load().keeping.following();
         let noting = keeping.clone();
@@ -155,7 +157,10 @@ impl Inner {
         tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| {
             let text = "the program panicked while the configuration was read: please report it";
             let config = Err(self.error(text));
-            Candidate { contents: Keeping::contents(&keeping), is_torn: false, config }
+            // How far it came nobody knows: it is read again when any of them changes.
+            let mut contents = seen.clone();
+            contents.extend(Keeping::contents(&keeping));
+            Candidate { contents, is_torn: false, config }
         })
     }
 
@@ -220,7 +225,7 @@ impl Inner {
         let followers = locked(&self.followers).clone();
         let mut commits: Vec<Commit> = Vec::new();
         for follower in &followers {
-            match follower.prepare(&config).await {
+            match contain::prepare(&**follower, &config).await {
                 Ok(commit) => commits.push(commit),
                 Err(error) => problems.extend(error.to_string().lines().map(str::to_owned)),
             }
@@ -231,7 +236,7 @@ impl Inner {
         // From here on nothing waits: whoever looks sees all of the one version or all of the other.
         let mut replacements = Vec::new();
         for (live, auth) in auths {
-            match live.prepare(auth) {
+            match contain::replacement(live, auth) {
                 Ok(replacement) => replacements.push(replacement),
                 Err(error) => problems.extend(error.to_string().lines().map(str::to_owned)),
             }
@@ -240,7 +245,7 @@ impl Inner {
             return Err(Unfit { error: self.errors(problems), may_become_right: false });
         }
         replacements.into_iter().for_each(portcullis_core::Replacement::commit);
-        commits.into_iter().for_each(|commit| commit());
+        commits.into_iter().for_each(contain::commit);
         let old = self.now.swap(Arc::clone(&config));
         self.taken.notify_one();
         config.log_warnings();

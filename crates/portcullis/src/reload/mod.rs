@@ -6,11 +6,13 @@
 //! | they change, and it is wrong | it is refused with everything that is wrong, and the one before stays in use |
 //! | one is deleted, or cannot be read | the same |
 //! | they change while they are read | they are read again |
+//! | one becomes something else, such as a pipe | it is not opened, and the version is refused |
 //!
 //! Files are compared by their contents, so it makes no difference how they are replaced: written in place, renamed over,
 //! or behind a symbolic link that is turned, as Kubernetes does; nor what their times say.
 
 mod check;
+mod contain;
 mod outcome;
 
 use std::{
@@ -68,6 +70,8 @@ pub type Commit = Box<dyn FnOnce() + Send>;
 pub trait Follow: Send + Sync + 'static {
     /// Makes a version ready. It is put in use, by calling what comes back, if everybody who follows the configuration is
     /// ready for it, and dropped otherwise.
+    ///
+    /// Where it panics, nobody takes the version up; where what comes back does, the others do. Both are logged.
     fn prepare<'a>(&'a self, config: &'a Arc<Config>) -> BoxFuture<'a, Result<Commit, BuildError>>;
 }
 
@@ -176,7 +180,7 @@ impl Live {
                     () = inner.taken.notified() => continue,
                 }
                 if inner.now.load().reload().watch {
-                    inner.check().await;
+                    contain::again(inner.check()).await;
                 }
             }
         }
@@ -196,12 +200,13 @@ impl Live {
         Ok(async move {
             while hangups.recv().await.is_some() {
                 // What is wrong is in the log.
-                drop(inner.reload().await);
+                contain::again(inner.reload()).await;
             }
         })
     }
 
-    /// Has `told` called with the outcome of every version that was taken up or refused.
+    /// Has `told` called with the outcome of every version that was taken up or refused. A panic in it is logged, and changes
+    /// nothing.
     pub fn on_reload(&self, told: impl Fn(&Result<Reloaded, ConfigError>) + Send + Sync + 'static) {
         self.0.told.add(told);
     }

@@ -8,13 +8,13 @@ use std::{
 
 use portcullis_core::UnixTime;
 
-use super::locked;
+use super::{contain, locked};
 use crate::{
     Config, ConfigError,
     config::keeping::{Contents, Noted},
 };
 
-const TARGET: &str = "portcullis::reload";
+pub(super) const TARGET: &str = "portcullis::reload";
 
 /// A version that was taken up. Holds names and counts, no values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,7 +147,7 @@ impl Told {
 
     fn tell(&self, outcome: &Result<Reloaded, ConfigError>) {
         let listeners = locked(&self.listeners).clone();
-        listeners.iter().for_each(|listener| listener(outcome));
+        listeners.iter().for_each(|listener| contain::listener(|| listener(outcome)));
     }
 }
 

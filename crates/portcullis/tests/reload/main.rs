@@ -12,10 +12,16 @@ mod files;
 mod kept;
 mod leases;
 mod load;
+mod noticed;
+#[cfg(unix)]
+mod odd;
 #[cfg(feature = "jwks")]
 mod outage;
 mod outcomes;
+mod panics;
 mod router;
+#[cfg(feature = "ldap")]
+mod throttled;
 
 use std::{fs, path::PathBuf, sync::Arc};
 

@@ -7,8 +7,8 @@ use std::{
 
 use futures_util::FutureExt as _;
 use portcullis_core::{
-    Basic, BoxFuture, BuildError, Clock, Context, Credential, Guess, Outcome, Probe, Provider, QueueState,
-    Recall, Refusal, Scheme, ServerState, SystemClock, Unavailable,
+    Accounts, Basic, BoxFuture, BuildError, Clock, Context, Credential, Guess, Outcome, Probe, Provider,
+    QueueState, Recall, Refusal, Scheme, ServerState, SystemClock, Unavailable,
 };
 use portcullis_keys::{ClientTls, KeyError, TrustAnchors, config::explained};
 
@@ -182,7 +182,11 @@ impl Provider for LdapUserStore {
             if !cx.may_contact() {
                 return Unavailable::new("the directory would have to be asked about the user").into();
             }
-            let memories = Memories { may_recall: cx.may_recall(), may_remember: cx.may_remember() };
+            let memories = Memories {
+                party: cx.client().into(),
+                may_recall: cx.may_recall(),
+                may_remember: cx.may_remember(),
+            };
             let clock = Arc::clone(self.0.clock(cx));
             let begin = || login(Arc::clone(&self.0), basic.clone(), digest, clock, memories, cx.guess());
             // An answer to what was asked before is none where it has to be asked afresh.
@@ -192,6 +196,10 @@ impl Provider for LdapUserStore {
                 begin().await
             }
         })
+    }
+
+    fn accounts(&self) -> Option<Accounts> {
+        Some(self.0.directory.settings.accounts)
     }
 
     fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {

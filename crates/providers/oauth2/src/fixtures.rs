@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
 };
 
 use portcullis_core::{
@@ -10,6 +10,7 @@ use portcullis_core::{
     config::{Location, Node, Reader, Section, Table, Value},
 };
 use portcullis_outbound::TokenSourceReader;
+use tracing::{Dispatch, subscriber::NoSubscriber};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// What the clocks of tests show at first.
@@ -78,6 +79,10 @@ fn node(value: &serde_json::Value, line: &mut usize) -> Value {
     }
 }
 
+/// Where there is one subscriber alone, the thread that first comes by an event decides for all of them whether anybody
+/// listens to it. Tests that share a process share that.
+static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
+
 /// Everything that was logged.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
@@ -85,6 +90,7 @@ pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 impl Log {
     /// Logs of this thread go here while the guard lives.
     pub(crate) fn listen(&self) -> tracing::subscriber::DefaultGuard {
+        LazyLock::force(&ANOTHER);
         let subscriber = tracing_subscriber::fmt()
             .with_writer(self.clone())
             .with_ansi(false)

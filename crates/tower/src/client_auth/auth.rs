@@ -2,7 +2,8 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Request, Uri, header::AUTHORIZATION};
 use portcullis_core::{
-    Authorization, BoxFuture, OnBehalfOf, Principal, Probe, Secret, TokenError, TokenLease, TokenSource,
+    Authorization, BoxFuture, OnBehalfOf, Principal, Probe, RefreshObserver, Secret, TokenError, TokenLease,
+    TokenSource,
 };
 
 use super::{
@@ -65,6 +66,11 @@ impl ClientAuth {
     #[must_use]
     pub fn expires_in(&self) -> Option<std::time::Duration> {
         self.shared.source.expires_in()
+    }
+
+    /// Has an observer told of each token that is got from now on, or failed to be got: also of those on behalf of callers.
+    pub fn watch_refreshes(&self, observer: Arc<dyn RefreshObserver>) {
+        self.shared.source.watch_refreshes(observer);
     }
 
     /// What requests carry in `Authorization`, good now.

@@ -54,4 +54,8 @@ mod future;
 mod layer;
 mod service;
 
-pub use self::{future::ResponseFuture, layer::RequireScopes, service::RequireScopesService};
+pub use self::{
+    future::ResponseFuture,
+    layer::{RequireScopes, RequireScopesWith},
+    service::RequireScopesService,
+};

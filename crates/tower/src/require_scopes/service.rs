@@ -5,23 +5,27 @@ use std::{
 };
 
 use http::{Request, Response};
-use portcullis_core::{Admission, RequiredScopes};
+use portcullis_core::{Admission, Asker, RequestHead, RequiredScopes};
 use tower_service::Service;
 
 use super::ResponseFuture;
-use crate::auth_layer::{OnRejection, refuse};
+use crate::{
+    RequestSource,
+    auth_layer::{OnRejection, refuse},
+};
 
 /// A service for callers with certain scopes. See the [module](super) for the rules and an example.
 #[derive(Clone)]
-pub struct RequireScopesService<S, H> {
+pub struct RequireScopesService<S, R, H> {
     inner: S,
     scopes: Arc<RequiredScopes>,
+    source: R,
     hook: H,
 }
 
-impl<S, H> RequireScopesService<S, H> {
-    pub(super) const fn new(inner: S, scopes: Arc<RequiredScopes>, hook: H) -> Self {
-        Self { inner, scopes, hook }
+impl<S, R, H> RequireScopesService<S, R, H> {
+    pub(super) const fn new(inner: S, scopes: Arc<RequiredScopes>, source: R, hook: H) -> Self {
+        Self { inner, scopes, source, hook }
     }
 
     /// The service within.
@@ -40,8 +44,9 @@ impl<S, H> RequireScopesService<S, H> {
     }
 }
 
-impl<S, H, ReqBody, ResBody> Service<Request<ReqBody>> for RequireScopesService<S, H>
+impl<S, R, H, ReqBody, ResBody> Service<Request<ReqBody>> for RequireScopesService<S, R, H>
 where
+    R: RequestSource,
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     H: OnRejection<ResBody>,
 {
@@ -54,7 +59,13 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        match Admission::demand_scopes(request.extensions(), &self.scopes, "RequireScopes") {
+        let head = || {
+            let (method, extensions) = (request.method(), request.extensions());
+            let view = self.source.view(method, request.uri(), extensions);
+            RequestHead::new(method, view.path, request.headers()).with_client(view.client)
+        };
+        let asker = Asker::new("RequireScopes").about(&head);
+        match Admission::demand_scopes(request.extensions(), &self.scopes, asker) {
             Ok(_) => ResponseFuture::admitted(self.inner.call(request)),
             Err(rejection) => {
                 ResponseFuture::refused(refuse(rejection.answering(request.method()), &self.hook))
@@ -63,7 +74,7 @@ where
     }
 }
 
-impl<S: fmt::Debug, H> fmt::Debug for RequireScopesService<S, H> {
+impl<S: fmt::Debug, R, H> fmt::Debug for RequireScopesService<S, R, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequireScopesService")
             .field("inner", &self.inner)

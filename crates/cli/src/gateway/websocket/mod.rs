@@ -84,9 +84,12 @@ async fn until(lease: Lease, stopping: Option<&mut Stopping>) -> Farewell {
         }
     };
     tokio::select! {
-        ended = lease.ended() => Farewell { code: ended.close_code(), reason: ended.reason() },
+        ended = lease.clone().ended() => Farewell { code: ended.close_code(), reason: ended.reason() },
         stop = stopped => match stop {
-            Stop::Certificate => Farewell { code: Ended::Withdrawn.close_code(), reason: Ended::Withdrawn.reason() },
+            Stop::Certificate => {
+                lease.tell_withdrawn();
+                Farewell { code: Ended::Withdrawn.close_code(), reason: Ended::Withdrawn.reason() }
+            }
             _ => STOPPING,
         },
     }

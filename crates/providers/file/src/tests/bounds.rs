@@ -200,6 +200,11 @@ async fn an_explanation_computes_for_itself_within_the_same_bound() {
 fn the_place_says_its_bounds() {
     let text = format!("{:?}", Hashing::new().concurrency(0).waiting(7).memory(9));
     assert_eq!(text, "Hashing { concurrency: 1, waiting: 7, memory: 9 }");
+    let text = format!("{:?}", Hashing::new().concurrency(2).waiting(7));
+    assert_eq!(
+        text, "Hashing { concurrency: 2, waiting: 7, memory: 1073741824 }",
+        "1 GiB where nothing is said"
+    );
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use portcullis_core::{
     Scheme, Step,
 };
 
-use super::{ARGON2, STANDARD};
+use super::{ARGON2, STANDARD, clock};
 use crate::{FileUserStore, FileUsers, User};
 use base64::Engine as _;
 
@@ -96,4 +96,28 @@ fn what_was_found_out_about_other_users_is_not_believed() {
     let hashed = || User::new("alice", ARGON2).scopes(["hello"]);
     assert_eq!(decided(hashed(), Some(clear("right")), "alice:right"), Ok(()));
     assert_eq!(decided(hashed(), Some(clear("right")), "alice:wrong"), Err("wrong-password"));
+}
+
+/// Of clear text a store knows all there is to know. Of a hash it does not, and must not say so: where nobody asks why, whoever
+/// is none of those that it knows is refused on its word.
+#[tokio::test]
+async fn a_store_with_hashes_does_not_say_that_it_knows_all() {
+    let hashed = || User::new("alice", ARGON2).scopes(["hello"]);
+    let (_, clock) = clock();
+    let value = STANDARD.encode("alice:right");
+    let says = |users: &[User]| {
+        let users = FileUserStore::new(users.to_vec()).build().unwrap();
+        users.recall(value.as_bytes(), &Context::new(&clock))
+    };
+    assert!(matches!(says(&[hashed()]), Recall::Nothing));
+    assert!(matches!(says(&[hashed(), User::with_password("bob", "123")]), Recall::Nothing));
+    assert!(matches!(says(&[User::with_password("bob", "123")]), Recall::NothingIn(_)));
+
+    let users = FileUserStore::new([hashed()]).build().unwrap();
+    let auth = Auth::builder().element(users, "hello").build().unwrap();
+    let value = HeaderValue::try_from(format!("Basic {value}")).unwrap();
+    let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
+    let head = RequestHead::new(&Method::GET, "/", &headers);
+    let Step::Wait(deciding) = auth.decide(&head) else { panic!("it has to be verified") };
+    assert!(deciding.await.is_ok());
 }

@@ -2,11 +2,10 @@
 //!
 //! Whoever knows users asks a [`Verifier`]: it answers from memory where the same credential was verified before
 //! ([`memory`]), lets identical questions share one answer ([`flights`]), and computes hashes elsewhere than on
-//! the async threads, few at a time and fairly between addresses ([`pool`], [`fair`]). What is computed for one
+//! the async threads, few at a time and fairly between addresses ([`pool`]). What is computed for one
 //! question, so that its cost tells nothing, is in [`attempt`].
 
 mod attempt;
-mod fair;
 mod flights;
 mod memory;
 mod pool;
@@ -24,7 +23,7 @@ use portcullis_core::{Basic, BuildError, Clock, Context, QueueState, Unavailable
 use zeroize::Zeroizing;
 
 pub use self::pool::Hashing;
-use self::{attempt::Attempt, fair::Lane, flights::Flights, memory::Memory};
+use self::{attempt::Attempt, flights::Flights, memory::Memory};
 pub(crate) use self::{
     attempt::Finding,
     memory::MAX_AGE,
@@ -118,7 +117,7 @@ impl Verifier {
             hash: stored.map(|stored| Arc::clone(&stored.hash)),
             equalised: Arc::clone(equalised),
         };
-        let answer = self.hashing.answer(Lane::of(cx.client()), attempt);
+        let answer = self.hashing.answer(cx.client().into(), attempt);
         if cx.may_remember() {
             let question = (*credential, stored.map(|stored| stored.fingerprint));
             self.flights.join(question, || answer.boxed()).await

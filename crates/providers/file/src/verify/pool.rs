@@ -8,12 +8,14 @@ use std::{
     time::Duration,
 };
 
-use portcullis_core::{QueueState, Reason, Unavailable};
+use portcullis_core::{
+    QueueState, Reason, Unavailable,
+    fair::{Party, Pushed, Queue, Ticket},
+};
 use tokio::sync::oneshot;
 
 use super::{
     attempt::{ABANDONED, Attempt, Finding},
-    fair::{Fair, Lane, Pushed, Ticket},
     priority,
 };
 use crate::hash::{Cpu, Failed, Hasher};
@@ -64,7 +66,7 @@ struct Limits {
 struct State {
     running: usize,
     memory: u64,
-    queue: Fair<Job>,
+    queue: Queue<Job>,
     /// Whether somebody is letting jobs run: whoever ends one meanwhile leaves it to them.
     serving: bool,
 }
@@ -112,7 +114,7 @@ impl Hashing {
     }
 
     fn with(limits: Limits, hasher: Arc<dyn Hasher>) -> Self {
-        let state = State { running: 0, memory: 0, queue: Fair::new(limits.waiting), serving: false };
+        let state = State { running: 0, memory: 0, queue: Queue::new(limits.waiting), serving: false };
         Self(Arc::new(Shared { limits, hasher, state: Mutex::new(state) }))
     }
 
@@ -143,14 +145,19 @@ impl Hashing {
     /// Computes an attempt when its turn has come.
     pub(super) fn answer(
         &self,
-        lane: Lane,
+        party: Party,
         attempt: Attempt,
     ) -> impl Future<Output = Result<Finding, Unavailable>> + Send + use<> {
         let shared = Arc::clone(&self.0);
         async move {
             let (answer, answered) = oneshot::channel();
+<<<<<<< HEAD
             let job = Job { memory: attempt.memory(), attempt, answer };
             let _place = shared.enter(lane, job)?;
+=======
+            let job = Job { memory: attempt.memory(), attempt, answer, runtime };
+            let _place = shared.enter(party, job)?;
+>>>>>>> main
             match answered.await {
                 Ok(Ok(finding)) => Ok(finding),
                 Ok(Err(failed)) => Err(failed.into()),
@@ -189,13 +196,12 @@ impl From<Failed> for Unavailable {
 /// A place in the queue, given up when dropped.
 struct Place {
     shared: Arc<Shared>,
-    lane: Lane,
     ticket: Ticket,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let left = self.shared.lock().queue.leave(self.lane, self.ticket);
+        let left = self.shared.lock().queue.leave(self.ticket);
         // Whoever comes next may have room where this one had not.
         if left.is_some() {
             self.shared.serve();
@@ -208,7 +214,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enter(self: &Arc<Self>, lane: Lane, job: Job) -> Result<Option<Place>, Unavailable> {
+    fn enter(self: &Arc<Self>, party: Party, job: Job) -> Result<Option<Place>, Unavailable> {
         let mut state = self.lock();
         if state.queue.is_empty() && state.has_room(&self.limits, job.memory) {
             let permit = state.permit(self, job.memory);
@@ -216,14 +222,14 @@ impl Shared {
             job.start(permit);
             return Ok(None);
         }
-        let pushed = state.queue.push(lane, job);
+        let pushed = state.queue.push(party, job);
         drop(state);
         match pushed {
             Pushed::Waits(ticket, displaced) => {
                 if let Some(Job { answer, .. }) = displaced {
                     _ = answer.send(Err(FULL));
                 }
-                Ok(Some(Place { shared: Arc::clone(self), lane, ticket }))
+                Ok(Some(Place { shared: Arc::clone(self), ticket }))
             }
             Pushed::Full => Err(FULL.into()),
         }

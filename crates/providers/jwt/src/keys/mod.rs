@@ -167,10 +167,6 @@ impl Key {
         self.verifiers.iter().find(|verifier| verifier.algorithm == algorithm)
     }
 
-    fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
-        self.verifiers.iter().map(|verifier| verifier.algorithm)
-    }
-
     /// What the header says that is spelled so, if it is the one that was seen.
     fn known_header(&self, encoded: &[u8]) -> Option<&Header> {
         self.header.get().filter(|(known, _)| **known == *encoded).map(|(_, header)| header)
@@ -217,9 +213,10 @@ impl Verifier {
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let algorithms: Vec<Algorithm> = self.verifiers.iter().map(|verifier| verifier.algorithm).collect();
         f.debug_struct("Key")
             .field("id", &self.id)
-            .field("algorithms", &self.algorithms().collect::<Vec<_>>())
+            .field("algorithms", &algorithms)
             .field("validity", &self.validity)
             .finish_non_exhaustive()
     }

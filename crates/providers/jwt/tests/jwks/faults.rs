@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use http::{Response, StatusCode, header};
-use portcullis_core::Provider as _;
+use portcullis_core::{Bearer, Context, Credential, Provider as _};
+use portcullis_jwt::JwtValidator;
 use portcullis_outbound::ClientConfig;
 use portcullis_testing::TestIssuer;
 
@@ -70,6 +71,30 @@ async fn keys_on_a_server_that_is_away_are_not_asked_for_every_second_at_the_iss
         assert!(told.starts_with("unavailable: the keys cannot be fetched: "), "{told}");
         assert_eq!(bench.issuer.fetches().discovery, documents);
     }
+}
+
+#[tokio::test]
+async fn only_a_server_that_nobody_reaches_is_tried_again_every_second() {
+    let bench = Bench::new().await;
+    let waits = |validator: &JwtValidator| {
+        let token = bench.token().sign();
+        let credential = Credential::Bearer(Bearer::new(&token).unwrap());
+        validator.try_authenticate(&credential, &Context::new(&bench.clock)).is_none()
+    };
+    let large = format!("{{\"keys\":[],\"x\":\"{}\"}}", "x".repeat(1 << 20));
+    bench.issuer.answer_with(Response::new(large));
+    let reached = bench.validator(bench.by_url());
+    let unreached = bench.validator(bench.by_url());
+    // As often as may be asked at once.
+    for _ in 0..2 {
+        assert!(bench.ask(&reached, &bench.token().sign()).await.starts_with("unavailable: "));
+    }
+    assert!(!waits(&reached), "it is asked again when the interval has passed");
+    bench.issuer.go_down().await;
+    for _ in 0..2 {
+        assert!(bench.ask(&unreached, &bench.token().sign()).await.starts_with("unavailable: "));
+    }
+    assert!(waits(&unreached), "it is asked again in a second");
 }
 
 #[tokio::test]

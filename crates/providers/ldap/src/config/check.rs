@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use ldap3::asn1::Tag;
-use portcullis_core::config::{Section, Value};
+use portcullis_core::{
+    Accounts,
+    config::{Section, Value},
+};
 
 use crate::{
     config::{
@@ -69,6 +72,7 @@ impl LdapConfig {
         };
         Ok(Settings {
             domain: self.domain_name.clone(),
+            accounts: self.accounts(&urls),
             urls,
             service_name: self.service_name.clone(),
             service_password: self.service_password.clone(),
@@ -86,6 +90,19 @@ impl LdapConfig {
             credential_max_age: self.credential_max_age,
             start_tls: self.start_tls,
         })
+    }
+
+    /// The accounts are those of another store where another server is asked, or the same name may find another entry. How
+    /// the directory is asked, and what about, makes no other accounts of them.
+    fn accounts(&self, urls: &[ServerUrl]) -> Accounts {
+        // The order in which they are tried is none of their users.
+        let mut urls: Vec<String> = urls.iter().map(|url| url.to_string().to_ascii_lowercase()).collect();
+        urls.sort_unstable();
+        urls.dedup();
+        let urls = urls.join(" ");
+        let list = self.user_name_list_filter.as_deref().unwrap_or("");
+        let bases = self.user_search_base.iter().map(String::as_str);
+        Accounts::of(["ldap", &urls, &self.user_name_search_filter, list].into_iter().chain(bases))
     }
 
     fn urls(&self, mistakes: &mut Mistakes) -> Vec<ServerUrl> {

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use ldap3::asn1::Tag;
-use portcullis_core::Secret;
+use portcullis_core::{Accounts, Secret};
 
 use crate::{config::url::ServerUrl, dn::Dn, filter::Template};
 
@@ -11,6 +11,8 @@ use crate::{config::url::ServerUrl, dn::Dn, filter::Template};
 pub(crate) struct Settings {
     pub(crate) domain: String,
     pub(crate) urls: Vec<ServerUrl>,
+    /// Whose the users are to those who count guesses at them.
+    pub(crate) accounts: Accounts,
     pub(crate) service_name: String,
     pub(crate) service_password: Secret,
     /// In the order in which they are tried.

@@ -7,16 +7,16 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
     time::Duration,
 };
 
-use portcullis_core::{Clock, QueueState};
-use tokio::{
-    runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore},
+use portcullis_core::{
+    Clock, QueueState,
+    fair::{Gate, Party, Permit},
 };
+use tokio::runtime::Handle;
 
 use crate::{
     config::{settings::Settings, url::ServerUrl},
@@ -26,8 +26,8 @@ use crate::{
     wire::Verdict,
 };
 
-/// Callers that wait for a connection, at most.
-const MAX_WAITING: usize = 16_384;
+/// Callers that wait for a connection of one purpose, at most.
+const MAX_WAITING: usize = 8_192;
 
 /// After so long without a word a connection may be one that a load balancer has forgotten without saying so: its first
 /// answer has no more time than a new connection would take.
@@ -52,13 +52,12 @@ pub(crate) struct Pool {
     searches: Lane,
     binds: Lane,
     servers: Vec<Server>,
-    waiting: AtomicUsize,
     /// Whether the directory follows chains of groups by itself: 0 not known, 1 no, 2 yes.
     in_chain: AtomicU8,
 }
 
 struct Lane {
-    permits: Arc<Semaphore>,
+    permits: Gate,
     /// Those that wait to be used again, the last one used last. With those in use they are never more than permits.
     idle: Mutex<Vec<Idle>>,
 }
@@ -86,7 +85,7 @@ pub(crate) struct Lease {
     /// For how long it had not been used.
     idle_for: Option<Duration>,
     purpose: Purpose,
-    permit: OwnedSemaphorePermit,
+    permit: Permit,
 }
 
 impl Lease {
@@ -102,27 +101,32 @@ impl Lease {
 
 impl Pool {
     pub(crate) fn new(settings: Arc<Settings>, protection: Protection) -> Self {
-        let lane = |permits| Lane { permits: Arc::new(Semaphore::new(permits)), idle: Mutex::default() };
+        Self::with(settings, protection, MAX_WAITING)
+    }
+
+    fn with(settings: Arc<Settings>, protection: Protection, waiting: usize) -> Self {
+        let lane = |permits| Lane { permits: Gate::new(permits, waiting), idle: Mutex::default() };
         let binds = settings.max_connections / 2;
         Self {
             searches: lane(settings.max_connections - binds),
             binds: lane(binds),
             servers: settings.urls.iter().map(|_| Server::default()).collect(),
-            waiting: AtomicUsize::new(0),
             in_chain: AtomicU8::new(0),
             settings,
             protection,
         }
     }
 
-    /// A connection, one that is there or a new one; `fresh` demands a new one.
+    /// A connection, one that is there or a new one; `fresh` demands a new one. Whoever has to wait takes turns with other
+    /// parties.
     pub(crate) async fn take(
         &self,
         purpose: Purpose,
         fresh: bool,
+        party: Party,
         deadline: &Deadline,
     ) -> Result<Lease, Failure> {
-        let permit = self.permit(purpose, deadline).await?;
+        let permit = self.permit(purpose, party, deadline).await?;
         let lane = self.lane(purpose);
         if fresh {
             // Where one turned out to be dead, the others are too: a server was restarted, or a line was cut.
@@ -164,15 +168,9 @@ impl Pool {
         self.open_to(server, url, Purpose::Search, deadline).await
     }
 
-    async fn permit(&self, purpose: Purpose, deadline: &Deadline) -> Result<OwnedSemaphorePermit, Failure> {
-        let permits = Arc::clone(&self.lane(purpose).permits);
-        if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
-            return Ok(permit);
-        }
-        let waiting = Waiting::enter(&self.waiting).ok_or(Failure::Busy)?;
-        let permit = deadline.within(self.settings.connection_timeout, permits.acquire_owned()).await;
-        drop(waiting);
-        match permit {
+    async fn permit(&self, purpose: Purpose, party: Party, deadline: &Deadline) -> Result<Permit, Failure> {
+        let entering = self.lane(purpose).permits.enter(party).map_err(|_| Failure::Busy)?;
+        match deadline.within(self.settings.connection_timeout, entering).await {
             Some(Ok(permit)) => Ok(permit),
             _ => Err(Failure::Busy),
         }
@@ -277,7 +275,9 @@ impl Pool {
 
     /// Those who wait for a connection.
     pub(crate) fn queue(&self) -> QueueState {
-        QueueState::new("connections", self.waiting.load(Ordering::Relaxed).min(MAX_WAITING), MAX_WAITING)
+        let gates = [&self.searches, &self.binds].map(|lane| &lane.permits);
+        let [waiting, bound] = [Gate::waiting, Gate::bound].map(|of| gates.into_iter().map(of).sum());
+        QueueState::new("connections", waiting, bound)
     }
 
     /// Whether the directory follows chains of groups by itself, where that is known.
@@ -294,11 +294,8 @@ impl Pool {
 
     /// How many connections are open: for searches, and for binds.
     pub(crate) fn open_connections(&self) -> (usize, usize) {
-        let binds = self.settings.max_connections / 2;
-        let of = |lane: &Lane, most: usize| {
-            most.saturating_sub(lane.permits.available_permits()) + lane.lock().len()
-        };
-        (of(&self.searches, self.settings.max_connections - binds), of(&self.binds, binds))
+        let of = |lane: &Lane| lane.permits.inside() + lane.lock().len();
+        (of(&self.searches), of(&self.binds))
     }
 }
 
@@ -335,36 +332,5 @@ impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (searches, binds) = self.open_connections();
         f.debug_struct("Pool").field("searches", &searches).field("binds", &binds).finish_non_exhaustive()
-    }
-}
-
-/// A caller that waits.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn enter(waiting: &'a AtomicUsize) -> Option<Self> {
-        let entered = Self(waiting);
-        (waiting.fetch_add(1, Ordering::Relaxed) < MAX_WAITING).then_some(entered)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_so_many_wait() {
-        let waiting = AtomicUsize::new(MAX_WAITING - 1);
-        let last = Waiting::enter(&waiting);
-        assert!(last.is_some());
-        assert!(Waiting::enter(&waiting).is_none());
-        drop(last);
-        assert_eq!(waiting.load(Ordering::Relaxed), MAX_WAITING - 1);
     }
 }

@@ -6,7 +6,7 @@ mod session;
 
 use std::{sync::Arc, time::Duration};
 
-use portcullis_core::{Basic, Clock, Guess, Identity, Outcome, Refusal, Unavailable};
+use portcullis_core::{Basic, Clock, Guess, Identity, Outcome, Refusal, Unavailable, fair::Party};
 
 use self::{groups::groups_of, session::Session};
 use crate::{
@@ -46,9 +46,10 @@ impl From<Outcome> for Login {
     }
 }
 
-/// What may be made of memories while this login is answered.
+/// Who logs in, and what may be made of memories while the login is answered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Memories {
+    pub(crate) party: Party,
     pub(crate) may_recall: bool,
     pub(crate) may_remember: bool,
 }
@@ -69,7 +70,8 @@ impl Directory {
         guess: &Guess,
     ) -> Login {
         let number = self.health.begin();
-        let mut session = Session::new(self, Deadline::after(clock, self.settings.patience()));
+        let mut session =
+            Session::new(self, Deadline::after(clock, self.settings.patience()), memories.party);
         match self.answer(&mut session, basic, clock, memories, guess).await {
             Ok(login) => {
                 session.end();

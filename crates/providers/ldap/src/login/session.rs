@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ldap3::asn1::Tag;
+use portcullis_core::fair::Party;
 
 use crate::{
     connection::{
@@ -29,6 +30,8 @@ const ACTIVE_DIRECTORY: [&str; 2] = ["1.2.840.113556.1.4.800", "1.2.840.113556.1
 pub(crate) struct Session<'d> {
     pub(crate) directory: &'d Directory,
     deadline: Deadline,
+    /// Who logs in: connections are shared out by that.
+    party: Party,
     /// Without pooling: the connection on which this login searches.
     held: Option<Lease>,
     /// What all further answers together may take, in bytes.
@@ -36,8 +39,8 @@ pub(crate) struct Session<'d> {
 }
 
 impl<'d> Session<'d> {
-    pub(crate) const fn new(directory: &'d Directory, deadline: Deadline) -> Self {
-        Self { directory, deadline, held: None, room: MAX_ANSWERS }
+    pub(crate) const fn new(directory: &'d Directory, deadline: Deadline, party: Party) -> Self {
+        Self { directory, deadline, party, held: None, room: MAX_ANSWERS }
     }
 
     /// Searches. Where the server has more than `size_limit` entries, the verdict says so.
@@ -55,7 +58,7 @@ impl<'d> Session<'d> {
         for fresh in [false, true] {
             let mut lease = match self.held.take() {
                 Some(lease) => lease,
-                None => self.directory.pool.take(Purpose::Search, fresh, &self.deadline).await?,
+                None => self.directory.pool.take(Purpose::Search, fresh, self.party, &self.deadline).await?,
             };
             let (server, span) = (lease.connection.server, self.span(&lease));
             let done = self.deadline.within(span, lease.connection.search(&search, most, self.room)).await;
@@ -76,7 +79,8 @@ impl<'d> Session<'d> {
     /// Binds as a user.
     pub(crate) async fn bind(&mut self, dn: &str, password: &str) -> Result<Verdict, Failure> {
         for fresh in [false, true] {
-            let mut lease = self.directory.pool.take(Purpose::Bind, fresh, &self.deadline).await?;
+            let mut lease =
+                self.directory.pool.take(Purpose::Bind, fresh, self.party, &self.deadline).await?;
             let (server, span) = (lease.connection.server, self.span(&lease));
             let done = self.deadline.within(span, lease.connection.bind(dn, password)).await;
             if let Some(verdict) = self.settle(lease, done, fresh, "the bind of a user")? {

@@ -260,6 +260,15 @@ fn clear_text_to_another_machine_has_to_be_allowed_by_name() {
         let read = read_with(&changes);
         assert_eq!(read.problems, [""; 0], "{changes}");
     }
+    // Where it allows nothing, nothing is said of it.
+    for changes in [
+        json!({"connectionUrl": "ldaps://dir.example", "allowInsecureLdap": true}),
+        json!({"connectionUrl": "ldap://dir.example", "startTls": true, "allowInsecureLdap": true}),
+        json!({"connectionUrl": "ldap://localhost", "allowInsecureLdap": true}),
+    ] {
+        let told = read_with(&changes).warnings;
+        assert!(!told.iter().any(|warning| warning.contains("allowInsecureLdap")), "{changes}: {told:?}");
+    }
 }
 
 #[test]

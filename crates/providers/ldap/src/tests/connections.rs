@@ -252,6 +252,7 @@ async fn a_slow_answer_is_waited_for_within_the_time_to_read_and_not_longer() {
     tokio::task::yield_now().await;
     assert!(!login.is_finished());
     bench.manual.advance(Duration::from_nanos(1));
+    until("the answer", || login.is_finished()).await;
     let reason = super::unavailable(login.await.unwrap());
     assert!(reason.contains("a search took longer than it may"), "{reason}");
     assert_eq!(bench.server.searches(), 1, "what took too long is not asked again");

@@ -2,6 +2,7 @@ mod cancellation;
 mod configuration;
 mod connections;
 mod failover;
+mod fairness;
 mod groups;
 mod matching;
 mod memories;

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use http::{HeaderMap, Method, header::AUTHORIZATION};
-use portcullis_core::{Auth, RequestHead, RequiredScopes, Throttle};
+use portcullis_core::{Auth, Provider as _, RequestHead, RequiredScopes, Throttle};
 
 use super::{ALICE, Bench, header, server::TestEntry};
 
@@ -84,6 +84,21 @@ async fn other_names_of_an_entry_are_delayed_before_its_password_is_tried() {
     assert_eq!(door.login("192.0.2.1", "a.liddell", "secret").await, (200, None));
 }
 
+/// Under each of the names fewer are wrong than are free.
+#[tokio::test]
+async fn guesses_at_an_entry_wait_ever_longer_whatever_its_names() {
+    let door = Door::new().await;
+    let names = ["alice", "a.liddell", "alice@x.example", "4711"];
+    for (guess, wait) in [0, 0, 1, 2, 4, 8, 16].into_iter().enumerate() {
+        let name = names[guess % names.len()];
+        assert_eq!(door.login(&format!("198.51.100.{guess}"), name, "wrong").await, (401, None), "{guess}");
+        if wait > 0 {
+            assert_eq!(door.login("192.0.2.1", "4711", "secret").await, (429, Some(wait)), "{guess}");
+            door.bench.manual.advance(Duration::from_secs(wait));
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_stranger_does_not_lock_a_user_out_under_any_of_the_names() {
     let door = Door::new().await;
@@ -159,4 +174,41 @@ async fn an_outage_does_not_make_guesses_at_what_is_remembered_free() {
     }
     assert_eq!(door.login("198.51.100.9", "alice", "secret").await, (429, Some(1)));
     assert_eq!(door.login("192.0.2.1", "alice", "secret").await, (200, None), "where she comes from");
+}
+
+#[test]
+fn users_are_those_of_a_directory_whoever_asks_it_and_how() {
+    let config = || {
+        crate::LdapConfig::new("ldap://localhost:389 ldap://127.0.0.1")
+            .domain_name("x")
+            .service("cn=a", "p")
+            .user_search_base(["dc=x", "dc=y"])
+            .user_name_attribute("uid")
+            .user_name_search_filter("(uid=?)")
+    };
+    let accounts = |config: crate::LdapConfig| config.settings().unwrap().accounts;
+    let of = |url: &str| crate::LdapConfig { connection_url: url.to_owned(), ..config() };
+    let store = accounts(config());
+    for same in [
+        of("ldap://127.0.0.1 ldap://LocalHost"),
+        of("ldap://127.0.0.1:389/ ldap://localhost ldap://localhost"),
+        config().domain_name("other").service("cn=b", "q"),
+        config().user_name_attribute("cn").read_timeout(Duration::from_secs(7)),
+        config().remember_credentials(Duration::from_secs(60)),
+    ] {
+        assert_eq!(accounts(same), store);
+    }
+    for other in [
+        of("ldap://localhost"),
+        of("ldap://localhost ldap://127.0.0.2"),
+        of("ldap://localhost:390 ldap://127.0.0.1"),
+        config().user_search_base(["dc=x"]),
+        // The first base in which there is such a name counts.
+        config().user_search_base(["dc=y", "dc=x"]),
+        config().user_name_search_filter("(cn=?)"),
+        crate::LdapConfig { user_name_list_filter: Some("(a=b)".to_owned()), ..config() },
+    ] {
+        assert_ne!(accounts(other), store);
+    }
+    assert_eq!(crate::LdapUserStore::new(config()).unwrap().accounts(), Some(store));
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use portcullis_core::{Authorization, Clock, Secret, TokenError, UnixTime};
+use portcullis_core::{Authorization, Clock, RefreshObservers, Secret, TokenError, UnixTime};
 use tokio::runtime::Handle;
 use tracing::{info, warn};
 
@@ -45,6 +45,7 @@ pub(super) struct Exchanges {
     pub(super) min_refresh_interval: Duration,
     /// How many exchanges are on their way at most.
     pub(super) most: usize,
+    pub(super) observers: RefreshObservers,
     table: Mutex<Table>,
 }
 
@@ -103,7 +104,15 @@ impl Exchanges {
         min_refresh_interval: Duration,
         most: usize,
     ) -> Self {
-        Self { endpoint, clock, kept, min_refresh_interval, most, table: Mutex::default() }
+        Self {
+            endpoint,
+            clock,
+            kept,
+            min_refresh_interval,
+            most,
+            observers: RefreshObservers::default(),
+            table: Mutex::default(),
+        }
     }
 
     /// Whether the subject token says anything still.
@@ -215,6 +224,8 @@ impl Exchanges {
             let exchanges = &landing.exchanges;
             let result = exchanges.endpoint.exchange(&subject.token, actor.as_ref()).await;
             let result = exchanges.land(key, number, result, asked, subject.expires);
+            let took = exchanges.clock.monotonic().saturating_sub(asked);
+            exchanges.observers.tell(result.as_ref().err(), took);
             drop(landing);
             _ = tell.send(result);
         });

@@ -3,7 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use portcullis_core::{
-    Authorization, BoxFuture, BuildError, Clock, OnBehalfOf, Probe, Scheme, TokenError, TokenSource,
+    Authorization, BoxFuture, BuildError, Clock, OnBehalfOf, Probe, RefreshObserver, Scheme, TokenError,
+    TokenSource,
 };
 
 use super::{
@@ -135,6 +136,10 @@ impl TokenSource for TokenExchange {
         false
     }
 
+    fn watch_refreshes(&self, observer: Arc<dyn RefreshObserver>) {
+        self.0.exchanges.observers.add(observer);
+    }
+
     fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {
         Box::pin(self.probe_both())
     }
@@ -226,6 +231,11 @@ impl TokenSource for CallersToken {
         let digest = self.all.0.prf.question(text, &[]);
         self.all.0.exchanges.live(&self.subject).is_ok()
             && self.all.0.exchanges.refused(&self.subject, token, digest)
+    }
+
+    /// Of all callers' tokens: no observer is to be told of one.
+    fn watch_refreshes(&self, observer: Arc<dyn RefreshObserver>) {
+        self.all.watch_refreshes(observer);
     }
 
     fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {

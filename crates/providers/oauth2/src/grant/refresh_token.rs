@@ -3,7 +3,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use portcullis_core::{
-    Authorization, BoxFuture, BuildError, Clock, Probe, Secret, TokenError, TokenLease, TokenSource,
+    Authorization, BoxFuture, BuildError, Clock, Probe, RefreshObserver, Secret, TokenError, TokenLease,
+    TokenSource,
 };
 use portcullis_outbound::Endpoint;
 
@@ -140,6 +141,10 @@ impl TokenSource for RefreshTokenGrant {
 
     fn expires_in(&self) -> Option<Duration> {
         self.keeper.expires_in()
+    }
+
+    fn watch_refreshes(&self, observer: Arc<dyn RefreshObserver>) {
+        self.keeper.watch_refreshes(observer);
     }
 
     /// Does not use the refresh token: it may be good for one use, and whoever probes, another process than the service.

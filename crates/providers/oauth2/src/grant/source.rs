@@ -29,6 +29,10 @@ macro_rules! token_source {
                 self.keeper.expires_in()
             }
 
+            fn watch_refreshes(&self, observer: std::sync::Arc<dyn portcullis_core::RefreshObserver>) {
+                self.keeper.watch_refreshes(observer);
+            }
+
             fn probe(&self) -> portcullis_core::BoxFuture<'_, Vec<portcullis_core::Probe>> {
                 self.keeper.probe()
             }

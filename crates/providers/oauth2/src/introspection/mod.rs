@@ -39,8 +39,10 @@ use crate::{
 ///
 /// Every token is asked about by a POST of its own, unless it is remembered (see [`CacheConfig`]; off by default). Callers
 /// who bring the same token at the same time share one question, which runs by itself: one who hangs up ends it for
-/// nobody. At most 512 questions are on their way at a time (the outbound client sends 128 of them at once) and at most 16,384
-/// callers wait for them; who comes on top is answered as unavailable, with a second as `Retry-After`.
+/// nobody. At most 512 questions are on their way at a time, of which the server is asked 128 at once, and at most 16,384
+/// callers wait for them. Both kinds of waiting are fair between client addresses: they take turns, and where all places are
+/// taken a newcomer takes the last one of the address that has the most. Who finds no place is answered as unavailable, with a
+/// second as `Retry-After`.
 ///
 /// A server that cannot be asked, answers something else than the protocol has, or refuses our own credentials makes the
 /// provider unavailable. That is told once when it begins and once when it ends.
@@ -173,7 +175,9 @@ impl OAuth2Introspection {
                 cache.put(question, answer, asked);
             }
         };
-        self.flights.ask(question, boarding, || self.remembered(&question, cx), begin, keep).await
+        self.flights
+            .ask(cx.client().into(), question, boarding, || self.remembered(&question, cx), begin, keep)
+            .await
     }
 
     /// What is remembered, if this question may be answered from memory.
@@ -194,10 +198,6 @@ impl Provider for OAuth2Introspection {
 
     fn scheme(&self) -> Scheme {
         Scheme::Bearer
-    }
-
-    fn looks_at_client(&self) -> bool {
-        false
     }
 
     fn recall(&self, text: &[u8], cx: &Context<'_>) -> Recall {

@@ -8,8 +8,8 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use portcullis_core::{
-    Authorization, BoxFuture, Clock, Probe, Secret, SystemClock, TokenError, TokenLease, TokenSource,
-    UnixTime,
+    Authorization, BoxFuture, Clock, Probe, RefreshObserver, RefreshObservers, Secret, SystemClock,
+    TokenError, TokenLease, TokenSource, UnixTime,
 };
 
 use crate::{IssueError, JwtIssuer};
@@ -57,6 +57,7 @@ pub struct SelfSignedJwt {
     sign: Box<Sign>,
     life: Duration,
     clock: Arc<dyn Clock>,
+    observers: RefreshObservers,
 }
 
 struct Held {
@@ -94,6 +95,7 @@ impl SelfSignedJwt {
             sign,
             life,
             clock: Arc::new(SystemClock::new()),
+            observers: RefreshObservers::default(),
         }
     }
 
@@ -129,7 +131,15 @@ impl SelfSignedJwt {
     }
 
     /// A new one, which is held from now on.
-    fn signed(&self, _: &MutexGuard<'_, Turn>, now: UnixTime) -> Result<Arc<Held>, TokenError> {
+    fn signed(&self, turn: &MutexGuard<'_, Turn>, now: UnixTime) -> Result<Arc<Held>, TokenError> {
+        let begun = self.clock.monotonic();
+        let signed = self.sign_one(turn, now);
+        let took = self.clock.monotonic().saturating_sub(begun);
+        self.observers.tell(signed.as_ref().err(), took);
+        signed
+    }
+
+    fn sign_one(&self, _: &MutexGuard<'_, Turn>, now: UnixTime) -> Result<Arc<Held>, TokenError> {
         let failed = |error| TokenError::permanent("the client's token cannot be signed").with_source(error);
         let token = (self.sign)(now).map_err(failed)?;
         let authorization = Authorization::bearer(&token)
@@ -196,6 +206,10 @@ impl TokenSource for SelfSignedJwt {
 
     fn expires_in(&self) -> Option<Duration> {
         self.held.load().as_ref().map(|held| held.expires.since(self.clock.now()))
+    }
+
+    fn watch_refreshes(&self, observer: Arc<dyn RefreshObserver>) {
+        self.observers.add(observer);
     }
 
     /// There is no server to ask.

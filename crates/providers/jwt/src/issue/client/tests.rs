@@ -349,6 +349,27 @@ fn no_secret_is_shown() {
     }
 }
 
+#[derive(Debug, Default)]
+struct Notes(std::sync::Mutex<Vec<&'static str>>);
+
+impl portcullis_core::RefreshObserver for Notes {
+    fn refreshed(&self, refreshed: &portcullis_core::Refreshed<'_>) {
+        self.0.lock().unwrap().push(refreshed.outcome());
+    }
+}
+
+#[test]
+fn each_signature_is_told_to_who_watches() {
+    let (counted, notes) = (Counted::new(Duration::from_secs(300)), Arc::new(Notes::default()));
+    counted.source.watch_refreshes(notes.clone());
+    counted.token();
+    counted.token();
+    assert_eq!(*notes.0.lock().unwrap(), ["success"]);
+    counted.clock.advance(Duration::from_secs(300));
+    counted.token();
+    assert_eq!(*notes.0.lock().unwrap(), ["success", "success"]);
+}
+
 #[test]
 fn a_lease_is_good_while_no_other_token_is_needed() {
     let counted = Counted::new(Duration::from_secs(300));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use portcullis_core::Provider as _;
 use serde_json::json;
 
-use super::{Bench, INTERVAL, Pair, Told, config, set};
+use super::{Bench, INTERVAL, Pair, Told, config, set, until};
 
 #[tokio::test]
 async fn a_start_contacts_nobody_unless_the_keys_have_to_be_there() {
@@ -95,4 +95,20 @@ async fn a_probe_joins_a_fetch_that_is_under_way() {
     assert_eq!(probe.await.unwrap().as_deref(), Ok("1 key"));
     assert_eq!(request.await.unwrap(), Told::Known);
     assert_eq!(bench.script.calls(), 1);
+}
+
+#[tokio::test]
+async fn those_who_wait_for_keys_are_counted() {
+    let pair = Pair::new("1");
+    let bench = Bench::new(set(&[&pair]));
+    let queues = || bench.validator.queues().into_iter().map(|queue| (queue.queue, queue.depth, queue.limit));
+    assert_eq!(queues().collect::<Vec<_>>(), [("jwks", 0, 256)]);
+    bench.script.hold();
+    let requests = [bench.send(pair.token()), bench.send(pair.token())];
+    until(|| queues().eq([("jwks", 2, 256)])).await;
+    bench.script.let_go(1);
+    for request in requests {
+        assert_eq!(request.await.unwrap(), Told::Known);
+    }
+    assert_eq!(queues().collect::<Vec<_>>(), [("jwks", 0, 256)]);
 }

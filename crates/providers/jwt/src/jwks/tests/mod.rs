@@ -6,6 +6,7 @@ mod outages;
 mod refreshing;
 mod rotation;
 mod sets;
+mod state;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard},

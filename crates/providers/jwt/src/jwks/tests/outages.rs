@@ -5,10 +5,7 @@ use std::time::Duration;
 use portcullis_core::{Bearer, Contact, Context, Credential, Provider as _};
 use serde_json::json;
 
-use super::{
-    super::{bucket::Bucket, fetch::Failure, state::State},
-    AGE, Bench, INTERVAL, Pair, STALE, Says, Told, set, why,
-};
+use super::{AGE, Bench, INTERVAL, Pair, STALE, Says, Told, set, why};
 use crate::fixtures::{claims, claims_with};
 
 fn long_lived(pair: &Pair) -> String {
@@ -268,19 +265,6 @@ fn a_fetch_whose_runtime_goes_is_given_up_and_another_runtime_asks_itself() {
     });
     assert_eq!((bench.script.calls(), bench.source.waiting()), (2, 0));
     assert_eq!(bench.validator.key_set().unwrap().last_error, None);
-}
-
-#[test]
-fn a_fetch_ends_once() {
-    let mut state = State::new(Bucket::new(INTERVAL));
-    let (number, begins) = state.begin_anyway(Duration::ZERO);
-    assert!(begins && state.end(number, None, Duration::ZERO));
-    assert!(!state.end(
-        number,
-        Some(Failure::new("https://issuer.example/jwks", "given up")),
-        Duration::ZERO
-    ));
-    assert_eq!(state.failure(), None);
 }
 
 #[tokio::test]

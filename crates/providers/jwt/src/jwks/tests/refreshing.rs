@@ -2,10 +2,21 @@
 
 use std::{sync::Arc, time::Duration};
 
-use portcullis_core::{Bearer, Contact, Context, Credential, Outcome, Provider as _};
+use portcullis_core::{Bearer, Clock, Contact, Context, Credential, Outcome, Provider as _};
+use portcullis_outbound::Endpoint;
+use portcullis_testing::ManualClock;
 
-use super::{AGE, Bench, INTERVAL, Pair, STALE, Says, Told, config, set};
-use crate::fixtures::claims_with;
+use super::{
+    super::{
+        fetch::{Fetched, Validators},
+        held::{Ages, Held},
+    },
+    AGE, Bench, INTERVAL, Pair, STALE, Says, Told, URL, config, set,
+};
+use crate::{
+    CacheConfig,
+    fixtures::{NOW, claims_with},
+};
 
 #[tokio::test]
 async fn a_set_is_renewed_in_the_background_before_it_is_too_old() {
@@ -196,4 +207,65 @@ async fn without_a_runtime_keys_are_used_as_long_as_they_last() {
         });
     });
     assert_eq!(bench.script.calls(), 1);
+}
+
+#[tokio::test]
+async fn after_a_failure_keys_are_renewed_as_soon_as_they_may_be() {
+    let pair = Pair::new("1");
+    let bench = Bench::new(set(&[&pair]));
+    let token = pair.token_with(&claims_with("exp", 9_999_999_999_u64.into()));
+    assert_eq!(bench.ask(&token).await, Told::Known);
+    bench.script.fails();
+    bench.manual.advance(AGE);
+    assert_eq!(bench.at_once(&token), Some(Told::Known));
+    bench.ended(2).await;
+    bench.manual.advance(INTERVAL - Duration::from_nanos(1));
+    assert_eq!(bench.at_once(&token), Some(Told::Known));
+    assert_eq!(bench.source.standing().fetches, 2);
+    bench.manual.advance(Duration::from_nanos(1));
+    assert_eq!(bench.at_once(&token), Some(Told::Known));
+    assert_eq!(bench.source.standing().fetches, 3);
+}
+
+#[tokio::test]
+async fn tokens_are_remembered_by_the_clock_of_the_keys() {
+    let pair = Pair::new("1");
+    let cache = CacheConfig::default().max_age(Duration::from_secs(60));
+    let bench = Bench::with(config().cache(cache), set(&[&pair]), |_| {});
+    let token = pair.token_with(&claims_with("exp", 9_999_999_999_u64.into()));
+    let ahead = ManualClock::at(NOW);
+    ahead.advance(Duration::from_secs(86_400));
+    let ahead: Arc<dyn Clock> = Arc::new(ahead);
+    assert_eq!(bench.wait(&token, &Context::new(&ahead)).await, Told::Known);
+    let identity = || {
+        let credential = Credential::Bearer(Bearer::new(&token).unwrap());
+        match bench.validator.try_authenticate(&credential, &Context::new(&ahead)) {
+            Some(Outcome::Known(identity)) => identity,
+            other => panic!("{other:?}"),
+        }
+    };
+    let first = identity();
+    bench.manual.advance(Duration::from_secs(60) - Duration::from_nanos(1));
+    assert!(Arc::ptr_eq(&first, &identity()));
+    bench.manual.advance(Duration::from_nanos(1));
+    assert!(!Arc::ptr_eq(&first, &identity()), "verified again");
+}
+
+#[test]
+fn a_set_that_is_sent_again_is_the_same_as_long_as_its_keys_are() {
+    let (one, other) = (Pair::new("1"), Pair::new("2"));
+    let ages = Ages { default: AGE, least: INTERVAL, stale: STALE };
+    let held = |body: Option<String>, before: Option<&Held>| {
+        let validators =
+            Validators { endpoint: Endpoint::parse(URL).unwrap(), etag: None, last_modified: None };
+        let fetched = Fetched { url: URL.into(), body: body.map(Into::into), said: None, validators };
+        Held::after(fetched, before, ages, Duration::ZERO, 1.0).unwrap()
+    };
+    let first = held(Some(set(&[&one])), None);
+    for again in [None, Some(set(&[&one])), Some(format!(" {}", set(&[&one])))] {
+        assert!(held(again, Some(&first)).is_same_as(&first));
+    }
+    for another in [set(&[&other]), set(&[&one, &other])] {
+        assert!(!held(Some(another), Some(&first)).is_same_as(&first));
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_core::{Provider as _, UnixTime};
+use portcullis_core::{Context, Provider as _, UnixTime};
 use serde_json::{Value, json};
 
 use super::{Bench, INTERVAL, Pair, Told, all, config, rsa_jwk, set, until, with_kid};
@@ -262,6 +262,19 @@ async fn a_kid_is_compared_byte_for_byte() {
         bench.manual.advance(INTERVAL);
         assert_eq!(bench.ask(&pair.token_named(Some(kid), &claims())).await, UNKNOWN, "{kid:?}");
     }
+}
+
+#[tokio::test]
+async fn a_wrong_signature_takes_no_more_than_can_be_spared_from_who_waits_without_asking_first() {
+    let (known, forger) = (Pair::new("1"), Pair::new("1"));
+    let bench = Bench::new(set(&[&known]));
+    let cx = Context::new(&bench.clock);
+    assert_eq!(bench.wait(&known.token(), &cx).await, Told::Known);
+    assert_eq!(bench.wait(&forger.token(), &cx).await, Told::Refused("bad-signature"));
+    assert_eq!(bench.script.calls(), 1, "the last one is for keys that nobody knows yet");
+    bench.manual.advance(INTERVAL);
+    assert_eq!(bench.wait(&forger.token(), &cx).await, Told::Refused("bad-signature"));
+    assert_eq!(bench.script.calls(), 2);
 }
 
 #[tokio::test]

@@ -2,8 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
 use portcullis_core::{
-    Bearer, Clock, Contact, Context, Credential, Identity, Outcome, Provider as _, Recall, UnixTime,
+    Auth, Bearer, Clock, Contact, Context, Credential, Identity, Outcome, Provider as _, Recall, RequestHead,
+    Step, UnixTime,
 };
 use portcullis_testing::{
     ManualClock,
@@ -235,6 +237,27 @@ fn an_explanation_neither_reads_nor_writes_the_memory() {
 }
 
 #[test]
+fn whoever_is_remembered_has_shown_this_very_token() {
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW));
+    let auth = Auth::builder().clock(clock).element(validator(config()), "hello").build().unwrap();
+    for jti in ["1", "2"] {
+        let mut claims = claims_with("jti", jti.into());
+        claims["scope"] = "hello".into();
+        let token = token(&claims);
+        let value = HeaderValue::try_from(format!("Bearer {token}")).unwrap();
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
+        for _ in 0..5 {
+            let Step::Ready(decision) = auth.decide(&RequestHead::new(&Method::GET, "/", &headers)) else {
+                panic!("nobody is asked")
+            };
+            let admission = decision.unwrap();
+            let shown = admission.principal().unwrap().authorization().unwrap();
+            assert_eq!(shown.token().unwrap().expose(), token);
+        }
+    }
+}
+
+#[test]
 fn a_capacity_of_zero_remembers_nothing() {
     for cache in [CacheConfig::off(), CacheConfig::default().capacity(0)] {
         let bench = Bench::new(config().cache(cache));
@@ -304,7 +327,7 @@ fn a_token_is_the_same_wherever_it_comes_from() {
 
 #[tokio::test]
 async fn the_validator_keeps_the_contract_of_providers() {
-    let header = |token: &str| http::HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
+    let header = |token: &str| HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
     let good = token(&claims());
     let (head, _) = good.rsplit_once('.').unwrap();
     provider_keeps_its_contract(Case {
@@ -328,7 +351,7 @@ async fn the_validator_keeps_the_contract_of_providers() {
 
 #[test]
 fn another_scheme_is_refused() {
-    let value = http::HeaderValue::from_static("Basic YWxpY2U6MTIz");
+    let value = HeaderValue::from_static("Basic YWxpY2U6MTIz");
     let credential = portcullis_core::credential::from_header_value(&value, 100).unwrap();
     let bench = Bench::new(config());
     match bench.validator.try_authenticate(&credential, &Context::new(&bench.clock)) {

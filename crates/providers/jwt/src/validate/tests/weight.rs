@@ -41,3 +41,20 @@ fn claims_never_weigh_less_than_they_take_once_they_are_read() {
         assert!(most >= least, "{most} of {least}: {payload:.60}");
     }
 }
+
+#[test]
+fn objects_and_arrays_weigh_all_that_they_have_room_for() {
+    let object = size_of::<([String; 11], [Value; 11], [usize; 2])>();
+    let (array, item) = (size_of::<[Value; 4]>(), size_of::<[Value; 2]>());
+    for (payload, rooms) in [
+        ("1", 0),
+        ("{}", object),
+        ("[]", array),
+        ("[1]", array),
+        ("[1,2]", array + item),
+        ("{\"a\":1}", object + item),
+        ("{\"a\":[1,{}]}", 2 * object + array + 2 * item),
+    ] {
+        assert_eq!(most_bytes(payload.as_bytes()), payload.len() + rooms, "{payload}");
+    }
+}

@@ -204,6 +204,8 @@ fn mistakes_are_told_at_their_keys() {
         told[0].contains("x.scopes: required, and missing: it alone says what the token is for"),
         "{told:?}"
     );
+    let told = entra(json!({"scopes": 5}));
+    assert_eq!(told.len(), 1, "what they are for cannot be read, and is not missing: {told:?}");
     let told = problems(&json!({"grant": "token_exchange"}));
     assert_eq!(told.len(), 3, "the endpoint, the client and its secret: {told:?}");
 }
@@ -222,5 +224,23 @@ fn what_works_and_should_be_known_is_a_warning() {
         assert!(read.value.is_some() && read.problems.is_empty());
         assert_eq!(read.warnings.len(), 1, "{:?}", read.warnings);
         assert!(read.warnings[0].contains(told), "{:?}", read.warnings);
+    }
+    let read = read(&record("token_exchange", &json!({"cacheConfig": {"negativeMaxAge": "1m"}})));
+    assert_eq!(read.warnings, [""; 0], "a minute is no longer than a minute");
+}
+
+#[test]
+fn how_long_a_token_is_used_is_a_span_or_without_limit() {
+    for (span, shown) in [
+        (json!(-1), "max_age: None, negative"),
+        (json!(-1.0), "max_age: None, negative"),
+        (json!(1), "max_age: Some(1s), negative"),
+        (json!(1.5), "max_age: Some(1.5s), negative"),
+        (json!("1m"), "max_age: Some(60s), negative"),
+    ] {
+        let read = read(&record("token_exchange", &json!({"cacheConfig": {"defaultMaxAge": span}})));
+        assert_eq!((read.problems, read.warnings), (vec![], vec![]), "{span}");
+        let source = format!("{:?}", read.value.unwrap());
+        assert!(source.contains(shown), "{span}: {source}");
     }
 }

@@ -8,6 +8,7 @@ mod outages;
 mod refusing;
 mod runtimes;
 mod secrets;
+mod watching;
 
 use std::{sync::Arc, time::Duration};
 

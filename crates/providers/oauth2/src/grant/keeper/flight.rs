@@ -66,6 +66,8 @@ impl Landing {
             .unwrap_or_else(|_| Err(TokenError::transient("the fetch of a token panicked")));
         let tell = self.tell.take();
         self.keep.land(self.number, self.asked, self.trying_out, &outcome);
+        let took = self.keep.clock.monotonic().saturating_sub(self.asked);
+        self.keep.observers.tell(outcome.as_ref().err(), took);
         if let Some(tell) = tell {
             // Whoever waited may have gone.
             _ = tell.send(outcome);

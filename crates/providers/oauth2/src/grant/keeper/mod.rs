@@ -10,7 +10,10 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use portcullis_core::{Authorization, BoxFuture, Clock, Probe, TokenError, TokenLease, TokenSource};
+use portcullis_core::{
+    Authorization, BoxFuture, Clock, Probe, RefreshObserver, RefreshObservers, TokenError, TokenLease,
+    TokenSource,
+};
 use tracing::{info, warn};
 
 use self::{
@@ -70,6 +73,7 @@ struct Keep {
     /// The newest token, read without a lock. Written under that of `state`.
     held: ArcSwapOption<Held>,
     state: Mutex<State>,
+    observers: RefreshObservers,
 }
 
 impl TokenKeeper {
@@ -81,6 +85,7 @@ impl TokenKeeper {
                 min_refresh_interval,
                 held: ArcSwapOption::empty(),
                 state: Mutex::default(),
+                observers: RefreshObservers::default(),
             }),
         }
     }
@@ -162,6 +167,10 @@ impl TokenSource for TokenKeeper {
         let good_until = self.keep.held.load().as_ref()?.good_until;
         // One that lives for ever tells nothing.
         (good_until != Duration::MAX).then(|| good_until.saturating_sub(self.keep.clock.monotonic()))
+    }
+
+    fn watch_refreshes(&self, observer: Arc<dyn RefreshObserver>) {
+        self.keep.observers.add(observer);
     }
 
     fn probe(&self) -> BoxFuture<'_, Vec<Probe>> {

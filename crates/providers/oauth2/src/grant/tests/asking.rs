@@ -148,3 +148,31 @@ fn what_cannot_work_is_told_when_the_source_is_built() {
         .unwrap_err();
     assert!(error.to_string().starts_with("clientConfig.auth: a token endpoint is asked"), "{error}");
 }
+
+#[tokio::test]
+async fn an_endpoint_that_may_take_long_is_asked_once_for_all_who_come_meanwhile() {
+    let server = TestTokenEndpoint::start().await;
+    let clock = ManualClock::at(NOW);
+    let most = Duration::from_secs(600);
+    let client = ClientConfig::new().clock(Arc::new(clock.clone())).request_timeout(most);
+    let config = config(&server).client(client).clock(Arc::new(clock.clone()));
+    let source = Arc::new(ClientCredentials::new(config).unwrap());
+    let ask = || {
+        let source = Arc::clone(&source);
+        tokio::spawn(async move { source.token().await })
+    };
+    let hold = server.hold();
+    let first = ask();
+    server.called(1).await;
+    clock.advance(most - Duration::from_secs(1));
+    let second = ask();
+    // Whoever gave it up would ask again now.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    hold.release();
+    for caller in [first, second] {
+        assert_eq!(text(&caller.await.unwrap().unwrap()), "access-1");
+    }
+    assert_eq!(server.call_count(), 1);
+}

@@ -184,7 +184,21 @@ async fn a_lifetime_is_what_the_server_says_else_the_default_less_the_skew() {
         let found = bench.lifetime(config(), expires_in.clone()).await.unwrap();
         assert_eq!(found, format!("gives a token for {expected} s"), "{expires_in}");
     }
-    for expires_in in [json!(-1), json!("-1"), json!("1h"), json!(""), json!(true), json!([60]), json!({})] {
+    for expires_in in [
+        json!(-1),
+        json!("-1"),
+        json!("1h"),
+        json!(""),
+        json!(" 60"),
+        json!("+60"),
+        json!("6e1"),
+        json!("60.0"),
+        json!("inf"),
+        json!("NaN"),
+        json!(true),
+        json!([60]),
+        json!({}),
+    ] {
         let error = bench.lifetime(config(), expires_in.clone()).await.unwrap_err();
         assert!(
             error.ends_with("gave an `expires_in` that is not a number of seconds"),
@@ -193,4 +207,27 @@ async fn a_lifetime_is_what_the_server_says_else_the_default_less_the_skew() {
     }
     let hour = bench.lifetime(bench.config(), json!("absent")).await.unwrap();
     assert_eq!(hour, "gives a token for 3600 s");
+}
+
+#[tokio::test]
+async fn for_how_long_the_token_is_good_is_told_without_asking() {
+    let bench = Bench::new().await;
+    let kept_for = async |expires_in: Value| {
+        let answer = json!({"access_token": "t", "token_type": "Bearer", "expires_in": expires_in});
+        bench.server.answer_with(Response::new(answer.to_string()));
+        let source = ClientCredentials::new(bench.config()).unwrap();
+        assert_eq!(source.expires_in(), None, "there is none yet");
+        source.token().await.unwrap();
+        source
+    };
+    let source = kept_for(json!(60)).await;
+    assert_eq!(source.expires_in(), Some(Duration::from_secs(60)));
+    bench.clock.advance(Duration::from_secs(20));
+    assert_eq!(source.expires_in(), Some(Duration::from_secs(40)));
+    bench.clock.advance(Duration::from_secs(41));
+    assert_eq!(source.expires_in(), Some(Duration::ZERO));
+
+    let source = kept_for(json!(1e300)).await;
+    assert_eq!(source.expires_in(), None, "it is good for ever");
+    assert_eq!(source.probe().await.remove(0).result.unwrap(), "gives a token for ever");
 }

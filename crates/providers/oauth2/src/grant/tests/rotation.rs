@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use futures_util::FutureExt as _;
+use portcullis_core::{RefreshObserver, Refreshed};
 use portcullis_outbound::ClientConfig;
 use portcullis_testing::TestTokenEndpoint;
 use tokio::sync::Notify;
@@ -229,4 +230,40 @@ async fn where_nobody_configured_one_nobody_has_to_keep_it() {
     let bench = Bench::new(|clock| PasswordGrant::new(config.clock(clock)).unwrap());
     assert_eq!((bench.token().await, bench.next().await), ("access-1".into(), "access-2".into()));
     assert_eq!(log.lines(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_token_is_leased_until_it_is_to_be_renewed_and_tells_until_when_it_is_good() {
+    let server = rotating().await;
+    let bench = bench(&server, None);
+    assert!(bench.source.lease().is_none() && bench.source.expires_in().is_none(), "there is none yet");
+    let token = bench.token().await;
+    let lease = bench.source.lease().unwrap();
+    assert_eq!(text(lease.token()), token);
+    bench.clock.advance(MINUTE / 2);
+    assert!(lease.is_good());
+    assert_eq!(bench.source.expires_in(), Some(MINUTE / 2));
+    bench.clock.advance(MINUTE / 2);
+    assert!(!lease.is_good() && bench.source.lease().is_none());
+    assert_eq!(bench.source.expires_in(), Some(std::time::Duration::ZERO));
+}
+
+#[derive(Debug, Default)]
+struct Counted(AtomicUsize);
+
+impl RefreshObserver for Counted {
+    fn refreshed(&self, _: &Refreshed<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn who_watches_is_told_of_each_token_that_comes() {
+    let server = rotating().await;
+    let (bench, counted) = (bench(&server, None), Arc::new(Counted::default()));
+    bench.source.watch_refreshes(counted.clone());
+    for token in 1..=2 {
+        bench.next().await;
+        assert_eq!(counted.0.load(Ordering::Relaxed), token);
+    }
 }

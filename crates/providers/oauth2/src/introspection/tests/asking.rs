@@ -1,7 +1,7 @@
 //! What reaches the server (RFC 7662 §2.1).
 
 use http::Method;
-use portcullis_core::Contact;
+use portcullis_core::{Contact, Provider as _, Scheme};
 use portcullis_outbound::ClientConfig;
 
 use super::{Bench, TOKEN, code, known, unavailable};
@@ -149,4 +149,23 @@ async fn what_cannot_work_is_told_when_the_provider_is_built() {
     let error = OAuth2Introspection::new(IntrospectionConfig::new(plain)).unwrap_err();
     assert!(error.to_string().starts_with("plain http to another machine"), "{error}");
     assert!(OAuth2Introspection::new(config()).is_ok());
+}
+
+#[tokio::test]
+async fn a_name_without_a_secret_is_a_mistake_and_so_is_a_secret_without_a_name() {
+    use super::{IntrospectionConfig, OAuth2Introspection};
+    use portcullis_outbound::Endpoint;
+    let endpoint = Endpoint::parse("https://localhost/introspect").unwrap();
+    for (name, secret) in [("", "s3cret"), ("gateway", "")] {
+        let config = IntrospectionConfig::new(endpoint.clone()).client_secret(name, secret);
+        let error = OAuth2Introspection::new(config).unwrap_err();
+        assert_eq!(error.to_string(), "client_secret: neither the name nor the secret may be empty");
+    }
+    OAuth2Introspection::new(IntrospectionConfig::new(endpoint).client_secret("gateway", "s3cret")).unwrap();
+}
+
+#[tokio::test]
+async fn it_is_called_introspection_and_takes_bearer_tokens() {
+    let bench = Bench::new().await;
+    assert_eq!((bench.provider.kind(), bench.provider.scheme()), ("introspection", Scheme::Bearer));
 }

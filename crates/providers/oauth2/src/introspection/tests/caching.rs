@@ -140,6 +140,7 @@ async fn without_exp_a_token_is_good_for_the_default_time() {
     known(hour.ask(TOKEN).await);
     hour.manual.advance(Duration::from_secs(3599));
     known(hour.ask(TOKEN).await);
+    assert_eq!(hour.server.call_count(), 1);
     hour.manual.advance(SECOND);
     known(hour.ask(TOKEN).await);
     assert_eq!(hour.server.call_count(), 2);

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use futures_util::FutureExt as _;
-use portcullis_core::{Contact, Context, Identity, Outcome, Reason};
+use portcullis_core::{Contact, Context, Identity, Outcome, Reason, fair::Party};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{
@@ -166,7 +166,7 @@ async fn who_finds_no_place_is_told_to_come_again_in_a_second() {
         other => panic!("{other:?}"),
     };
     let second = Some(std::time::Duration::from_secs(1));
-    let limits = Limits { lookups: 1, waiting: 2 };
+    let limits = Limits { lookups: 1, at_once: 1, waiting: 2 };
     let bench = Bench::within(limits, |config| config.cache(CacheConfig::default())).await;
     let hold = bench.server.hold();
     let first = bench.spawn(TOKEN);
@@ -207,7 +207,7 @@ impl Scripted {
                 Landed { outcome: Outcome::known(Identity::new(subject)), remember: subject }
             };
             let keep = move |_: &Digest, subject| kept.lock().unwrap().push(subject);
-            flights.ask(question, boarding, || None, begin, keep).await
+            flights.ask(Party::Unknown, question, boarding, || None, begin, keep).await
         });
         (tell, asking)
     }
@@ -277,7 +277,8 @@ async fn an_answer_that_came_meanwhile_is_found() {
         begun.fetch_add(1, Ordering::Relaxed);
         async { Landed { outcome: Outcome::known(Identity::new("asked")), remember: () } }
     };
-    let outcome = scripted.flights.ask(scripted.question, Boarding::Join, recall, begin, |_, ()| {}).await;
+    let (flights, question) = (&scripted.flights, scripted.question);
+    let outcome = flights.ask(Party::Unknown, question, Boarding::Join, recall, begin, |_, ()| {}).await;
     assert_eq!(known(outcome).subject(), Some("remembered"));
     assert_eq!(begun.load(Ordering::Relaxed), 0);
 }

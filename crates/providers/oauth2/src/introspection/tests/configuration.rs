@@ -81,8 +81,15 @@ fn minus_one_is_no_limit_and_warns() {
         assert_eq!(read.value.unwrap().cache.unwrap().max_age, None);
         assert!(read.warnings[0].ends_with("a token that is revoked is accepted until it expires"));
     }
-    let read = read(&with("cacheConfig", json!({"negativeMaxAge": "2m"})), IntrospectionConfig::read);
-    assert!(read.warnings[0].contains("x.cacheConfig.negativeMaxAge: "), "{:?}", read.warnings);
+}
+
+#[test]
+fn more_than_a_minute_for_a_refused_token_warns() {
+    for (span, warns) in [("60s", false), ("60.001s", true), ("2m", true)] {
+        let read = read(&with("cacheConfig", json!({"negativeMaxAge": span})), IntrospectionConfig::read);
+        assert_eq!(read.warnings.len(), usize::from(warns), "{span}: {:?}", read.warnings);
+        assert!(read.warnings.iter().all(|warning| warning.contains("x.cacheConfig.negativeMaxAge: ")));
+    }
 }
 
 #[test]

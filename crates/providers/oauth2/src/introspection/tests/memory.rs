@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use portcullis_core::{Contact, Context, Identity, Outcome, Provider as _, Recall};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Bench, CacheConfig, TOKEN, known};
 
@@ -97,5 +97,33 @@ async fn small_answers_are_as_few_as_the_capacity_says() {
         bench.server.grant(&token, json!({}));
         assert!(matches!(bench.ask(&token).await, Outcome::Known(_)));
         assert!(bench.len() <= 10, "{}", bench.len());
+    }
+}
+
+/// What the memory of one answer with these members counts, in bytes.
+async fn weight(members: Value) -> u64 {
+    let bench = Bench::remembering().await;
+    bench.server.grant(TOKEN, members);
+    bench.known(TOKEN).await;
+    bench.provider.cache.as_ref().unwrap().weight()
+}
+
+#[tokio::test]
+async fn a_small_answer_counts_as_eight_kib_and_a_large_one_by_all_that_it_holds() {
+    for small in [json!({}), json!({"groups": vec!["g"; 10]})] {
+        assert_eq!(weight(small).await, 8 * 1024);
+    }
+    let text = |bytes| "x".repeat(bytes);
+    let large = weight(json!({"text": text(10_000)})).await;
+    assert!((10_000..11_000).contains(&large), "{large}");
+    let value = size_of::<Value>() as u64;
+    for (other, more) in [
+        (json!({"text": text(10_001)}), 1),
+        (json!({"text2": text(10_000)}), 1),
+        (json!({"text": [text(10_000)]}), value),
+        (json!({"text": [text(10_000), null, 7, true]}), 4 * value),
+        (json!({"text": {"four": text(10_000)}}), value + size_of::<String>() as u64 + 4),
+    ] {
+        assert_eq!(weight(other).await, large + more);
     }
 }

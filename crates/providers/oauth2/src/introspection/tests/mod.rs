@@ -3,6 +3,7 @@ mod asking;
 mod caching;
 mod coalescing;
 mod configuration;
+mod fairness;
 mod memory;
 mod outages;
 mod secrets;

@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{Response, StatusCode};
-use portcullis_core::{Context, Outcome, Provider as _};
+use portcullis_core::{Context, Outcome, Provider as _, QueueState};
 use portcullis_testing::{ManualClock, TestServer};
 use serde_json::json;
 
-use super::{Bench, CacheConfig, TOKEN, ask, code, known, unavailable};
+use super::{Bench, CacheConfig, TOKEN, ask, code, known, unavailable, until};
 use crate::fixtures::Log;
 
 fn json_answer(status: u16, body: &str) -> Response<String> {
@@ -175,6 +175,29 @@ async fn the_state_of_the_server_is_told_without_asking() {
     assert_eq!(bench.code("other").await, "inactive");
     assert_eq!(state(), format!("introspection {url}: usable, 2 held, 0 s old"));
     assert!(bench.provider.can_revoke());
+}
+
+#[tokio::test]
+async fn the_queues_tell_what_is_asked_and_who_waits() {
+    let bench = Bench::new().await;
+    let queues = |lookups, waiting| {
+        [
+            QueueState::new("introspection", lookups, 512),
+            QueueState::new("introspection-waiting", waiting, 16_384),
+        ]
+    };
+    assert_eq!(bench.provider.queues(), queues(0, 0));
+    let hold = bench.server.hold();
+    let callers = [TOKEN, TOKEN, TOKEN, "other"].map(|token| {
+        let (provider, clock) = (bench.provider.clone(), Arc::clone(&bench.clock));
+        tokio::spawn(async move { ask(&provider, token, &Context::new(&clock)).await })
+    });
+    until("four who wait for two answers", || bench.provider.queues() == queues(2, 4)).await;
+    hold.release();
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    until("the places to be free", || bench.provider.queues() == queues(0, 0)).await;
 }
 
 #[tokio::test]

@@ -196,5 +196,13 @@ async fn a_rotation_hook_is_found_by_the_records_path() {
     let section = refresh_token(&server.url(), json!({}));
     let read = fixtures::read_with(&section, grant::read, |reader| reader.plug(hooks.clone()));
     read.value.unwrap().token().await.unwrap();
-    assert_eq!(told.recv().await.as_deref(), Some("refresh-1"));
+    assert_eq!(told.try_recv().as_deref(), Ok("refresh-1"), "before anybody had the token");
+}
+
+#[test]
+fn a_client_that_would_need_a_token_to_ask_for_one_is_to_be_mended_by_no_other_auth() {
+    let told = problems(&password("https://localhost/token", json!({"clientConfig": {"auth": {}}})));
+    let expected =
+        "x.clientConfig.auth: a token endpoint is asked with the client's own id and secret: remove it";
+    assert!(told[0].ends_with(expected), "{told:?}");
 }

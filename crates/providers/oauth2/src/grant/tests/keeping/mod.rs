@@ -7,6 +7,7 @@ mod probing;
 mod refusing;
 mod renewing;
 mod sharing;
+mod watching;
 
 use std::{
     collections::VecDeque,

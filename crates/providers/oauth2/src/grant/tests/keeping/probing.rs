@@ -1,5 +1,7 @@
 //! Asking for people who want to know.
 
+use std::time::Duration;
+
 use portcullis_core::TokenSource as _;
 
 use super::{Bench, SECOND, down, settle};
@@ -75,4 +77,26 @@ async fn a_probe_that_fails_has_a_good_token_renewed_no_earlier() {
         settle().await;
     }
     assert_eq!(bench.calls(), 2);
+}
+
+#[tokio::test]
+async fn what_a_probe_gives_is_kept_from_the_moment_on_at_which_another_one_may_be_fetched_or_the_last_one_ends()
+ {
+    // Renewing fails, and may be tried again after half a minute: the one token is good then, the other has ended before.
+    for (lifetime, failing_at, over_at) in [(1_000, 900, 930), (100, 86, 100)] {
+        let bench = Bench::new();
+        bench.will(Ok(("first", lifetime))).will(Err(down().with_retry_after(30 * SECOND)));
+        bench.token().await;
+        bench.clock.advance(failing_at * SECOND);
+        assert_eq!(bench.token().await, "first");
+        bench.until_called(2).await;
+        settle().await;
+        bench.clock.advance((over_at - failing_at) * SECOND - Duration::from_nanos(1));
+        bench.will(Ok(("early", 1_000))).will(Ok(("tried", 1_000)));
+        assert!(bench.probe().await.is_ok());
+        assert_eq!(bench.at_hand().as_deref(), Some("first"));
+        bench.clock.advance(Duration::from_nanos(1));
+        assert!(bench.probe().await.is_ok());
+        assert_eq!((bench.at_hand().as_deref(), bench.calls()), (Some("tried"), 4));
+    }
 }
