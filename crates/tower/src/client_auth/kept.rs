@@ -62,9 +62,12 @@ struct Line {
 const MOST_READY: usize = 128;
 const MOST_HEADERS: usize = 32;
 
+/// A box goes from here to a request and back: its head is never moved.
+type Ready = RefCell<Vec<Box<Head>>>;
+
 thread_local! {
     /// Empty ones.
-    static READY: RefCell<Vec<Box<Head>>> = const { RefCell::new(Vec::new()) };
+    static READY: Ready = const { RefCell::new(Vec::new()) };
 }
 
 impl Head {

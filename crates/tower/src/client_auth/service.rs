@@ -100,6 +100,9 @@ where
     }
 }
 
+/// What it takes to look at the answer, where somebody will.
+type Prepared<S, R, P> = Result<Option<Watch<S, R, P>>, Unsent<<P as Replay<R>>::Kept>>;
+
 /// Why a request is not sent at once.
 enum Unsent<K> {
     Refused(ClientAuthError),
@@ -108,9 +111,9 @@ enum Unsent<K> {
 }
 
 impl<S: Clone, P> ClientAuthService<S, P> {
-    /// Puts the credential on a request. Gives what it takes to look at the answer, where somebody will.
+    /// Puts the credential on a request.
     #[inline]
-    fn prepare<R>(&mut self, request: &mut R) -> Result<Option<Watch<S, R, P>>, Unsent<P::Kept>>
+    fn prepare<R>(&mut self, request: &mut R) -> Prepared<S, R, P>
     where
         R: OutgoingRequest,
         P: Replay<R>,
