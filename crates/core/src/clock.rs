@@ -103,17 +103,23 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
     start: Instant,
-    /// On the scale of the coarse clock. Read after `start`, so that what is counted from here is never ahead.
-    coarse_start: Option<Duration>,
+    /// The same moment in whole seconds of the coarse clock, or a moment later.
+    coarse_start: Option<u64>,
 }
 
 impl SystemClock {
-    /// A clock whose monotonic scale starts now.
+    /// A clock whose monotonic scale started within the last second.
     #[must_use]
     #[expect(clippy::new_without_default, reason = "a default that reads the clock would surprise")]
     pub fn new() -> Self {
-        let start = Instant::now();
-        Self { start, coarse_start: coarse::start() }
+        let now = Instant::now();
+        // Read later, so that what is counted from there is never ahead. The scale begins with a second of that clock: of
+        // what is read there, seconds are all that has to be subtracted.
+        let begun = coarse::start().and_then(|read| {
+            let start = now.checked_sub(Duration::from_nanos(read.subsec_nanos().into()))?;
+            Some(Self { start, coarse_start: Some(read.as_secs()) })
+        });
+        begun.unwrap_or(Self { start: now, coarse_start: None })
     }
 }
 
@@ -135,7 +141,11 @@ impl Clock for SystemClock {
 
     fn coarse_monotonic(&self) -> Duration {
         match (coarse::monotonic(), self.coarse_start) {
-            (Some(now), Some(start)) => now.saturating_sub(start),
+            (Some(now), Some(start)) => match now.as_secs().checked_sub(start) {
+                Some(seconds) => Duration::new(seconds, now.subsec_nanos()),
+                // It lags, and the scale has begun since.
+                None => Duration::ZERO,
+            },
             _ => self.monotonic(),
         }
     }
@@ -168,8 +178,7 @@ mod coarse {
     /// `None` where the system has no such clock, and before 1970.
     fn read(clock: ClockId) -> Option<Duration> {
         let read = clock_gettime(clock).ok()?;
-        let (seconds, nanoseconds) = (read.tv_sec().try_into().ok()?, read.tv_nsec().try_into().ok()?);
-        Some(Duration::new(seconds, nanoseconds))
+        (read.tv_sec() >= 0).then(|| read.into())
     }
 }
 
@@ -215,7 +224,7 @@ mod tests {
     #[test]
     fn the_coarse_clock_goes_on_and_lags_a_little_and_is_never_ahead() {
         let clock = SystemClock::new();
-        let (mut last, mut moves) = (clock.coarse_monotonic(), 0);
+        let (mut last, mut moves, mut least) = (clock.coarse_monotonic(), 0, Duration::MAX);
         while moves < 3 {
             let (coarse, fine) = (clock.coarse_monotonic(), clock.monotonic());
             assert!(last <= coarse && coarse <= fine, "{last:?}, {coarse:?}, {fine:?}");
@@ -223,7 +232,18 @@ mod tests {
             assert!(civil <= now && now.since(civil) < Duration::from_secs(60), "{civil:?}, {now:?}");
             moves += u32::from(last < coarse);
             last = coarse;
+            least = least.min(fine - coarse);
         }
+        // Both are on one scale: a lag of more than a tick is another's work, and not always there.
+        assert!(least < Duration::from_millis(100), "{least:?}");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_coarse_clock_says_nothing_of_the_second_before_its_scale_begins() {
+        let clock = SystemClock::new();
+        let later = SystemClock { coarse_start: clock.coarse_start.map(|start| start + 3_600), ..clock };
+        assert_eq!(later.coarse_monotonic(), Duration::ZERO, "a part of a second would be ahead");
     }
 
     #[test]

@@ -29,9 +29,15 @@ impl<T> Lanes<T> {
 
     /// The value that this thread uses.
     #[must_use]
-    #[expect(clippy::indexing_slicing, reason = "there are as many lanes as a power of two says")]
     pub fn own(&self) -> &T {
-        &self.0[self.own_number()].0
+        self.numbered(number())
+    }
+
+    /// The value of the lane with this number, for whoever has asked for [its own](Self::own_number). There is one for any.
+    #[must_use]
+    #[expect(clippy::indexing_slicing, reason = "there are as many lanes as a power of two says")]
+    pub fn numbered(&self, number: usize) -> &T {
+        &self.0[number & (self.0.len() - 1)].0
     }
 
     /// The number of the lane that this thread uses, from zero.
@@ -76,7 +82,7 @@ mod tests {
         let lanes = Lanes::new(|| made.fetch_add(1, Ordering::Relaxed));
         assert_eq!(made.load(Ordering::Relaxed), count());
         let own = *lanes.own();
-        assert_eq!(*lanes.own(), own);
+        assert_eq!((*lanes.own(), *lanes.numbered(lanes.own_number())), (own, own));
         let others = |_| thread::scope(|scope| scope.spawn(|| (number(), *lanes.own())).join().unwrap());
         let others: Vec<(usize, usize)> = (0..2 * count()).map(others).collect();
         for (number, lane) in &others {

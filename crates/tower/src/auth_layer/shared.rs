@@ -49,11 +49,12 @@ impl<T> Clone for Shared<T> {
     fn clone(&self) -> Self {
         let Self(handle) = self;
         let Some(others) = &handle.others else { return Self(Arc::clone(handle)) };
-        if others.handles.own_number() == others.home {
+        let lane = others.handles.own_number();
+        if lane == others.home {
             return Self(Arc::clone(handle));
         }
         let away = || Arc::new(Handle { value: Arc::clone(&handle.value), others: None });
-        Self(Arc::clone(others.handles.own().get_or_init(away)))
+        Self(Arc::clone(others.handles.numbered(lane).get_or_init(away)))
     }
 }
 

@@ -26,7 +26,7 @@ pin_project! {
         P: Replay<R>,
     {
         // Of a request that was sent, where its answer may say that the credential is refused.
-        watch: Option<Watch<S, P::Kept>>,
+        watch: Option<Watch<S, R, P>>,
         #[pin]
         state: State<S, R, P>,
     }
@@ -40,29 +40,44 @@ pin_project! {
         P: Replay<R>,
     {
         Sent { #[pin] response: S::Future },
-        Slow { slow: Slow<S, R, P::Kept> },
+        Slow { slow: Box<Slow<S, R, P>> },
     }
 }
 
-/// What is rare: in boxes, so that the others do not carry its size, and each until it is taken.
-enum Slow<S: Service<R>, R, K> {
+/// What is rare: in a box, so that the others carry neither its size nor what it takes to drop it. Each is there until it is
+/// taken.
+enum Slow<S, R, P>
+where
+    S: Service<R>,
+    P: Replay<R>,
+{
     /// Not sent.
-    Failed(Option<Box<SendError<S::Error>>>),
+    Failed(Option<SendError<S::Error>>),
     /// The credential is being waited for.
-    Waiting(Option<Box<Waiting<S, R, K>>>),
+    Waiting(Option<Waiting<S, R, P>>),
     /// Refused, and a newer credential is being waited for.
-    Renewing(Option<Box<Renewing<S, R>>>),
+    Renewing(Option<Renewing<S, R>>),
     /// The newer credential is on the copy, and the service not ready yet.
-    Readying(Option<Box<Again<S, R>>>),
+    Readying(Option<Again<S, R>>),
 }
 
 type Token = BoxFuture<'static, Result<Authorization, TokenError>>;
 
 /// What is needed where the answer is a refusal. Lies in the future, so that requests are watched without an allocation:
 /// few words, since futures are moved.
-pub(super) struct Watch<S, K> {
+pub(super) struct Watch<S, R, P: Replay<R>> {
     pub(super) shown: Arc<Shown>,
-    pub(super) again: Option<Again<S, K>>,
+    pub(super) again: Option<Again<S, P::Kept>>,
+}
+
+/// The request need not be sent again, or was given up.
+impl<S, R, P: Replay<R>> Drop for Watch<S, R, P> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(again) = self.again.take() {
+            P::release(again.kept);
+        }
+    }
 }
 
 /// What it takes to send the request once more: it, or what it is made from again.
@@ -72,13 +87,13 @@ pub(super) struct Again<S, K> {
     pub(super) kept: K,
 }
 
-pub(super) struct Waiting<S, R, K> {
+pub(super) struct Waiting<S, R, P: Replay<R>> {
     pub(super) token: Token,
     pub(super) auth: ClientAuth,
     /// Ready to be called.
     pub(super) inner: S,
     pub(super) request: R,
-    pub(super) kept: Option<K>,
+    pub(super) kept: Option<P::Kept>,
 }
 
 struct Renewing<S: Service<R>, R> {
@@ -86,7 +101,7 @@ struct Renewing<S: Service<R>, R> {
     refused: Arc<Shown>,
     /// The answer, should there be no newer credential.
     response: S::Response,
-    again: Box<Again<S, R>>,
+    again: Again<S, R>,
 }
 
 impl<S, R, P> ResponseFuture<S, R, P>
@@ -94,18 +109,21 @@ where
     S: Service<R>,
     P: Replay<R>,
 {
-    #[cold]
-    pub(super) fn failed(error: SendError<S::Error>) -> Self {
-        Self { state: State::Slow { slow: Slow::Failed(Some(Box::new(error))) }, watch: None }
-    }
-
     #[inline]
-    pub(super) const fn sent(response: S::Future, watch: Option<Watch<S, P::Kept>>) -> Self {
+    pub(super) const fn sent(response: S::Future, watch: Option<Watch<S, R, P>>) -> Self {
         Self { state: State::Sent { response }, watch }
     }
 
-    pub(super) fn waiting(waiting: Waiting<S, R, P::Kept>) -> Self {
-        Self { state: State::Slow { slow: Slow::Waiting(Some(Box::new(waiting))) }, watch: None }
+    pub(super) fn failed(error: SendError<S::Error>) -> Self {
+        Self::slow(Slow::Failed(Some(error)))
+    }
+
+    pub(super) fn waiting(waiting: Waiting<S, R, P>) -> Self {
+        Self::slow(Slow::Waiting(Some(waiting)))
+    }
+
+    fn slow(slow: Slow<S, R, P>) -> Self {
+        Self { state: State::Slow { slow: Box::new(slow) }, watch: None }
     }
 }
 
@@ -150,9 +168,9 @@ where
         let Some(watch) = this.watch.take_if(|watch| watch.sees_refusal(&response)) else {
             return Poll::Ready(Ok(response));
         };
-        match watch.refused::<R, P>(response) {
+        match watch.refused(response) {
             Ok(renewing) => {
-                let slow = Slow::Renewing(Some(renewing));
+                let slow = Box::new(Slow::Renewing(Some(renewing)));
                 this.state.set(State::Slow { slow });
                 self.poll_slowly(cx)
             }
@@ -165,8 +183,8 @@ where
     fn poll_slowly(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Answered<S, R> {
         let mut this = self.as_mut().project();
         let StateProjection::Slow { slow } = this.state.as_mut().project() else { return self.poll(cx) };
-        let next = match slow {
-            Slow::Failed(error) => return Poll::Ready(Err(*taken(error))),
+        let response = match &mut **slow {
+            Slow::Failed(error) => return Poll::Ready(Err(taken(error))),
             Slow::Waiting(slot) => {
                 let mut waiting = taken(slot);
                 match waiting.token.as_mut().poll(cx) {
@@ -177,7 +195,7 @@ where
                     Poll::Ready(Ok(token)) => {
                         let (response, watch) = waiting.send(token);
                         *this.watch = watch;
-                        State::Sent { response }
+                        response
                     }
                     Poll::Ready(Err(error)) => {
                         return Poll::Ready(Err(waiting.auth.no_credential(error).into()));
@@ -192,7 +210,10 @@ where
                         return Poll::Pending;
                     }
                     Poll::Ready(result) => match renewing.renewed(result) {
-                        Ok(again) => State::Slow { slow: Slow::Readying(Some(again)) },
+                        Ok(again) => {
+                            **slow = Slow::Readying(Some(again));
+                            return self.poll_slowly(cx);
+                        }
                         Err(response) => return Poll::Ready(Ok(response)),
                     },
                 }
@@ -205,25 +226,23 @@ where
                         return Poll::Pending;
                     }
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(SendError::Service(error))),
-                    Poll::Ready(Ok(())) => {
-                        let Again { mut inner, kept } = *again;
-                        State::Sent { response: inner.call(kept) }
-                    }
+                    Poll::Ready(Ok(())) => again.inner.call(again.kept),
                 }
             }
         };
-        this.state.set(next);
+        this.state.set(State::Sent { response });
         // At most three times: each state comes after the ones before.
         self.poll(cx)
     }
 }
 
-impl<S, R, K> Waiting<S, R, K>
+impl<S, R, P> Waiting<S, R, P>
 where
     S: Service<R>,
     R: OutgoingRequest,
+    P: Replay<R>,
 {
-    fn send(mut self, token: Authorization) -> (S::Future, Option<Watch<S, K>>) {
+    fn send(mut self, token: Authorization) -> (S::Future, Option<Watch<S, R, P>>) {
         let may_be_grpc = self.request.may_be_grpc();
         self.request.headers_mut().insert(AUTHORIZATION, token.header().clone());
         let response = self.inner.call(self.request);
@@ -236,26 +255,26 @@ where
     }
 }
 
-impl<S, K> Watch<S, K> {
+impl<S, R, P> Watch<S, R, P>
+where
+    S: Service<R, Response: IncomingResponse>,
+    R: OutgoingRequest,
+    P: Replay<R>,
+{
     #[inline]
-    fn may_see_refusal(&self, response: &impl IncomingResponse) -> bool {
+    fn may_see_refusal(&self, response: &S::Response) -> bool {
         may_be_refusal(response.status(), self.shown.may_be_grpc)
     }
 
-    fn sees_refusal(&self, response: &impl IncomingResponse) -> bool {
+    fn sees_refusal(&self, response: &S::Response) -> bool {
         is_refusal(response.status(), response.headers(), self.shown.may_be_grpc)
     }
 
     /// Says that the credential was refused, whether or not the request can be sent once more: those to come profit.
     /// An error is the response, where it stands.
     #[cold]
-    fn refused<R, P>(self, response: S::Response) -> Result<Box<Renewing<S, R>>, S::Response>
-    where
-        S: Service<R, Response: IncomingResponse>,
-        R: OutgoingRequest,
-        P: Replay<R, Kept = K>,
-    {
-        let again = self.again.map(|Again { inner, kept }| Again { inner, kept: P::restore(kept) });
+    fn refused(mut self, response: S::Response) -> Result<Renewing<S, R>, S::Response> {
+        let again = self.again.take().map(|Again { inner, kept }| Again { inner, kept: P::restore(kept) });
         let asked = again.as_ref().map(|again| again.kept.target());
         let Shown { auth, token, .. } = &*self.shown;
         if response.given_by().is_some_and(|by| !auth.was_shown_to(&by, asked.as_ref())) {
@@ -263,12 +282,9 @@ impl<S, K> Watch<S, K> {
         }
         let renewable = auth.refused(token);
         match again {
-            Some(again) if renewable => Ok(Box::new(Renewing {
-                token: auth.token(),
-                refused: self.shown,
-                response,
-                again: Box::new(again),
-            })),
+            Some(again) if renewable => {
+                Ok(Renewing { token: auth.token(), refused: Arc::clone(&self.shown), response, again })
+            }
             _ => Err(response),
         }
     }
@@ -280,7 +296,7 @@ where
     R: OutgoingRequest,
 {
     /// The request with the newer credential; as an error the first response, where there is none.
-    fn renewed(mut self, result: Result<Authorization, TokenError>) -> Result<Box<Again<S, R>>, S::Response> {
+    fn renewed(mut self, result: Result<Authorization, TokenError>) -> Result<Again<S, R>, S::Response> {
         let Shown { auth, token, .. } = &*self.refused;
         if auth.renewed(token, result, self.again.kept.headers_mut()) {
             Ok(self.again)

@@ -1,24 +1,26 @@
 //! A request as it is kept until its answer is there.
 
-use std::{cell::RefCell, fmt};
+use std::{cell::RefCell, fmt, mem};
 
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
-/// What a request is made from again. Keeping it takes no allocation, once as many were kept before on the same thread.
+/// What a request is made from again. Keeping it takes no allocation, once as many were kept before on the same thread, and
+/// [released](super::Replay::release).
 pub struct KeptRequest<B> {
-    head: Lent,
+    /// It goes from its thread's list to a request and back, and is never moved. Whoever drops it as it is drops the box.
+    head: Box<Head>,
     body: B,
 }
 
 impl<B> KeptRequest<B> {
     #[inline]
     pub(super) fn new<T>(request: &Request<T>, body: B) -> Self {
-        Self { head: Lent::of(request), body }
+        Self { head: Head::of(request), body }
     }
 
     pub(super) fn restore<T>(mut self, body: impl FnOnce(B) -> T) -> Request<T> {
         let mut request = Request::new(body(self.body));
-        let Some(head) = self.head.0.as_deref_mut() else { return request };
+        let head = &mut *self.head;
         if let Some(line) = head.line.take() {
             *request.method_mut() = line.method;
             *request.uri_mut() = line.uri;
@@ -30,7 +32,14 @@ impl<B> KeptRequest<B> {
         for (name, value) in head.headers.drain(..) {
             request.headers_mut().append(name, value);
         }
+        self.head.release();
         request
+    }
+
+    /// Gives back what others can be kept in.
+    #[inline]
+    pub(super) fn release(self) {
+        self.head.release();
     }
 }
 
@@ -61,41 +70,39 @@ thread_local! {
     static READY: Ready = const { RefCell::new(Vec::new()) };
 }
 
-/// A head that goes back, empty, to where it is dropped. It is there until then.
-struct Lent(Option<Box<Head>>);
-
-impl Lent {
+impl Head {
+    /// In a box of this thread's list, where there is one.
     #[inline]
-    fn of<T>(request: &Request<T>) -> Self {
+    fn of<T>(request: &Request<T>) -> Box<Self> {
         // The thread may be about to end.
         let ready = READY.try_with(|ready| ready.borrow_mut().pop()).ok().flatten();
         let mut head = ready.unwrap_or_default();
-        head.line = Some(Line {
+        let line = Line {
             method: request.method().clone(),
             uri: request.uri().clone(),
             version: request.version(),
             extensions: request.extensions().clone(),
-        });
+        };
+        // There was none: nothing has to be dropped, and so it is not looked for.
+        mem::forget(head.line.replace(line));
         head.headers.extend(request.headers().iter().map(|(name, value)| (name.clone(), value.clone())));
-        Self(Some(head))
+        head
     }
-}
 
-impl Drop for Lent {
+    /// Puts it, empty, on the list of the thread on which the answer came.
     #[inline]
-    fn drop(&mut self) {
-        let Some(mut head) = self.0.take() else { return };
+    fn release(mut self: Box<Self>) {
         // What they hold may itself keep requests.
-        head.line = None;
-        head.headers.clear();
-        if head.headers.capacity() > MOST_HEADERS {
+        self.line = None;
+        self.headers.clear();
+        if self.headers.capacity() > MOST_HEADERS {
             return;
         }
         // Whatever is left over is dropped.
         _ = READY.try_with(|ready| {
             let mut ready = ready.borrow_mut();
             if ready.len() < MOST_READY {
-                ready.push(head);
+                ready.push(self);
             }
         });
     }
@@ -122,7 +129,7 @@ mod tests {
             request.body(()).unwrap()
         };
         let kept: Vec<_> = (0..300).map(|number| KeptRequest::new(&request(number % 40), ())).collect();
-        drop(kept);
+        kept.into_iter().for_each(KeptRequest::release);
         READY.with(|ready| {
             let ready = ready.borrow();
             assert_eq!(ready.len(), MOST_READY);

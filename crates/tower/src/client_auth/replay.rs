@@ -20,6 +20,13 @@ pub trait Replay<R> {
 
     /// The request again.
     fn restore(kept: Self::Kept) -> R;
+
+    /// Takes back what was kept, once the request need not be sent again: in case that there is something in it to be used
+    /// anew.
+    #[inline]
+    fn release(kept: Self::Kept) {
+        drop(kept);
+    }
 }
 
 /// Sends once more what is known to have no body, and any request of reqwest whose body it can clone. The default.
@@ -38,6 +45,11 @@ impl<B: Body + Default> Replay<Request<B>> for ReplayEmpty {
     fn restore(kept: Self::Kept) -> Request<B> {
         kept.restore(|()| B::default())
     }
+
+    #[inline]
+    fn release(kept: Self::Kept) {
+        kept.release();
+    }
 }
 
 /// Sends any request once more, with a clone of its body.
@@ -55,6 +67,11 @@ impl<B: Clone> Replay<Request<B>> for ReplayCloned {
 
     fn restore(kept: Self::Kept) -> Request<B> {
         kept.restore(|body| body)
+    }
+
+    #[inline]
+    fn release(kept: Self::Kept) {
+        kept.release();
     }
 }
 

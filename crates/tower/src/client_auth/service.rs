@@ -8,7 +8,8 @@ use http::{HeaderMap, header::AUTHORIZATION};
 use tower_service::Service;
 
 use super::{
-    ClientAuth, IncomingResponse, OutgoingRequest, Replay, ReplayEmpty, ResponseFuture, SendError,
+    ClientAuth, ClientAuthError, IncomingResponse, OutgoingRequest, Replay, ReplayEmpty, ResponseFuture,
+    SendError,
     future::{Again, Waiting, Watch},
     shown::Shown,
 };
@@ -52,11 +53,16 @@ impl<S, P> ClientAuthService<S, P> {
     }
 
     #[cold]
-    fn wait<R>(&mut self, request: R, kept: Option<P::Kept>) -> ResponseFuture<S, R, P>
+    #[inline(never)]
+    fn unsent<R>(&mut self, request: R, unsent: Unsent<P::Kept>) -> ResponseFuture<S, R, P>
     where
         S: Service<R> + Clone,
         P: Replay<R>,
     {
+        let kept = match unsent {
+            Unsent::Refused(error) => return ResponseFuture::failed(error.into()),
+            Unsent::Waits(kept) => kept,
+        };
         let clone = self.inner.clone();
         ResponseFuture::waiting(Waiting {
             token: self.auth.token(),
@@ -86,33 +92,54 @@ where
     }
 
     fn call(&mut self, mut request: R) -> Self::Future {
-        if has_own(request.headers()) {
-            return ResponseFuture::sent(self.inner.call(request), None);
+        match self.prepare(&mut request) {
+            // The one place where the future of a request that was sent is made: it is moved less often.
+            Ok(watch) => ResponseFuture::sent(self.inner.call(request), watch),
+            Err(unsent) => self.unsent(request, unsent),
         }
-        if !self.auth.is_own_origin(&request.target())
-            && let Err(error) = self.auth.check_closely(&request.target(), self.bound)
-        {
-            return ResponseFuture::failed(error.into());
+    }
+}
+
+/// What it takes to look at the answer, where somebody will.
+type Prepared<S, R, P> = Result<Option<Watch<S, R, P>>, Unsent<<P as Replay<R>>::Kept>>;
+
+/// Why a request is not sent at once.
+enum Unsent<K> {
+    Refused(ClientAuthError),
+    /// There is no credential at hand.
+    Waits(Option<K>),
+}
+
+impl<S: Clone, P> ClientAuthService<S, P> {
+    /// Puts the credential on a request.
+    #[inline]
+    fn prepare<R>(&mut self, request: &mut R) -> Prepared<S, R, P>
+    where
+        R: OutgoingRequest,
+        P: Replay<R>,
+    {
+        if has_own(request.headers()) {
+            return Ok(None);
+        }
+        if !self.auth.is_own_origin(&request.target()) {
+            self.auth.check_closely(&request.target(), self.bound).map_err(Unsent::Refused)?;
         }
         let watches = self.auth.watches();
         // Before the credential is on it: it is smaller.
-        let kept = if watches { self.replay.keep(&request) } else { None };
+        let kept = if watches { self.replay.keep(request) } else { None };
         let may_be_grpc = request.may_be_grpc();
         let last = if may_be_grpc { &mut self.last_grpc } else { &mut self.last };
         let shown = match &*last {
             Some(shown) if shown.put_on(request.headers_mut(), false) => shown,
             _ => match Shown::renew(last, &self.auth, may_be_grpc, request.headers_mut()) {
                 Some(shown) => shown,
-                None => return self.wait(request, kept),
+                None => return Err(Unsent::Waits(kept)),
             },
         };
-        if !watches {
-            return ResponseFuture::sent(self.inner.call(request), None);
-        }
-        let again = kept.map(|kept| Again { inner: self.inner.clone(), kept });
-        let response = self.inner.call(request);
-        let watch = Some(Watch { shown: Arc::clone(shown), again });
-        ResponseFuture::sent(response, watch)
+        Ok(watches.then(|| Watch {
+            shown: Arc::clone(shown),
+            again: kept.map(|kept| Again { inner: self.inner.clone(), kept }),
+        }))
     }
 }
 

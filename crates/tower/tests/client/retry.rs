@@ -2,10 +2,11 @@
 
 use std::{
     convert::Infallible,
+    future::pending,
     pin::Pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
 };
@@ -327,6 +328,44 @@ async fn what_is_sent_twice_can_be_decided_by_the_service() {
         let layer = ClientAuthLayer::new(orders(Tokens::at_hand(2))).replay_with(Short);
         assert_eq!(send(layer, &server, get(body.to_owned())).await, answer, "{body}");
     }
+}
+
+/// Copies, and counts the copies that come back.
+#[derive(Clone, Default)]
+struct Counting(Arc<AtomicUsize>);
+
+impl Replay<Request<String>> for Counting {
+    type Kept = (Request<String>, Self);
+
+    fn keep(&self, request: &Request<String>) -> Option<Self::Kept> {
+        Some((request.clone(), self.clone()))
+    }
+
+    fn restore((request, _): Self::Kept) -> Request<String> {
+        request
+    }
+
+    fn release((_, Self(released)): Self::Kept) {
+        released.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn a_copy_comes_back_once_where_it_is_not_sent() {
+    for (takes, released) in [("token-1", 1), ("token-2", 0)] {
+        let (server, counting) = (Server::taking(takes), Counting::default());
+        let layer = ClientAuthLayer::new(orders(Tokens::at_hand(2))).replay_with(counting.clone());
+        assert_eq!(send(layer, &server, get("body".to_owned())).await, WELCOME);
+        assert_eq!(counting.0.load(Ordering::SeqCst), released, "{takes}");
+    }
+
+    let counting = Counting::default();
+    let layer = ClientAuthLayer::new(orders(Tokens::at_hand(2))).replay_with(counting.clone());
+    let mut silent = layer.layer(service_fn(|_| pending::<Result<Response<()>, Infallible>>()));
+    let answer = silent.ready().await.unwrap().call(get("body".to_owned()));
+    assert_eq!(counting.0.load(Ordering::SeqCst), 0);
+    drop(answer);
+    assert_eq!(counting.0.load(Ordering::SeqCst), 1, "the request was given up");
 }
 
 #[test]
