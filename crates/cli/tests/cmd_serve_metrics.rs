@@ -167,7 +167,10 @@ async fn the_dashboard_reads_what_the_gateway_tells() {
                 let family = name.trim_end_matches("_bucket");
                 let metric = portcullis::metrics::ALL.iter().find(|metric| metric.name == family);
                 let held = metric.unwrap_or_else(|| panic!("{name} of {query}")).labels;
-                assert!(labels(query).iter().all(|label| held.contains(&&**label) || label == "le"), "{query}");
+                assert!(
+                    labels(query).iter().all(|label| held.contains(&&**label) || label == "le"),
+                    "{query}"
+                );
                 continue;
             }
             let held = series.get(name.as_str()).unwrap_or_else(|| panic!("{name} of {query} in {page}"));

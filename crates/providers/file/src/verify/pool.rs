@@ -151,13 +151,8 @@ impl Hashing {
         let shared = Arc::clone(&self.0);
         async move {
             let (answer, answered) = oneshot::channel();
-<<<<<<< HEAD
             let job = Job { memory: attempt.memory(), attempt, answer };
-            let _place = shared.enter(lane, job)?;
-=======
-            let job = Job { memory: attempt.memory(), attempt, answer, runtime };
             let _place = shared.enter(party, job)?;
->>>>>>> main
             match answered.await {
                 Ok(Ok(finding)) => Ok(finding),
                 Ok(Err(failed)) => Err(failed.into()),
