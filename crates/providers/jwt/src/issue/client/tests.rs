@@ -350,7 +350,7 @@ fn no_secret_is_shown() {
 }
 
 #[derive(Debug, Default)]
-struct Notes(std::sync::Mutex<Vec<&'static str>>);
+struct Notes(Mutex<Vec<&'static str>>);
 
 impl portcullis_core::RefreshObserver for Notes {
     fn refreshed(&self, refreshed: &portcullis_core::Refreshed<'_>) {
