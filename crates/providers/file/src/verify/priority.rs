@@ -17,7 +17,8 @@ pub(super) fn step_back() {
 #[cfg(not(target_os = "linux"))]
 pub(super) const fn step_back() {}
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use std::thread;
 
