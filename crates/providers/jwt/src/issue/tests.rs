@@ -352,4 +352,28 @@ fn a_short_secret_and_an_open_key_file_are_told() {
         warnings.len() == 1 && warnings[0].starts_with("c.signatureConfig.insecureShortSecret: "),
         "{warnings:?}"
     );
+
+    #[cfg(unix)]
+    {
+        use std::{fs, os::unix::fs::PermissionsExt};
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("issuer.key");
+        fs::copy(ballerina("key--private.key"), &path).unwrap();
+        let warnings = |mode| {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let section = json!({"signatureConfig": {"config": {"keyFile": path.to_str()}}});
+            let (config, problems, warnings) = read(&section, JwtIssuerConfig::read);
+            assert!(config.is_some() && problems.is_empty(), "{problems:?}");
+            warnings
+        };
+        let open = warnings(0o644);
+        assert!(
+            open.len() == 1
+                && open[0].starts_with("c.signatureConfig.config: ")
+                && open[0].contains("issuer.key"),
+            "{open:?}"
+        );
+        assert_eq!(warnings(0o600), [""; 0]);
+    }
 }

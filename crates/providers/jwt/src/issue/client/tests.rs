@@ -359,6 +359,18 @@ impl portcullis_core::RefreshObserver for Notes {
 }
 
 #[test]
+fn how_long_the_token_lasts_is_told_once_there_is_one() {
+    let counted = Counted::new(Duration::from_secs(300));
+    assert_eq!(counted.source.expires_in(), None);
+    counted.token();
+    assert_eq!(counted.source.expires_in(), Some(Duration::from_secs(300)));
+    counted.clock.advance(Duration::from_secs(100));
+    assert_eq!(counted.source.expires_in(), Some(Duration::from_secs(200)));
+    counted.clock.advance(Duration::from_secs(201));
+    assert_eq!(counted.source.expires_in(), Some(Duration::ZERO));
+}
+
+#[test]
 fn each_signature_is_told_to_who_watches() {
     let (counted, notes) = (Counted::new(Duration::from_secs(300)), Arc::new(Notes::default()));
     counted.source.watch_refreshes(notes.clone());
