@@ -1,7 +1,7 @@
 //! What a request may cost. `bench gate` fails above it, and prints beside each number the margin that is left.
 //!
-//! Last measured, over the baseline: jwt-warm 3,353 and 6, jwt-warm-outside 2,100 and 2, jwt-warm-fetched 3,362 and 6,
-//! introspection-warm 4,250 and 6, basic-warm 4,027 and 6, refused-none 1,190, refused-random 3,312; clients below.
+//! Last measured, over the baseline: jwt-warm 3,330 and 6, jwt-warm-outside 2,081 and 2, jwt-warm-fetched 3,347 and 6,
+//! introspection-warm 4,251 and 6, basic-warm 4,009 and 6, refused-none 1,190, refused-random 3,309; clients below.
 
 /// What a row may cost over its baseline: instructions and allocations.
 pub struct Budget {

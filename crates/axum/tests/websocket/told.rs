@@ -9,6 +9,7 @@ use axum::{Router, response::Response, routing::any};
 use portcullis_axum::{AuthLayer, GuardedSocket, GuardedUpgrade};
 use portcullis_core::{ConnectionEnded, Decided, Identity, LiveAuth, Observer, Resource};
 use portcullis_testing::ManualClock;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
 
 use crate::support::{LIFETIME, Mood, Running, START, Tokens, service, soon, until};
 
@@ -109,7 +110,8 @@ async fn a_token_that_expires_is_told_and_a_client_that_leaves_is_not() {
     let mut stays = server.open("/nest/feed", "good").await;
     let mut leaves = server.open("/nest/feed", "good").await;
     leaves.echoes("hello").await;
-    leaves.0.close(None).await.unwrap();
+    let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+    leaves.0.close(Some(frame)).await.unwrap();
     leaves.closed().await;
     server.clock.advance(LIFETIME);
     assert_eq!(stays.closed().await.0, 1008);

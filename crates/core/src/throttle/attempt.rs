@@ -138,12 +138,13 @@ impl Attempt {
                 }
                 (Verdict::Wrong | Verdict::Unavailable, _) | (Verdict::Untold, _) => Settled::Untold,
             };
-            let heard = match verdict {
-                Verdict::Right => Heard::Knows,
-                Verdict::Wrong => Heard::Refusal,
+            let heard = match (verdict, ended) {
+                (Verdict::Right, _) => Heard::Knows,
+                (Verdict::Wrong, _) => Heard::Refusal,
+                // What another store knows is no guess.
+                (Verdict::Unavailable, Ended::Known) | (Verdict::Untold, _) => Heard::Nothing,
                 // Whoever tries one password with many users is one address, also where nobody can tell.
-                Verdict::Unavailable => Heard::Outage,
-                Verdict::Untold => Heard::Nothing,
+                (Verdict::Unavailable, _) => Heard::Outage,
             };
             state.settle_hearing(&seat, settled, heard, &bid);
         }
