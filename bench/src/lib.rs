@@ -7,6 +7,7 @@
 pub mod budget;
 pub mod builds;
 pub mod cases;
+pub mod cold;
 pub mod document;
 pub mod fixtures;
 pub mod load;

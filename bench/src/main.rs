@@ -28,6 +28,8 @@ Commands:
                    become what docs/performance shows
   counts [ROW...]  The same without the time: what is true on a busy machine, too
   gate             Instructions and allocations of the rows with a budget; fails above it
+  cold             Who takes how long for a token never seen, in turn: the signature alone, ours and every peer; fails where
+                   ours takes longer than it may or than a peer
   threads          Whether two threads serve twice as much as one
   load [GATEWAY]   Requests per second over loopback, of an axum service and of the gateway, which is built, or that program
   startup          How long 100,000 users and 1,000 resources take to become a service
@@ -62,10 +64,8 @@ fn dispatch(arguments: &[&str]) -> Outcome {
             println!("{}", serde_json::to_string(&taken)?);
             Ok(())
         }
-        ["threads"] => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            bench::threads::print(&runtime.block_on(Fixtures::make()))
-        }
+        ["cold"] => bench::cold::print(fixtures()?),
+        ["threads"] => bench::threads::print(&fixtures()?),
         ["serve", kind, fixtures] => bench::load::serve(kind, fixtures.as_ref()),
         ["load"] => load(&built_gateway()?),
         ["load", gateway] => load(gateway.as_ref()),
@@ -80,9 +80,13 @@ fn named(id: &str) -> Outcome<&'static Row> {
     rows::find(id).ok_or_else(|| format!("there is no row {id:?}").into())
 }
 
-fn make_fixtures(path: PathBuf) -> Outcome<PathBuf> {
+fn fixtures() -> Outcome<Fixtures> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(Fixtures::make()).write(&path)?;
+    Ok(runtime.block_on(Fixtures::make()))
+}
+
+fn make_fixtures(path: PathBuf) -> Outcome<PathBuf> {
+    fixtures()?.write(&path)?;
     Ok(path)
 }
 

@@ -30,7 +30,9 @@ pub fn object(text: &[u8]) -> Result<Map<String, Value>, JsonError> {
 /// As [`object`].
 pub fn members(text: &[u8], wanted: impl Fn(&str) -> bool) -> Result<Members<'_>, JsonError> {
     // To look for one byte costs next to nothing, and hardly a text has it.
-    if text.contains(&b'$') && text.windows(PRIVATE.len()).any(|part| part == PRIVATE.as_bytes()) {
+    if memchr::memchr(b'$', text).is_some()
+        && text.windows(PRIVATE.len()).any(|part| part == PRIVATE.as_bytes())
+    {
         return Err(JsonError::PrivateMember);
     }
     // Looked at once, and not again for each string in it.

@@ -1,5 +1,6 @@
 //! Keys that signatures are verified with, prepared once.
 
+mod ecdsa;
 mod ed25519;
 #[cfg(feature = "jwks")]
 mod fetched;
@@ -21,6 +22,7 @@ use aws_lc_rs::{
 use portcullis_core::{Refusal, Secret, UnixTime};
 use portcullis_keys::Validity;
 
+use self::ecdsa::Der;
 #[cfg(feature = "jwks")]
 pub(crate) use self::fetched::FetchedSet;
 pub(crate) use self::{
@@ -57,6 +59,8 @@ pub(crate) struct Verifier {
 #[derive(Clone)]
 enum With {
     Public(ParsedPublicKey),
+    /// A key on a curve, whose signatures are two numbers of so many bytes.
+    Curve(ParsedPublicKey, usize),
     Secret(Box<hmac::Key>),
 }
 
@@ -84,28 +88,26 @@ impl Key {
 
     /// A key on P-256: an uncompressed point, or a SubjectPublicKeyInfo.
     fn p256(point: &[u8]) -> Unusable<Self> {
-        Self::public(Algorithm::Es256, &signature::ECDSA_P256_SHA256_FIXED, point, "is not a point on P-256")
+        let key = parsed(&signature::ECDSA_P256_SHA256_ASN1, point, "is not a point on P-256")?;
+        Ok(Self::by(Algorithm::Es256, With::Curve(key, 32)))
     }
 
     /// A key on P-384, likewise.
     fn p384(point: &[u8]) -> Unusable<Self> {
-        Self::public(Algorithm::Es384, &signature::ECDSA_P384_SHA384_FIXED, point, "is not a point on P-384")
+        let key = parsed(&signature::ECDSA_P384_SHA384_ASN1, point, "is not a point on P-384")?;
+        Ok(Self::by(Algorithm::Es384, With::Curve(key, 48)))
     }
 
     /// An Ed25519 key: its 32 bytes.
     fn ed25519(point: &[u8]) -> Unusable<Self> {
         ed25519::check(point)?;
-        Self::public(Algorithm::EdDsa, &signature::ED25519, point, "is not an Ed25519 key")
+        let key = parsed(&signature::ED25519, point, "is not an Ed25519 key")?;
+        Ok(Self::by(Algorithm::EdDsa, With::Public(key)))
     }
 
-    fn public(
-        algorithm: Algorithm,
-        by: &'static dyn VerificationAlgorithm,
-        bytes: &[u8],
-        otherwise: &str,
-    ) -> Unusable<Self> {
-        let key = ParsedPublicKey::new(by, bytes).map_err(|_| otherwise.to_owned())?;
-        Ok(Self::of(vec![Verifier { algorithm, with: With::Public(key) }]))
+    /// A key that is good for one algorithm.
+    fn by(algorithm: Algorithm, with: With) -> Self {
+        Self::of(vec![Verifier { algorithm, with }])
     }
 
     /// A shared secret, for each algorithm that it is long enough for; for all of them where `insecure_short`.
@@ -200,11 +202,17 @@ impl Key {
     }
 }
 
+fn parsed(by: &'static dyn VerificationAlgorithm, key: &[u8], otherwise: &str) -> Unusable<ParsedPublicKey> {
+    ParsedPublicKey::new(by, key).map_err(|_| otherwise.to_owned())
+}
+
 impl Verifier {
     /// Whether `signature` is that of `message`.
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.with {
             With::Public(key) => key.verify_sig(message, signature).is_ok(),
+            With::Curve(key, width) => Der::from_fixed(signature, *width)
+                .is_some_and(|signature| key.verify_sig(message, signature.as_bytes()).is_ok()),
             // Takes time that depends on the lengths only.
             With::Secret(key) => hmac::verify(key, message, signature).is_ok(),
         }
