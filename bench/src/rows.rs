@@ -77,8 +77,12 @@ impl Row {
 
     /// Whether it is about good tokens that were never seen: of ours, of a peer, or their signatures alone.
     pub fn is_of_unseen_tokens(&self) -> bool {
-        let ours = self.id.ends_with("-cold") || self.id.ends_with("-raw");
-        self.pace == Pace::Slow && (ours || PEERS.iter().any(|peer| self.id.starts_with(peer)))
+        let ours = ["-cold", "-uncached", "-raw"].iter().any(|end| self.id.ends_with(end));
+        self.pace == Pace::Slow && (ours || self.is_of_a_peer())
+    }
+
+    pub fn is_of_a_peer(&self) -> bool {
+        PEERS.iter().any(|peer| self.id.starts_with(peer))
     }
 }
 
@@ -106,7 +110,12 @@ pub const ROWS: &[Row] = &[
     row("es256-cold", "JWT never seen, ES256", |bench| ours::jwt_cold(bench, p256)).slow(),
     row("eddsa-cold", "JWT never seen, EdDSA", |bench| ours::jwt_cold(bench, ed25519)).slow(),
     row("basic-cold", "Basic, argon2id, nothing remembered", ours::basic_cold).slow(),
-    row("rs256-uncached", "RS256, nothing remembered", ours::jwt_uncached).slow(),
+    row("rs256-uncached", "the same, nothing remembered, RS256", |bench| ours::jwt_uncached(bench, rsa))
+        .slow(),
+    row("es256-uncached", "the same, nothing remembered, ES256", |bench| ours::jwt_uncached(bench, p256))
+        .slow(),
+    row("eddsa-uncached", "the same, nothing remembered, EdDSA", |bench| ours::jwt_uncached(bench, ed25519))
+        .slow(),
     row("rs256-raw", "the signature alone, RS256", |bench| plain::raw(&bench.fixtures.rsa))
         .by_itself()
         .slow(),

@@ -137,10 +137,10 @@ pub fn jwt_cold(bench: &Bench, keyed: fn(&Bench) -> &Keyed) -> Box<dyn Case> {
 }
 
 /// The same where nothing is remembered.
-pub fn jwt_uncached(bench: &Bench) -> Box<dyn Case> {
-    let requests = Requests::bearer(&bench.fixtures.rsa.tokens);
-    let app = |bench: &Bench| {
-        let config = validator(SignatureConfig::jwk(bench.fixtures.rsa.jwks.as_str()));
+pub fn jwt_uncached(bench: &Bench, keyed: fn(&Bench) -> &Keyed) -> Box<dyn Case> {
+    let requests = Requests::bearer(&keyed(bench).tokens);
+    let app = move |bench: &Bench| {
+        let config = validator(SignatureConfig::jwk(keyed(bench).jwks.as_str()));
         guarded(auth(JwtValidator::new(config.cache(CacheConfig::off())).expect("the validator is built")))
     };
     Box::new(Serving::<_, _, Body>::new(bench, requests, app))

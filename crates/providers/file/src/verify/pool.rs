@@ -32,10 +32,10 @@ const DEFAULT_MEMORY: u64 = 1 << 30;
 /// The place where password hashes are computed: how many at a time, and how many may wait.
 ///
 /// Computing a hash is made to be expensive, and anybody can ask for it. So only so many are computed at a time, on
-/// threads where they hold up nothing else and which, on Linux, step back where others want the processor, and only so many wait. Waiting is fair between client addresses (an
-/// IPv6 network of 64 bits counts as one): they take turns, and when the queue is full a newcomer takes the last
-/// place of the address that has the most. Who finds no place is answered as unavailable, with a second as
-/// `Retry-After`.
+/// threads where they hold up nothing else and which, on Linux, step back where others want the processor, and only so
+/// many wait. Waiting is fair between client addresses (an IPv6 network of 64 bits counts as one): they take turns, and
+/// when the queue is full a newcomer takes the last place of the address that has the most. Who finds no place is
+/// answered as unavailable, with a second as `Retry-After`.
 ///
 /// Each store has its own, unless several are given one: clones are the same place.
 ///
