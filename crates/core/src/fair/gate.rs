@@ -237,6 +237,7 @@ mod tests {
         let gate = Gate::new(2, 2);
         let mut all: Vec<Entering> = (0..4).map(|_| gate.enter(LOUD).unwrap()).collect();
         assert_eq!(gate.enter(LOUD).unwrap_err(), Full);
+        assert_eq!((gate.inside(), gate.waiting()), (gate.at_once(), gate.bound()));
         assert_eq!((gate.inside(), gate.waiting()), (2, 2));
         let (first, second) = (inside(&mut all[0]), inside(&mut all[1]));
         assert!(waits(&mut all[2]) && waits(&mut all[3]));

@@ -217,6 +217,7 @@ mod tests {
         waits(queue.push(quiet, "q1"));
         assert_eq!(queue.peek(), Some(&"l1"));
         assert_eq!((queue.len(), queue.lengths.len()), (4, 2), "each party has one length");
+        assert_eq!((queue.is_empty(), queue.bound()), (false, 10));
         assert_eq!(drain(&mut queue), ["l1", "q1", "l2", "l3"]);
         assert!(queue.is_empty() && queue.peek().is_none());
         let nothing = queue.lines.is_empty() && queue.turns.is_empty() && queue.lengths.is_empty();
