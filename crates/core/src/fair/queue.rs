@@ -96,18 +96,26 @@ impl<T> Queue<T> {
         self.bound
     }
 
+    /// Whether there is room for a newcomer of this party, or can be made.
+    #[must_use]
+    pub fn has_room_for(&self, party: impl Into<Party>) -> bool {
+        self.waiting < self.bound || self.has_to_give_way_to(party.into()).is_some()
+    }
+
+    /// The party whose last place a newcomer may take when the queue is full.
+    fn has_to_give_way_to(&self, newcomer: Party) -> Option<Party> {
+        let own = self.lines.get(&newcomer).map_or(0, |line| line.waiting.len());
+        let (length, longest) = self.lengths.last().copied()?;
+        (length > own + 1).then_some(longest)
+    }
+
     /// Lets somebody wait, where there is room or can be made.
     pub fn push(&mut self, party: impl Into<Party>, item: T) -> Pushed<T> {
         let party = party.into();
         let mut displaced = None;
         if self.waiting >= self.bound {
-            let own = self.lines.get(&party).map_or(0, |line| line.waiting.len());
-            match self.lengths.last().copied() {
-                Some((length, longest)) if length > own + 1 => {
-                    displaced = self.take(longest, VecDeque::pop_back);
-                }
-                _ => return Pushed::Full,
-            }
+            let Some(longest) = self.has_to_give_way_to(party) else { return Pushed::Full };
+            displaced = self.take(longest, VecDeque::pop_back);
         }
         let ticket = self.number();
         let turn = self.number();
@@ -231,9 +239,11 @@ mod tests {
         for item in ["l1", "l2", "l3"] {
             waits(queue.push(loud, item));
         }
+        assert_eq!((queue.has_room_for(loud), queue.has_room_for(quiet)), (false, true));
         assert!(matches!(queue.push(loud, "l4"), Pushed::Full));
         let (_, displaced) = waits(queue.push(quiet, "q1"));
         assert_eq!(displaced, Some("l3"), "the last of the longest line leaves");
+        assert!(!queue.has_room_for(quiet));
         assert!(matches!(queue.push(quiet, "q2"), Pushed::Full), "equal shares are left alone");
         assert_eq!(drain(&mut queue), ["l1", "q1", "l2"]);
     }
@@ -246,6 +256,7 @@ mod tests {
         waits(queue.push(one, "2"));
         assert!(matches!(queue.push(one, "3"), Pushed::Full));
         assert_eq!(queue.leave(first), Some("1"));
+        assert!(queue.has_room_for(one));
         assert_eq!(queue.leave(first), None);
         waits(queue.push(one, "3"));
         assert_eq!(drain(&mut queue), ["2", "3"]);

@@ -21,6 +21,7 @@ mod http_fetch;
 mod log;
 mod read;
 mod report;
+mod seats;
 mod source;
 mod state;
 #[cfg(test)]

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use portcullis_core::fair::Party;
+
 use super::{
     bucket::{Bucket, Share},
     fetch::Failure,
+    seats::{Holder, Seat, Seats},
 };
-
-/// As many requests may wait for a fetch at once.
-pub(super) const MOST_WAITING: usize = 256;
 
 /// A fetch that reached nobody is tried again after this long, whatever the bucket holds: it costs no server anything, and
 /// whoever comes first when the server is back waits for it and is answered rightly.
@@ -22,7 +22,7 @@ pub(super) struct State {
     begun: u64,
     /// The number of the last fetch that ended; one less while a fetch is under way, for there is one at a time.
     ended: u64,
-    waiting: usize,
+    seats: Seats,
     /// What went wrong with the last fetch; `None` where nothing did.
     failure: Option<Failure>,
     /// When another fetch may begin, where the last one reached nobody.
@@ -55,11 +55,22 @@ pub(super) struct Asking {
     /// The last fetch that had ended when it last looked at the keys.
     pub(super) looked_at: u64,
     pub(super) share: Share,
+    pub(super) party: Party,
+}
+
+/// A move that was made.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) next: Move,
+    /// For whoever waits. Whoever begins a fetch while there is no place waits without one: it is one more at most.
+    pub(super) seat: Option<Seat>,
+    /// Who had to leave for it, to be dropped when nothing is locked.
+    pub(super) displaced: Option<Holder>,
 }
 
 impl State {
-    pub(super) const fn new(bucket: Bucket) -> Self {
-        Self { bucket, begun: 0, ended: 0, waiting: 0, failure: None, retry_at: None }
+    pub(super) fn new(bucket: Bucket) -> Self {
+        Self { bucket, begun: 0, ended: 0, seats: Seats::new(), failure: None, retry_at: None }
     }
 
     /// Whether a fetch is under way.
@@ -74,18 +85,20 @@ impl State {
         } else if self.ended > asking.came_at {
             Move::Settled
         } else if self.is_under_way() {
-            self.if_there_is_room(Move::Wait(self.begun))
+            self.if_there_is_room(asking.party, Move::Wait(self.begun))
         } else {
             match self.wait(asking.share, now) {
                 Duration::ZERO => Move::Begin(self.begun + 1),
-                left if self.retries(asking.share).is_some() => self.if_there_is_room(Move::Pause(left)),
+                left if self.retries(asking.share).is_some() => {
+                    self.if_there_is_room(asking.party, Move::Pause(left))
+                }
                 _ => Move::Settled,
             }
         }
     }
 
-    fn if_there_is_room(&self, next: Move) -> Move {
-        if self.waiting < MOST_WAITING { next } else { Move::Full }
+    fn if_there_is_room(&self, party: Party, next: Move) -> Move {
+        if self.seats.has_one_for(party) { next } else { Move::Full }
     }
 
     /// When a fetch that reached nobody is tried again, by whoever cannot do without.
@@ -94,22 +107,25 @@ impl State {
     }
 
     /// What the request does now. Whoever waits says so with [`State::stop_waiting`] when it does no more.
-    pub(super) fn advance(&mut self, asking: Asking, now: Duration) -> Move {
+    pub(super) fn advance(&mut self, asking: Asking, now: Duration) -> Step {
         let next = self.prospect(asking, now);
-        match next {
-            Move::Begin(_) => {
-                self.bucket.take(asking.share, now);
-                self.begun += 1;
-                self.waiting += 1;
-            }
-            Move::Wait(_) | Move::Pause(_) => self.waiting += 1,
-            Move::Look | Move::Full | Move::Settled => {}
+        if matches!(next, Move::Begin(_)) {
+            self.bucket.take(asking.share, now);
+            self.begun += 1;
         }
-        next
+        let taken = match next {
+            Move::Begin(_) | Move::Wait(_) | Move::Pause(_) => self.seats.take(asking.party),
+            Move::Look | Move::Full | Move::Settled => None,
+        };
+        match taken {
+            Some((seat, displaced)) => Step { next, seat: Some(seat), displaced },
+            None => Step { next, seat: None, displaced: None },
+        }
     }
 
-    pub(super) fn stop_waiting(&mut self) {
-        self.waiting = self.waiting.saturating_sub(1);
+    /// What is returned is to be dropped when nothing is locked.
+    pub(super) fn stop_waiting(&mut self, seat: &Seat) -> Option<Holder> {
+        self.seats.leave(seat)
     }
 
     /// Begins a fetch that nobody waits for, if one can be spared.
@@ -145,7 +161,7 @@ impl State {
     }
 
     pub(super) const fn waiting(&self) -> usize {
-        self.waiting
+        self.seats.taken()
     }
 
     pub(super) const fn begun(&self) -> u64 {

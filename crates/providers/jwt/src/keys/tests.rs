@@ -343,6 +343,7 @@ fn debug_shows_no_key_material() {
     assert!(text.contains("\"a\"") && !text.contains(&encode(SECRET)) && !text.contains(SECRET), "{text}");
 }
 
+#[cfg(feature = "jwks")]
 #[test]
 fn a_file_holds_so_many_keys_and_no_more() {
     let keys = |count: usize| {

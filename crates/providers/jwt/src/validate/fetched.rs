@@ -117,7 +117,7 @@ impl JwtValidator {
             }
             Err(open) => open,
         };
-        match source.settled_without_waiting(&looked, open.share()) {
+        match source.settled_without_waiting(&looked, open.share(), cx.client().into()) {
             Some(settled) => Some(open.end(settled)),
             None if !cx.may_contact() => Some(not_asked(source)),
             None => None,
@@ -131,7 +131,7 @@ impl JwtValidator {
         source: &KeySource,
         cx: &Context<'_>,
     ) -> Outcome {
-        let mut wish = source.wish();
+        let mut wish = source.wish(cx.client().into());
         loop {
             let open = {
                 let looked = source.look();

@@ -238,6 +238,7 @@ impl Provider for JwtValidator {
         Scheme::Bearer
     }
 
+    /// Its answers go by the token alone. Only who waits for keys does so in turns by address, and is asked again with it.
     fn looks_at_client(&self) -> bool {
         false
     }

@@ -1,13 +1,16 @@
 //! Keys that nobody knows yet: who may ask for them, how often, and what the others notice of it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use portcullis_core::{Context, Provider as _, UnixTime};
+use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
+use portcullis_core::{Auth, Context, Provider as _, RequestHead, RequiredScopes, UnixTime};
 use serde_json::{Value, json};
 
-use super::{Bench, INTERVAL, Pair, Told, all, config, rsa_jwk, set, until, with_kid};
+use super::{
+    super::seats::MOST_WAITING, Bench, INTERVAL, Pair, Told, all, config, rsa_jwk, set, until, with_kid,
+};
 use crate::{
-    Algorithm,
+    Algorithm, JwtValidator,
     fixtures::{NOW, Signs, claims, claims_with, rsa_signing},
 };
 
@@ -193,6 +196,42 @@ async fn a_request_waits_two_seconds_and_the_fetch_goes_on_without_it() {
     bench.script.let_go(1);
     bench.ended(2).await;
     assert_eq!(bench.at_once(&new.token()), Some(Told::Known));
+}
+
+#[tokio::test]
+async fn a_flood_of_unknown_keys_from_one_address_keeps_another_out_of_nothing() {
+    let (old, new) = (Pair::new("old"), Pair::new("new"));
+    let bench = Bench::warm(set(&[&old]), &old).await;
+    bench.script.hold();
+    bench.script.says(set(&[&old, &new]));
+    let validator = JwtValidator::with_source(config(), bench.source.clone());
+    let auth = Auth::builder().element(validator, RequiredScopes::anyone());
+    let auth = auth.clock(Arc::clone(&bench.clock)).build().unwrap();
+    let value = HeaderValue::try_from(format!("Bearer {}", new.token())).unwrap();
+    let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
+    let send = |address: [u8; 4]| {
+        let (auth, headers) = (auth.clone(), headers.clone());
+        tokio::spawn(async move {
+            let head = RequestHead::new(&Method::GET, "/", &headers).with_client(Some(address.into()));
+            auth.decided(&head).await.map_or_else(|rejection| rejection.status().as_u16(), |_| 200)
+        })
+    };
+    let flood: Vec<_> = (0..MOST_WAITING).map(|_| send([192, 0, 2, 1])).collect();
+    bench.waited_for_by(MOST_WAITING).await;
+    let one_more = send([192, 0, 2, 1]);
+    assert_eq!(one_more.await.unwrap(), 503);
+    let other = send([192, 0, 2, 2]);
+    until(|| flood.iter().any(tokio::task::JoinHandle::is_finished)).await;
+    assert_eq!(bench.source.waiting(), MOST_WAITING);
+    bench.script.let_go(1);
+    assert_eq!(other.await.unwrap(), 200);
+    let mut told = Vec::new();
+    for request in flood {
+        told.push(request.await.unwrap());
+    }
+    let count = |what: u16| told.iter().filter(|told| **told == what).count();
+    assert_eq!((count(200), count(503)), (MOST_WAITING - 1, 1));
+    assert_eq!((bench.script.calls(), bench.source.waiting()), (2, 0));
 }
 
 #[tokio::test]

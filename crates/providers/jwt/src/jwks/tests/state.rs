@@ -1,25 +1,73 @@
 //! Who fetches, who waits and who is told that there is nothing newer: the moves by themselves, without a server.
 
-use std::time::Duration;
+use std::{
+    future::Future,
+    net::IpAddr,
+    pin::Pin,
+    task::{Context, Waker},
+    time::Duration,
+};
+
+use portcullis_core::fair::Party;
 
 use super::{
     super::{
         bucket::{Bucket, Share},
         fetch::Failure,
-        state::{Asking, MOST_WAITING, Move, State},
+        seats::{MOST_WAITING, Seat},
+        state::{Asking, Move, State, Step},
     },
     INTERVAL, URL,
 };
 
 const START: Duration = Duration::ZERO;
 
-fn state() -> State {
-    State::new(Bucket::new(INTERVAL))
+/// The state, and the places of those who wait.
+struct Waited {
+    state: State,
+    seats: Vec<Seat>,
+}
+
+impl Waited {
+    fn advance(&mut self, asking: Asking, now: Duration) -> Move {
+        let step = self.state.advance(asking, now);
+        self.seats.extend(step.seat);
+        step.next
+    }
+
+    fn stop_waiting(&mut self) {
+        let seat = self.seats.pop().expect("nobody waits");
+        assert!(self.state.stop_waiting(&seat).is_some());
+        assert!(self.state.stop_waiting(&seat).is_none(), "a place is left once");
+    }
+}
+
+impl std::ops::Deref for Waited {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl std::ops::DerefMut for Waited {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+/// Whether the place was needed for another.
+fn has_to_leave(seat: &mut Seat) -> bool {
+    Pin::new(seat).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+}
+
+fn state() -> Waited {
+    Waited { state: State::new(Bucket::new(INTERVAL)), seats: Vec::new() }
 }
 
 /// One who came after `came_at` fetches had begun, and looked at the keys after `looked_at` had ended.
 fn asking(came_at: u64, looked_at: u64, share: Share) -> Asking {
-    Asking { came_at, looked_at, share }
+    Asking { came_at, looked_at, share, party: Party::Unknown }
 }
 
 fn away() -> Option<Failure> {
@@ -52,7 +100,7 @@ fn the_first_one_begins_a_fetch_and_the_others_wait_for_it() {
     }
     assert!(state.end(1, None, START));
     assert!(!state.is_under_way());
-    for waiting in [2, 1, 0, 0] {
+    for waiting in [2, 1, 0] {
         state.stop_waiting();
         assert_eq!(state.waiting(), waiting);
     }
@@ -101,6 +149,45 @@ fn as_many_wait_as_may_wait() {
     assert_eq!(state.waiting(), 256);
     state.stop_waiting();
     assert_eq!(state.advance(asking, START), Move::Wait(1));
+}
+
+#[test]
+fn the_requests_of_one_address_keep_those_of_another_out_of_nothing() {
+    let mut state = state();
+    let from = |address: &str| {
+        let party = Party::from(address.parse::<IpAddr>().ok());
+        Asking { party, ..asking(0, 0, Share::Any) }
+    };
+    let (loud, quiet) = (from("192.0.2.1"), from("192.0.2.2"));
+    assert_eq!(state.advance(loud, START), Move::Begin(1));
+    for _ in 1..MOST_WAITING {
+        assert_eq!(state.advance(loud, START), Move::Wait(1));
+    }
+    assert_eq!((state.prospect(loud, START), state.advance(loud, START)), (Move::Full, Move::Full));
+    assert_eq!(state.prospect(quiet, START), Move::Wait(1));
+    let Step { next, seat, displaced } = state.state.advance(quiet, START);
+    assert_eq!((next, state.waiting()), (Move::Wait(1), MOST_WAITING));
+    assert!(!has_to_leave(&mut seat.unwrap()));
+    let mut last = state.seats.pop().unwrap();
+    assert!(!has_to_leave(&mut last), "it is told once nothing is locked");
+    drop(displaced);
+    assert!(has_to_leave(&mut last), "the last of the flood had to leave");
+    assert!(state.state.stop_waiting(&last).is_none());
+    assert!(state.seats.iter_mut().all(|seat| !has_to_leave(seat)));
+}
+
+#[test]
+fn who_begins_a_fetch_while_there_is_no_place_waits_without_one() {
+    let mut state = state();
+    assert_eq!(state.begin_spare(START), Some(1));
+    for _ in 0..MOST_WAITING {
+        assert_eq!(state.advance(asking(1, 0, Share::Any), START), Move::Wait(1));
+    }
+    // All have their answer, and none has looked yet.
+    assert!(state.end(1, None, START));
+    let step = state.state.advance(asking(1, 1, Share::Any), START);
+    assert_eq!((step.next, step.seat.is_none()), (Move::Begin(2), true));
+    assert_eq!(state.advance(asking(2, 1, Share::Any), START), Move::Full);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! A key set that is fetched: read without a lock, renewed by itself.
 
+mod flight;
+
 use std::{
     fmt,
     future::pending,
@@ -11,15 +13,16 @@ use std::{
 };
 
 use arc_swap::{ArcSwapOption, Guard};
-use portcullis_core::{BoxFuture, Clock, QueueState, Reason, Unavailable};
+use portcullis_core::{BoxFuture, Clock, QueueState, Reason, Unavailable, fair::Party};
 use tokio::{runtime::Handle, sync::watch};
 
+use self::flight::Flight;
 use super::{
     bucket::{Bucket, Share},
-    fetch::{Before, Failure, Fetch, Fetched},
+    fetch::{Failure, Fetch},
     held::{Ages, Held},
-    log,
-    state::{Asking, MOST_WAITING, Move, State},
+    seats::{MOST_WAITING, Seat},
+    state::{Asking, Move, State, Step},
 };
 
 /// As long a request waits for newer keys at most.
@@ -157,16 +160,21 @@ impl KeySource {
         }
     }
 
-    /// What a request that has just come can wait for.
-    pub(crate) fn wish(&self) -> Wish {
-        let asking = Asking { came_at: self.0.lock().begun(), looked_at: 0, share: Share::Any };
+    /// What a request of this party that has just come can wait for.
+    pub(crate) fn wish(&self, party: Party) -> Wish {
+        let asking = Asking { came_at: self.0.lock().begun(), looked_at: 0, share: Share::Any, party };
         Wish { asking, alarm: None }
     }
 
     /// How a request would end that would have newer keys than those that it looked at, where it need not wait.
-    pub(crate) fn settled_without_waiting(&self, looked: &Looked, share: Share) -> Option<Settled> {
+    pub(crate) fn settled_without_waiting(
+        &self,
+        looked: &Looked,
+        share: Share,
+        party: Party,
+    ) -> Option<Settled> {
         let state = self.0.lock();
-        let asking = Asking { came_at: state.begun(), looked_at: looked.ended, share };
+        let asking = Asking { came_at: state.begun(), looked_at: looked.ended, share, party };
         match state.prospect(asking, looked.now) {
             Move::Look | Move::Wait(_) | Move::Begin(_) | Move::Pause(_) => None,
             Move::Full => Some(self.0.too_many()),
@@ -188,37 +196,34 @@ impl KeySource {
         };
         // Before the state is looked at, so that no end is missed.
         let mut ends = shared.ends.subscribe();
-        let (number, pause, waiting) = {
-            let now = shared.now();
+        let now = shared.now();
+        let (Step { next, seat, displaced }, settled) = {
             let mut state = shared.lock();
-            let next = state.advance(wish.asking, now);
-            match next {
-                Move::Look => return Ok(()),
-                Move::Full => return Err(shared.too_many()),
-                Move::Settled => return Err(shared.settled(&state, now)),
-                Move::Pause(left) => {
-                    drop(state);
-                    (u64::MAX, Some(shared.settings.clock.sleep(left)), Waiting(shared))
-                }
-                Move::Wait(number) | Move::Begin(number) => {
-                    drop(state);
-                    let waiting = Waiting(shared);
-                    if next == Move::Begin(number) {
-                        self.begin(number, &runtime);
-                    }
-                    (number, None, waiting)
-                }
+            let step = state.advance(wish.asking, now);
+            let settled = (step.next == Move::Settled).then(|| shared.settled(&state, now));
+            (step, settled)
+        };
+        drop(displaced);
+        let mut waiting = Waiting { shared, seat };
+        let (number, pause) = match next {
+            Move::Look => return Ok(()),
+            Move::Settled => return settled.map_or(Ok(()), Err),
+            Move::Full => return Err(shared.too_many()),
+            Move::Pause(left) => (u64::MAX, Some(shared.settings.clock.sleep(left))),
+            Move::Wait(number) => (number, None),
+            Move::Begin(number) => {
+                self.begin(number, &runtime);
+                (number, None)
             }
         };
         let alarm = wish.alarm.get_or_insert_with(|| shared.settings.clock.sleep(PATIENCE));
-        let in_time = tokio::select! {
+        tokio::select! {
             biased;
-            _ = ends.wait_for(|ended| *ended >= number) => true,
-            () = async { if let Some(pause) = pause { pause.await } else { pending().await } } => true,
-            () = alarm => false,
-        };
-        drop(waiting);
-        if in_time { Ok(()) } else { Err(shared.too_slow()) }
+            _ = ends.wait_for(|ended| *ended >= number) => Ok(()),
+            () = async { if let Some(pause) = pause { pause.await } else { pending().await } } => Ok(()),
+            () = waiting.has_to_leave() => Err(shared.too_many()),
+            () = alarm => Err(shared.too_slow()),
+        }
     }
 
     /// Fetches now, whatever the interval says; joins a fetch that is under way.
@@ -278,8 +283,7 @@ impl KeySource {
 
     /// Whoever caused the fetch may hang up: it goes on by itself.
     fn begin(&self, number: u64, runtime: &Handle) {
-        let flight = Flight { shared: Arc::clone(&self.0), number, landed: false };
-        runtime.spawn(flight.run());
+        runtime.spawn(Flight::of(Arc::clone(&self.0), number).run());
     }
 }
 
@@ -336,82 +340,28 @@ impl Shared {
                 .with_retry_after(PATIENCE),
         )
     }
-
-    /// Makes the answer to the fetch of this number the keys in use, unless it was given up before.
-    fn land(&self, number: u64, result: Result<Fetched, Failure>, asked_at: Duration) {
-        let before = self.held.load_full();
-        let url = result.as_ref().map_or_else(|failure| Arc::clone(&failure.url), |new| Arc::clone(&new.url));
-        let held = result.and_then(|fetched| {
-            let Settings { ages, random, .. } = &self.settings;
-            Held::after(fetched, before.as_deref(), *ages, asked_at, random())
-                .map_err(|why| Failure::new(&url, format!("the answer {why}")))
-        });
-        let (held, failure) = match held {
-            Ok(held) => (Some(Arc::new(held)), None),
-            Err(failure) => (None, Some(failure)),
-        };
-        let now = self.now();
-        let mut state = self.lock();
-        if !state.end(number, failure.clone(), now) {
-            return;
-        }
-        if let Some(held) = &held {
-            self.held.store(Some(Arc::clone(held)));
-        }
-        let quiet_until = now.saturating_add(state.wait(Share::Spare, now));
-        self.quiet_until.store(nanoseconds(quiet_until), Ordering::Relaxed);
-        let calm_until = held.as_deref().or(before.as_deref()).map(|held| held.calm_until(quiet_until));
-        self.ended.store(number, Ordering::Release);
-        self.calm_until.store(nanoseconds(calm_until.unwrap_or_default()), Ordering::Release);
-        drop(state);
-        match (held, failure) {
-            (Some(held), _) => log::fetched(&held, before.as_deref()),
-            (None, Some(failure)) => {
-                log::failed(&failure, before.is_some_and(|before| before.is_usable(now)));
-            }
-            (None, None) => {}
-        }
-        self.ends.send_replace(number);
-    }
 }
 
-/// A fetch that is under way. However it ends, those who wait for it are told.
-struct Flight {
-    shared: Arc<Shared>,
-    number: u64,
-    landed: bool,
+/// A request that waits, and its place.
+struct Waiting<'s> {
+    shared: &'s Shared,
+    seat: Option<Seat>,
 }
 
-impl Flight {
-    async fn run(mut self) {
-        let asked_at = self.shared.now();
-        let before = Before {
-            known: self.shared.held.load_full().map(|held| Arc::clone(&held.validators)),
-            failed: self.shared.lock().failure().is_some(),
-        };
-        let result = self.shared.fetch.fetch(before).await;
-        let (shared, number) = (Arc::clone(&self.shared), self.number);
-        // A set of many keys takes milliseconds to prepare.
-        let landing = tokio::task::spawn_blocking(move || shared.land(number, result, asked_at));
-        self.landed = landing.await.is_ok();
-    }
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        if !self.landed {
-            let failure = Failure::new(self.shared.fetch.url(), "the fetch was given up");
-            self.shared.land(self.number, Err(failure), Duration::ZERO);
+impl Waiting<'_> {
+    /// Completes when its place was needed for another.
+    async fn has_to_leave(&mut self) {
+        match &mut self.seat {
+            Some(seat) => seat.await,
+            None => pending().await,
         }
     }
 }
-
-/// A request that waits, counted.
-struct Waiting<'s>(&'s Shared);
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.lock().stop_waiting();
+        let left = self.seat.as_ref().and_then(|seat| self.shared.lock().stop_waiting(seat));
+        drop(left);
     }
 }
 
