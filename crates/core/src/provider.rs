@@ -22,6 +22,9 @@ use crate::{
 ///   tell. An outage that looks like a wrong password makes clients throw good credentials away, and one that
 ///   looks like a right password lets everybody in.
 /// - Work for an unknown user as long as for a known one.
+/// - Refuse what you need not look up, such as a blank password, with [`Reason::BlankPassword`] or
+///   [`Reason::MalformedUsername`]: any other refusal says to a [`Throttle`](crate::Throttle) that you are well. What you cannot
+///   tell of one caller alone is [`Reason::UnusableAnswer`]: any other [`Outcome::Unavailable`] says that you are not.
 /// - When [`Context::may_remember`] is false, write no cache and do not answer from one; when
 ///   [`Context::may_contact`] is false, ask no server: answer [`Outcome::Unavailable`].
 /// - Do not block: move computation of more than some tens of microseconds off the async threads.

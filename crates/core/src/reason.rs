@@ -252,6 +252,8 @@ reasons! {
     TimedOut = "timed-out",
     /// The element has as much to do as it takes on, and takes no more now.
     Overloaded = "overloaded",
+    /// What the element was told about this caller cannot be used; it is not away.
+    UnusableAnswer = "unusable-answer",
     /// The provider panicked.
     Panicked = "panicked",
 }

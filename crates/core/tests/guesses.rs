@@ -11,7 +11,7 @@
 use std::{
     net::IpAddr,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -20,9 +20,9 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
 use portcullis_core::{
-    Auth, AuthBuilder, BoxFuture, Clock, Context, Credential, Element, Identity, Outcome, Protocol, Provider,
-    Reason, Rejection, RejectionKind, RequestHead, RequiredScopes, Resource, Scheme, Throttle, Unavailable,
-    UnixTime,
+    Asked, Auth, AuthBuilder, BoxFuture, Clock, Context, Credential, Decided, Element, Identity, Observer,
+    Outcome, Protocol, Provider, Reason, Rejection, RejectionKind, RequestHead, RequiredScopes, Resource,
+    Scheme, Throttle, Unavailable, UnixTime,
 };
 
 #[derive(Debug, Default)]
@@ -73,7 +73,9 @@ impl Store {
             "right" => Outcome::known(Identity::new("alice").with_scopes(["hello", "admin"])),
             "weak" => Outcome::known(Identity::new("alice")),
             "away" => Unavailable::new("away").into(),
+            "unclear" => Unavailable::new("not about you").because(Reason::UnusableAnswer).into(),
             "busy" => Unavailable::new("busy").because(Reason::Overloaded).into(),
+            "unfit" => Outcome::refused(Reason::BlankPassword, "nobody is asked"),
             "early" => early(7),
             "earlier" => early(9),
             "panic" => panic!("as it was told"),
@@ -202,9 +204,120 @@ async fn a_401_of_all_counts_for_the_address_and_what_a_store_cannot_tell_for_th
                 let user = format!("user-{user}");
                 assert_eq!(door.status(HERE, &user, said).await, status, "{said} {later}");
             }
-            // By the address, or as nobody can tell whether he is a user.
-            let waits = door.status(HERE, "bob", "a=right").await == 429;
+            // By the address, or as a store that could know him is left alone.
+            let waits = door.status(HERE, "bob", "").await == 429;
             assert_eq!(waits, counted, "{said} {later}");
+        }
+    }
+}
+
+/// A directory is away, and an administrator is in the file behind it, for such a day.
+#[tokio::test]
+async fn an_outage_of_one_store_keeps_nobody_from_another() {
+    for (later, [away, well]) in
+        [false, true].into_iter().flat_map(|later| [(later, ["a", "b"]), (later, ["b", "a"])])
+    {
+        let (a, b) = (Store::new("a", later), Store::new("b", later));
+        let door = Door::of(&[&a, &b]);
+        let store = |name| if name == "a" { &a } else { &b };
+        let outage = format!("{away}=away");
+        for user in 0..6 {
+            assert_eq!(door.status(HERE, &format!("user-{user}"), &outage).await, 503);
+        }
+        let asked = (store(away).asked(), store(well).asked());
+        assert_eq!(door.status(HERE, "user-6", &outage).await, 429);
+        for round in 1..=20 {
+            let said = format!("{away}=away {well}=right");
+            assert_eq!(door.status(HERE, &format!("admin-{round}"), &said).await, 200);
+        }
+        assert_eq!((store(away).asked(), store(well).asked()), (asked.0, asked.1 + 21), "{away} {later}");
+        // Of those who know the caller each may say so.
+        assert_eq!(door.status(HERE, "bob", &format!("{away}=right")).await, 429, "as nobody can tell");
+        assert_eq!(door.status(HERE, "bob", &format!("{well}=weak")).await, 429);
+        door.seconds(1);
+        assert_eq!(door.status(HERE, "bob", &format!("{away}=right")).await, 200);
+    }
+}
+
+/// Of a chain whose first store has an answer about one caller that it cannot use, and is not away.
+#[tokio::test]
+async fn what_a_store_cannot_tell_of_one_caller_makes_no_outage_for_others() {
+    for later in [false, true] {
+        let (a, b) = (Store::new("a", later), Store::new("b", later));
+        let door = Door::of(&[&a, &b]);
+        for round in 0..20 {
+            assert_eq!(door.status(HERE, &format!("mallory-{round}"), "a=unclear").await, 503);
+        }
+        let asked = a.asked();
+        for user in 0..6 {
+            assert_eq!(door.status(HERE, &format!("user-{user}"), "").await, 401);
+        }
+        assert_eq!((a.asked() - asked, door.status(HERE, "user-6", "").await), (6, 429), "as ever");
+        for _ in 0..3 {
+            assert_eq!(door.status(THERE, "mallory", "a=unclear").await, 503);
+        }
+        assert_eq!(door.status(THERE, "mallory", "a=unclear").await, 429, "it counts for the user");
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_without_a_look_or_cannot_be_told_of_one_caller_counts_for_the_user() {
+    for (said, status) in [("a=unfit", 401), ("a=unclear", 503)] {
+        let a = Store::new("a", false);
+        let door = Door::of(&[&a]);
+        for _ in 0..3 {
+            assert_eq!(door.status(HERE, "mallory", said).await, status);
+        }
+        assert_eq!(door.status(HERE, "mallory", said).await, 429, "{said}");
+    }
+}
+
+/// Behind a store that is away, and is asked once in a while only.
+#[tokio::test]
+async fn a_store_that_is_left_alone_is_told_of_to_whom_it_matters() {
+    let (a, b) = (Store::new("a", false), Store::new("b", false));
+    let observer = Arc::new(Counting::default());
+    let elements = [&a, &b].map(|store| Element::new(Arc::clone(store), "hello").unwrap());
+    let door = Door::new(Auth::builder().elements(elements).observer(observer.clone()));
+    for user in 0..6 {
+        assert_eq!(door.status(HERE, &format!("user-{user}"), "a=away").await, 503);
+    }
+    assert_eq!(observer.answers.load(Ordering::SeqCst), 12);
+    assert_eq!(door.status(HERE, "bob", "").await, 429);
+    assert_eq!(door.status(HERE, "carol", "b=busy").await, 503);
+    assert_eq!(observer.answers.load(Ordering::SeqCst), 14, "who was not asked did not answer");
+    let said = observer.reasons.lock().unwrap();
+    assert_eq!(said[6..], [Some(Reason::TooManyAttempts), Some(Reason::Overloaded)]);
+}
+
+#[derive(Debug, Default)]
+struct Counting {
+    answers: AtomicUsize,
+    reasons: Mutex<Vec<Option<Reason>>>,
+}
+
+impl Observer for Counting {
+    fn decided(&self, decided: &Decided<'_>) {
+        self.reasons.lock().unwrap().push(decided.reason);
+    }
+
+    fn asked(&self, _: &Asked<'_>) {
+        self.answers.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_without_a_look_ends_no_outage() {
+    for later in [false, true] {
+        for (said, ends) in [("a=unfit", false), ("", true), ("a=right", true)] {
+            let a = Store::new("a", later);
+            let door = Door::of(&[&a]);
+            for user in 0..5 {
+                assert_eq!(door.status(HERE, &format!("user-{user}"), "a=away").await, 503);
+            }
+            door.status(HERE, "mallory", said).await;
+            let more = [door.status(HERE, "bob", "a=away").await, door.status(HERE, "carol", "a=away").await];
+            assert_eq!(more, if ends { [503, 503] } else { [503, 429] }, "{said} {later}");
         }
     }
 }

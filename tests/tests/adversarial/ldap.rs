@@ -187,18 +187,22 @@ async fn line_39_who_is_not_exactly_one_entry_is_nobody() {
     directory.add_referral(&format!("ou=Far,{USERS}"), "ldap://far.example/ou=Far");
     sheet.row("one, beside a referral", told(&site, "alice", "alice@123").await, "200 alice [hello]");
     sheet.row("none, beside a referral", told(&site, "nobody", "alice@123").await, "401 unknown-user");
-    for (code, what) in [
-        (10, "a referral as the result"),
-        (4, "more than the server may give"),
-        (3, "more time than the server has"),
-        (11, "an administrative limit"),
+    for (code, what, expected) in [
+        (10, "a referral as the result", "503 unavailable"),
+        (4, "more than the server may give", "503 unusable-answer"),
+        (3, "more time than the server has", "503 unusable-answer"),
+        (11, "an administrative limit", "503 unusable-answer"),
     ] {
         directory.answer_search(USERS, code, "");
-        sheet.row(what, told(&site, "alice", "alice@123").await, "503 unavailable");
+        sheet.row(what, told(&site, "alice", "alice@123").await, expected);
         directory.recover();
     }
     directory.answer_search(GROUPS, 4, "");
-    sheet.row("groups of which some are missing", told(&site, "alice", "alice@123").await, "503 unavailable");
+    sheet.row(
+        "groups of which some are missing",
+        told(&site, "alice", "alice@123").await,
+        "503 unusable-answer",
+    );
     directory.recover();
     sheet.row("afterwards", told(&site, "alice", "alice@123").await, "200 alice [hello]");
     sheet.shown_by(

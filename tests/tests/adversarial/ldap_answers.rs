@@ -94,9 +94,9 @@ async fn line_44_results_that_say_nothing_of_the_password_are_no_401() {
         (53, "unwilling to perform, at a user's bind", "401 bind-refused"),
         (52, "unavailable", "503 unavailable"),
         (51, "busy", "503 unavailable"),
-        (80, "other", "503 unavailable"),
-        (1, "operations error", "503 unavailable"),
-        (10, "referral", "503 unavailable"),
+        (80, "other", "503 unusable-answer"),
+        (1, "operations error", "503 unusable-answer"),
+        (10, "referral", "503 unusable-answer"),
     ] {
         if code > 0 {
             directory.answer_bind(&user("alice"), code, "");

@@ -14,13 +14,13 @@ pub(super) struct Blame<'r> {
 }
 
 impl<'r> Blame<'r> {
-    /// In the order of the answers: the first element that is unavailable, the first that knows the caller, the first
-    /// whose reason says more than that the credential is none of its own, the last one asked. Where no element had a say,
-    /// the rejection's own reason. `None` for a request that was let in.
+    /// In the order of the answers: the first element that is unavailable, the first that is left alone, the first that knows
+    /// the caller, the first whose reason says more than that the credential is none of its own, the last one asked. Where no
+    /// element had a say, the rejection's own reason. `None` for a request that was let in.
     pub(super) fn of(decision: &Decision, reports: &'r [Report]) -> Option<Self> {
         let Err(rejection) = decision else { return None };
         let telling = |rank| reports.iter().find(|report| report.said.rank() == rank);
-        let Some(report) = telling(0).or_else(|| telling(1)).or_else(|| telling(2)).or(reports.last()) else {
+        let Some(report) = (0..4).find_map(telling).or(reports.last()) else {
             return Some(Self { reason: rejection.kind().into(), element: None, caller: None });
         };
         let caller = match &report.said {
@@ -42,10 +42,12 @@ impl Said {
 
     const fn rank(&self) -> u8 {
         match self {
-            Self::Unavailable(_) => 0,
-            Self::NotAuthorized(_) => 1,
-            Self::Refused(refusal) if !refusal.reason().is_stranger() => 2,
-            Self::Refused(_) => 3,
+            // What cannot be asked makes a 503 of it, whoever else has to wait.
+            Self::Unavailable(why) if !matches!(why.reason(), Reason::TooManyAttempts) => 0,
+            Self::Unavailable(_) => 1,
+            Self::NotAuthorized(_) => 2,
+            Self::Refused(refusal) if !refusal.reason().is_stranger() => 3,
+            Self::Refused(_) => 4,
         }
     }
 }

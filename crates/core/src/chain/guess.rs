@@ -8,7 +8,7 @@ use super::{
     walk::{Report, Said},
 };
 use crate::{
-    Context, Credential, Element, Reason, Rejection, Scheme,
+    Context, Credential, Element, Outcome, Reason, Rejection, Scheme,
     policy::Guard,
     throttle::{Attempt, Attempted, Ended, Verdict},
 };
@@ -75,9 +75,20 @@ impl Guessing {
             for report in reports.iter().filter(|report| is_asked(report.element)) {
                 match &report.said {
                     Said::NotAuthorized(_) => return Verdict::Right,
+                    // Another element of the same store may have looked.
+                    Said::Refused(why) if without_a_look(why.reason()) => {
+                        if verdict == Verdict::Untold {
+                            verdict = Verdict::Unfit;
+                        }
+                    }
                     Said::Refused(_) => verdict = Verdict::Wrong,
                     // Who comes too early is not counted, whoever says so.
                     Said::Unavailable(why) if why.reason() == Reason::TooManyAttempts => {}
+                    Said::Unavailable(why) if why.reason() == Reason::UnusableAnswer => {
+                        if verdict != Verdict::Unavailable {
+                            verdict = Verdict::Unclear;
+                        }
+                    }
                     // Beside it, a wrong password is no more than this.
                     Said::Unavailable(_) => verdict = Verdict::Unavailable,
                 }
@@ -85,6 +96,11 @@ impl Guessing {
             verdict
         });
     }
+}
+
+/// Whether a store says so before it asks or looks up anything: that it does so in an outage, too, must not end one.
+const fn without_a_look(reason: Reason) -> bool {
+    matches!(reason, Reason::MalformedUsername | Reason::BlankPassword | Reason::OtherScheme)
 }
 
 /// Users are those of a provider, or of all that have the same accounts.
@@ -100,4 +116,9 @@ impl<'a> Context<'a> {
             Some(attempt) => self.attempted(Attempted { attempt, store: store(element) }),
         }
     }
+}
+
+/// The answer of an element that the throttle has left alone for a while.
+pub(super) fn unasked(element: &Element, attempt: Option<&Attempt>) -> Option<Outcome> {
+    attempt?.unasked(|| store(element)).map(Outcome::from)
 }

@@ -2,7 +2,7 @@ use std::{mem, sync::Arc, time::Duration};
 
 use smallvec::SmallVec;
 
-use super::{contain, recall::Memory};
+use super::{contain, guess, recall::Memory};
 use crate::{
     Answer, Asked, Clock, Context, Credential, Element, Identity, Outcome, Policy, Principal, Refusal,
     Unavailable, observe::Watch, policy::Guard, throttle::Attempt,
@@ -90,17 +90,21 @@ impl Walk {
             if element.scheme() == scheme {
                 let since = self.now(cx.clock());
                 let cx = cx.asking(element, attempt);
-                let outcome = match mem::take(&mut self.memory) {
+                let memory = mem::take(&mut self.memory);
+                let unasked = guess::unasked(element, attempt);
+                // Who was not asked did not answer, as far as observers count answers.
+                let asked = unasked.is_none();
+                let outcome = unasked.or_else(|| match memory {
                     Memory::Unasked => contain::try_authenticate(element, credential, &cx),
                     Memory::Nothing(state) => {
                         contain::try_authenticate(element, credential, &cx.searched(state))
                     }
                     Memory::Answer(outcome) => Some(outcome),
-                };
+                });
                 match outcome {
                     None => return Stand::Waiting,
                     Some(outcome) => {
-                        let took = Took::at_once(since, cx.clock());
+                        let took = if asked { Took::at_once(since, cx.clock()) } else { Took::untold() };
                         if let Some(principal) = self.take(policy, element, outcome, took) {
                             return Stand::Admitted(principal);
                         }

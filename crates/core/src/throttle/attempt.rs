@@ -12,8 +12,9 @@ use super::{
     call::{Call, Caller, Calls},
     counter::Failure,
     delayed,
+    guess::{Guess, Refused},
     name::Name,
-    state::{AddressSeat, Bid, Heard, Seat, Settled, State},
+    state::{AddressSeat, Bid, Heard, Seat, Settled},
 };
 use crate::{Basic, Clock, Unavailable};
 
@@ -26,7 +27,11 @@ pub(crate) struct Attempt {
     credential: u64,
     /// Of a password: the stores that are asked, and the places.
     seats: Vec<(usize, Seat)>,
+    /// The stores that are not asked for so long.
+    left_alone: Vec<(usize, Duration)>,
     address_seat: Option<AddressSeat>,
+    /// What accounts refused it that a store learned of by itself.
+    refused: OnceLock<Arc<Refused>>,
     /// Of a token: what is known of the calls about it, where a server was asked.
     called: OnceLock<Arc<Calls>>,
 }
@@ -38,8 +43,12 @@ pub(crate) enum Verdict {
     Right,
     /// It refuses the credential.
     Wrong,
+    /// The same, without a look at any user: that says nothing of an outage.
+    Unfit,
     /// It cannot tell.
     Unavailable,
+    /// It cannot tell of this caller: that makes no outage.
+    Unclear,
     /// It was not asked.
     Untold,
 }
@@ -90,7 +99,7 @@ impl Attempt {
                 return Err(wait);
             }
             (Err(wait), Ok(seats)) => {
-                for seat in &seats {
+                for seat in seats.iter().flatten() {
                     state.settle(seat, Settled::Untold, &bid);
                 }
                 return Err(wait);
@@ -98,12 +107,21 @@ impl Attempt {
             (Err(one), Err(other)) => return Err(one.max(other)),
         };
         drop(state);
+        let (mut entered, mut left_alone) = (Vec::with_capacity(stores.len()), Vec::new());
+        for (store, seat) in stores.iter().zip(seats) {
+            match seat {
+                Ok(seat) => entered.push((*store, seat)),
+                Err(wait) => left_alone.push((*store, wait)),
+            }
+        }
         Ok(Self {
             throttle: throttle.clone(),
             address,
             credential,
-            seats: stores.iter().copied().zip(seats).collect(),
+            seats: entered,
+            left_alone,
             address_seat,
+            refused: OnceLock::new(),
             called: OnceLock::new(),
         })
     }
@@ -117,38 +135,54 @@ impl Attempt {
             address,
             credential: 0,
             seats: Vec::new(),
+            left_alone: Vec::new(),
             address_seat: None,
+            refused: OnceLock::new(),
             called: OnceLock::new(),
         }
+    }
+
+    /// What a store that is left alone says in place of an answer.
+    pub(crate) fn unasked(&self, store: impl FnOnce() -> usize) -> Option<Unavailable> {
+        if self.left_alone.is_empty() {
+            return None;
+        }
+        let store = store();
+        let (_, wait) = self.left_alone.iter().find(|(left, _)| *left == store)?;
+        Some(delayed(*wait))
     }
 
     /// Ends the attempt by what each store said.
     pub(crate) fn settle(mut self, ended: Ended, said: impl Fn(usize) -> Verdict) {
         let bid = self.bid();
         let throttle = self.throttle.clone();
+        let refused_by = self.refused_by();
         let mut state = throttle.lock();
+        for (seat, settled) in refused_by {
+            // What another store knows is no guess.
+            let settled = if ended == Ended::Known { Settled::Untold } else { settled };
+            state.settle(&seat, settled, &bid);
+        }
         for (store, seat) in self.seats.drain(..) {
             let verdict = said(store);
             let settled = match (verdict, ended) {
                 (Verdict::Right, _) => Settled::Right,
-                (Verdict::Wrong, Ended::Refused) => Settled::Wrong(Failure::Plain),
+                (Verdict::Wrong | Verdict::Unfit, Ended::Refused) => Settled::Wrong(Failure::Plain),
                 // Who can put a store out of action must not guess for free at the others, nor at what it remembers.
-                (Verdict::Wrong | Verdict::Unavailable, Ended::Unavailable | Ended::Overloaded) => {
-                    Settled::Wrong(Failure::InOutage)
-                }
-                (Verdict::Wrong | Verdict::Unavailable, _) | (Verdict::Untold, _) => Settled::Untold,
+                (Verdict::Untold, _) | (_, Ended::Known | Ended::Refused) => Settled::Untold,
+                (_, Ended::Unavailable | Ended::Overloaded) => Settled::Wrong(Failure::InOutage),
             };
             let heard = match (verdict, ended) {
                 (Verdict::Right, _) => Heard::Knows,
                 (Verdict::Wrong, _) => Heard::Refusal,
                 // What another store knows is no guess.
-                (Verdict::Unavailable, Ended::Known) | (Verdict::Untold, _) => Heard::Nothing,
+                (Verdict::Unavailable, Ended::Known)
+                | (Verdict::Unfit | Verdict::Unclear | Verdict::Untold, _) => Heard::Nothing,
                 // Whoever tries one password with many users is one address, also where nobody can tell.
                 (Verdict::Unavailable, _) => Heard::Outage,
             };
             state.settle_hearing(&seat, settled, heard, &bid);
         }
-        let refused = ended == Ended::Refused;
         if let Some(seat) = self.address_seat.take() {
             let settled = match ended {
                 Ended::Refused => Settled::Wrong(Failure::Plain),
@@ -158,10 +192,23 @@ impl Attempt {
             };
             state.settle_address(&seat, settled, &bid);
         }
-        let called = self.called.take().is_some();
-        if refused && called {
+        let counts = self.called.take().is_some_and(|calls| match ended {
+            Ended::Known => false,
+            Ended::Refused => calls.were_made(),
+            // A server may still refuse it, when nobody waits any more.
+            Ended::Unavailable | Ended::Overloaded => {
+                calls.are_left();
+                false
+            }
+        });
+        if counts {
             state.count_address(&bid);
         }
+    }
+
+    /// Ends the accounts' part in the attempt: what is refused later counts at once.
+    fn refused_by(&mut self) -> Vec<(Seat, Settled)> {
+        self.refused.take().map(|refused| refused.end()).unwrap_or_default()
     }
 
     fn bid(&self) -> Bid {
@@ -175,6 +222,7 @@ impl Attempt {
             return Err(delayed(wait));
         }
         let calls = Arc::clone(self.called.get_or_init(Arc::default));
+        calls.permitted();
         Ok(Call(Some(Caller { throttle: self.throttle.clone(), address: self.address, calls })))
     }
 }
@@ -191,11 +239,15 @@ impl Drop for Attempt {
         if self.called.take().is_some_and(|calls| calls.note(Calls::GONE)) {
             self.throttle.lock().count_address(&self.bid());
         }
-        if self.seats.is_empty() && self.address_seat.is_none() {
+        let refused_by = self.refused_by();
+        if self.seats.is_empty() && self.address_seat.is_none() && refused_by.is_empty() {
             return;
         }
         let bid = self.bid();
         let mut state = self.throttle.lock();
+        for (seat, settled) in refused_by {
+            state.settle(&seat, settled, &bid);
+        }
         for (_, seat) in self.seats.drain(..) {
             state.settle(&seat, Settled::Abandoned(Failure::InOutage), &bid);
         }
@@ -225,105 +277,8 @@ impl Attempted<'_> {
     }
 
     pub(crate) fn guess(self) -> Guess {
-        let Attempt { throttle, address, credential, .. } = self.attempt;
-        Guess(Some(Guesser {
-            throttle: throttle.clone(),
-            address: *address,
-            credential: *credential,
-            store: self.store,
-        }))
-    }
-}
-
-/// A password that is about to be held against an account, for providers that learn only later whose account it is.
-///
-/// Made by [`Context::guess`](crate::Context::guess). Where the service has no throttle it permits everything.
-#[derive(Clone, Debug)]
-pub struct Guess(Option<Guesser>);
-
-#[derive(Clone, Debug)]
-struct Guesser {
-    throttle: Throttle,
-    address: Option<u64>,
-    credential: u64,
-    store: usize,
-}
-
-impl Guess {
-    pub(crate) const fn untold() -> Self {
-        Self(None)
-    }
-
-    /// Asks whether the password may be held against `account`: what the store itself calls it, such as a
-    /// distinguished name. However the caller spells the user's name, guesses at one account are counted together.
-    ///
-    /// Tell what came of it with [`Held::right`] and [`Held::wrong`].
-    ///
-    /// # Errors
-    ///
-    /// With the provider's answer, where there were too many failures: the caller is then answered with 429.
-    pub fn at(&self, account: &str) -> Result<Held, Unavailable> {
-        self.enter(account, |state, bid| {
-            // To find the account has cost something.
-            state.count_address(bid);
-        })
-        .map_err(delayed)
-    }
-
-    /// The same where a memory says that the password is the account's. `None` where it has to wait: then go on as if
-    /// nothing were remembered and ask [`Guess::at`] when the account is found, so that neither the answer nor its time
-    /// tells a right password from a wrong one.
-    #[must_use = "say what came of it"]
-    pub fn recalled(&self, account: &str) -> Option<Held> {
-        self.enter(account, |_, _| ()).ok()
-    }
-
-    fn enter(&self, account: &str, refused: impl FnOnce(&mut State, &Bid)) -> Result<Held, Duration> {
-        let Some(Guesser { throttle, address, credential, store }) = &self.0 else { return Ok(Held(None)) };
-        let bid = throttle.bid(*address, *credential, throttle.later());
-        let account = throttle.account("account", *store, &Name::new(account), *address);
-        let mut state = throttle.lock();
-        match state.enter(&[account], &bid) {
-            Ok(mut seats) => {
-                let seat = seats.pop();
-                drop(state);
-                Ok(Held(seat.map(|seat| (throttle.clone(), seat, bid))))
-            }
-            Err(wait) => {
-                refused(&mut state, &bid);
-                Err(wait)
-            }
-        }
-    }
-}
-
-/// A password that is being held against an account. Dropped without a word it counts as one that nobody can tell about: with
-/// delays of four seconds at most.
-#[derive(Debug)]
-#[must_use = "say what came of it"]
-pub struct Held(Option<(Throttle, Seat, Bid)>);
-
-impl Held {
-    /// It is the account's.
-    pub fn right(mut self) {
-        self.settle(Settled::Right);
-    }
-
-    /// It is not.
-    pub fn wrong(mut self) {
-        self.settle(Settled::Wrong(Failure::Plain));
-    }
-
-    fn settle(&mut self, settled: Settled) {
-        if let Some((throttle, seat, bid)) = self.0.take() {
-            let bid = Bid { now: throttle.later(), ..bid };
-            throttle.lock().settle(&seat, settled, &bid);
-        }
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.settle(Settled::Abandoned(Failure::InOutage));
+        let Attempt { throttle, address, credential, refused, .. } = self.attempt;
+        let refused = Arc::clone(refused.get_or_init(Arc::default));
+        Guess::by(throttle.clone(), *address, *credential, self.store, refused)
     }
 }

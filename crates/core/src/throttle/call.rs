@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU8, AtomicUsize, Ordering},
     },
 };
 
@@ -29,6 +29,14 @@ impl Call {
         Self(None)
     }
 
+    /// Says that no server was asked for it after all: somebody else's question about the same token was on its way, and its answer
+    /// is taken.
+    pub fn joined(self) {
+        if let Some(caller) = self.0 {
+            caller.calls.joined();
+        }
+    }
+
     /// Says that the server refuses the token.
     pub fn refused(self) {
         let Some(Caller { throttle, address, calls }) = self.0 else { return };
@@ -45,9 +53,14 @@ impl fmt::Debug for Call {
     }
 }
 
-/// What became of the calls of one attempt.
+/// The calls of one attempt.
 #[derive(Debug, Default)]
-pub(super) struct Calls(AtomicU8);
+pub(super) struct Calls {
+    /// What became of them.
+    ends: AtomicU8,
+    /// Those that were permitted and joined nobody else's.
+    own: AtomicUsize,
+}
 
 impl Calls {
     pub(super) const REFUSED: u8 = 1;
@@ -55,7 +68,25 @@ impl Calls {
 
     /// Notes one of the two; whether the other one had been noted and it makes both.
     pub(super) fn note(&self, which: u8) -> bool {
-        let before = self.0.fetch_or(which, Ordering::AcqRel);
+        let before = self.ends.fetch_or(which, Ordering::AcqRel);
         before != 0 && before & which == 0
+    }
+
+    /// Notes that nobody waits for them any more, unless it was known before what they say.
+    pub(super) fn are_left(&self) {
+        _ = self.ends.compare_exchange(0, Self::GONE, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    pub(super) fn permitted(&self) {
+        self.own.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn joined(&self) {
+        self.own.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Whether a server was asked for this attempt.
+    pub(super) fn were_made(&self) -> bool {
+        self.own.load(Ordering::Acquire) > 0
     }
 }

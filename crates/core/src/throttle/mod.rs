@@ -18,6 +18,7 @@ mod address;
 mod attempt;
 mod call;
 mod counter;
+mod guess;
 mod marks;
 mod name;
 mod state;
@@ -41,8 +42,8 @@ use self::{
     state::{Account, State},
 };
 pub use self::{
-    attempt::{Guess, Held},
     call::Call,
+    guess::{Guess, Held},
 };
 use crate::{Clock, Reason, Unavailable};
 
@@ -55,8 +56,10 @@ use crate::{Clock, Reason, Unavailable};
 ///
 /// What no store can tell (503), and a caller who hangs up before there is an answer, count for the user too, with delays of
 /// four seconds at most: a memory or another store may have told the right password at once. What a store cannot tell an
-/// address, whoever it tries, delays there the users of that store who have not succeeded from the address: by four
-/// seconds at most, until the store answers.
+/// address, whoever it tries, delays there the users of that store who have not succeeded from the address: each is told four
+/// seconds at most, and one attempt at a time is made, until the store answers. The store is left alone meanwhile; others
+/// of the chain are asked. An answer that it gives without a look at any user ([`Reason::MalformedUsername`],
+/// [`Reason::BlankPassword`], [`Reason::OtherScheme`]) is none.
 ///
 /// Clones share their counts, also with other limits: give one to all services that the same callers reach, so that
 /// what an address tries at one of them counts at all. Users are told apart by their provider.

@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use smallvec::SmallVec;
+
 use super::{
     counter::{BUSY, Counter, Failure, Limit},
     marks::Marks,
@@ -43,13 +45,13 @@ pub(super) struct Seat {
 /// Whether a store was heard of in the course of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
-    /// It refused the password: it is not away.
+    /// It looked and refused: it is not away.
     Refusal,
     /// It knows the caller: it is not away, unless it has a memory.
     Knows,
     /// It cannot tell.
     Outage,
-    /// It was not asked, or nobody waited.
+    /// It was not asked, nobody waited, or it refused without a look.
     Nothing,
 }
 
@@ -111,37 +113,47 @@ impl State {
         [self.addresses.len(), self.users.len(), self.pairs.len()]
     }
 
-    /// Lets an attempt begin at all of the accounts.
+    /// Lets an attempt begin at the accounts, but for those whose stores are left alone for a while: of these, the span is told.
     ///
     /// # Errors
     ///
     /// With the span to wait, where it may not begin now.
-    pub(super) fn enter(&mut self, accounts: &[Account], bid: &Bid) -> Result<Vec<Seat>, Duration> {
+    pub(super) fn enter(
+        &mut self,
+        accounts: &[Account],
+        bid: &Bid,
+    ) -> Result<Vec<Result<Seat, Duration>>, Duration> {
         let marked = self.is_marked(accounts, bid);
         let mut wait = None;
+        // Seldom more stores than that: nothing is allocated for them.
+        let mut outages = SmallVec::<[Option<Duration>; 4]>::new();
         for account in accounts {
             if let Some(pair) = account.pair.and_then(|pair| self.pairs.get(pair)) {
                 wait = wait.max(stop(pair, bid.user_limit, bid, true));
             }
-            if marked {
-                continue;
-            }
-            if let Some(user) = self.users.get(account.user) {
+            if !marked && let Some(user) = self.users.get(account.user) {
                 wait = wait.max(stop(user, bid.user_limit, bid, true));
             }
-            if let Some(outage) = account.store.and_then(|store| self.outages.get(store)) {
-                wait = wait.max(stop(outage, bid.address_limit, bid, true));
-            }
+            let outage = account.store.filter(|_| !marked).and_then(|store| self.outages.get(store));
+            outages.push(outage.and_then(|outage| stop(outage, bid.address_limit, bid, true)));
+        }
+        // One store that can be asked is enough: it may know the caller.
+        if outages.iter().all(Option::is_some) {
+            wait = wait.max(outages.iter().copied().min().flatten());
         }
         if let Some(wait) = wait {
             return Err(wait);
         }
         let mut seats = Vec::with_capacity(accounts.len());
-        for account in accounts {
+        for (account, outage) in accounts.iter().zip(outages) {
+            if let Some(wait) = outage {
+                seats.push(Err(wait));
+                continue;
+            }
             match self.seat(*account, marked, bid) {
-                Some(seat) => seats.push(seat),
+                Some(seat) => seats.push(Ok(seat)),
                 None => {
-                    for seat in &seats {
+                    for seat in seats.iter().flatten() {
                         self.settle(seat, Settled::Untold, bid);
                     }
                     return Err(BUSY);

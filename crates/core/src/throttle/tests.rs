@@ -340,7 +340,7 @@ fn a_million_names_and_addresses_take_no_more_than_the_bounds() {
         let accounts = [throttle.account("name", 1, &Name::new(&name), Some(address))];
         let address_seat = state.enter_address(&accounts, &bid)?;
         let seats = state.enter(&accounts, &bid)?;
-        seats.iter().for_each(|seat| state.settle(seat, settled, &bid));
+        seats.iter().flatten().for_each(|seat| state.settle(seat, settled, &bid));
         address_seat.iter().for_each(|seat| state.settle_address(seat, settled, &bid));
         Ok::<_, Duration>(state.counted())
     };
@@ -385,19 +385,23 @@ fn what_was_abandoned_leaves_no_place_taken_where_the_address_is_not_known() {
 
 #[test]
 fn a_delay_begins_when_the_failure_is_known() {
-    let door = Door::new();
-    let attempt = door.begin("192.0.2.1", "alice", "x").unwrap();
-    let guess = || Attempted { attempt: &attempt, store: STORE }.guess().at("uid=alice");
-    for _ in 0..3 {
-        let held = guess().unwrap();
+    let door = Door::by(Throttle::new().per_user(3));
+    let begin = |name: u32| door.begin("192.0.2.1", &name.to_string(), "x").unwrap();
+    let at = |attempt: &Attempt| Attempted { attempt, store: STORE }.guess().at("uid=alice");
+    for name in 0..3 {
+        let attempt = begin(name);
+        let held = at(&attempt).unwrap();
         door.seconds(10);
         held.wrong();
+        door.seconds(10);
+        attempt.settle(Ended::Refused, |_| Verdict::Wrong);
     }
     // Longer than what nobody can tell would delay.
-    for delay in [1, 2, 4, 8, 16] {
-        assert_eq!(guess().unwrap_err().retry_after(), Some(Duration::from_secs(delay)));
+    for (name, delay) in (3..).zip([1, 2, 4, 8, 16]) {
+        assert_eq!(at(&begin(100)).unwrap_err().retry_after(), Some(Duration::from_secs(delay)));
         door.seconds(delay);
-        guess().unwrap().wrong();
+        let attempt = begin(name);
+        at(&attempt).unwrap().wrong();
+        attempt.settle(Ended::Refused, |_| Verdict::Wrong);
     }
-    attempt.settle(Ended::Refused, |_| Verdict::Wrong);
 }

@@ -28,9 +28,9 @@ pub(crate) enum Failure {
     /// The service's own bind was refused.
     ServiceBind(String),
     /// A search ended otherwise than it should.
-    Search { base: String, what: String },
-    /// The user's bind ended with something that says nothing about the password.
-    UserBind(String),
+    Search { base: String, code: u32, what: String },
+    /// The user's bind ended with a code that says nothing about the password.
+    UserBind(u32),
     /// What was found cannot be used.
     Unusable(String),
 }
@@ -44,12 +44,24 @@ impl Failure {
             4 => ": the directory does not give out the whole list",
             _ => "",
         };
-        Self::Search { base: base.to_owned(), what: format!("{}{hint}", shown(verdict)) }
+        Self::Search { base: base.to_owned(), code: verdict.code, what: format!("{}{hint}", shown(verdict)) }
     }
 
     /// Whether it says something of the directory, and not of one caller or one entry.
     pub(crate) const fn is_of_directory(&self) -> bool {
         !matches!(self, Self::Busy | Self::Unusable(_))
+    }
+
+    /// Whether it may be of one caller or entry alone, so that it makes no outage of it for others.
+    const fn may_be_of_one(&self) -> bool {
+        match self {
+            Self::Unusable(_) => true,
+            // Time limit, size limit and administrative limit: of one with many groups.
+            Self::Search { code, .. } => matches!(code, 3 | 4 | 11),
+            // Busy and unavailable.
+            Self::UserBind(code) => !matches!(code, 51 | 52),
+            _ => false,
+        }
     }
 
     /// Whether another connection may do better.
@@ -112,10 +124,10 @@ impl fmt::Display for Failure {
             Self::Busy => f.write_str("all connections to the directory are in use: raise `maxConnections`"),
             Self::Malformed(what) => write!(f, "the server does not speak LDAP: {what}"),
             Self::ServiceBind(what) => write!(f, "the directory refuses the service itself with {what}"),
-            Self::Search { base, what } => {
+            Self::Search { base, what, .. } => {
                 write!(f, "the search below {} ended with {what}", json::shown(base))
             }
-            Self::UserBind(what) => write!(f, "the bind of the user ended with {what}"),
+            Self::UserBind(code) => write!(f, "the bind of the user ended with {}", named(*code)),
             Self::Unusable(what) => f.write_str(what),
         }
     }
@@ -133,6 +145,7 @@ impl From<&Failure> for Unavailable {
         match failure {
             Failure::Busy => unavailable.because(Reason::Overloaded).with_retry_after(RETRY_AFTER),
             Failure::TimedOut(_) => unavailable.because(Reason::TimedOut),
+            one if one.may_be_of_one() => unavailable.because(Reason::UnusableAnswer),
             _ => unavailable,
         }
     }
@@ -180,12 +193,21 @@ mod tests {
         assert_eq!((named(5), named(4711)), ("5".to_owned(), "4711".to_owned()));
     }
 
+    fn search(code: u32) -> Failure {
+        Failure::search("dc=x", &Verdict { code, text: String::new() })
+    }
+
     #[test]
     fn the_reason_is_that_of_the_failure_and_another_connection_helps_where_one_was_closed() {
         for (failure, reason, retry, elsewhere, directory) in [
             (Failure::Busy, Reason::Overloaded, true, false, false),
             (Failure::TimedOut("the search"), Reason::TimedOut, false, false, true),
             (Failure::Closed, Reason::Unavailable, false, true, true),
+            (Failure::Unusable("the name".to_owned()), Reason::UnusableAnswer, false, false, false),
+            (Failure::UserBind(80), Reason::UnusableAnswer, false, false, true),
+            (Failure::UserBind(51), Reason::Unavailable, false, false, true),
+            (search(4), Reason::UnusableAnswer, false, false, true),
+            (search(50), Reason::Unavailable, false, false, true),
         ] {
             let unavailable = Unavailable::from(&failure);
             assert_eq!((unavailable.reason(), unavailable.retry_after().is_some()), (reason, retry));

@@ -147,7 +147,9 @@ fn a_password_of_which_nothing_is_said_counts_for_its_account_as_one_that_nobody
         held.map_err(|unavailable| whole(unavailable.retry_after().unwrap()))
     };
     for name in ["1", "2", "3"] {
-        drop(held(name).unwrap());
+        let held = held(name).unwrap();
+        door.seconds(10);
+        drop(held);
     }
     for (name, wait) in [("4", 1), ("5", 2), ("6", 4), ("7", 4), ("8", 4)] {
         assert_eq!(held(name).unwrap_err(), wait);
@@ -176,19 +178,89 @@ fn a_name_and_an_account_that_is_called_the_same_count_apart() {
     for name in ["1", "2"] {
         let (attempt, guess) = at(&door, "192.0.2.1", name);
         guess.at("alice").unwrap().wrong();
-        attempt.settle(Ended::Known, |_| Verdict::Right);
+        attempt.settle(Ended::Refused, |_| Verdict::Wrong);
     }
     assert!(at(&door, "192.0.2.1", "3").1.at("alice").is_err());
     assert_eq!(door.wrong("192.0.2.1", "alice"), None);
 }
 
+/// Two elements of a chain may ask the same directory.
 #[test]
-fn a_delay_begins_when_the_answer_is_there() {
+fn an_account_that_is_asked_about_twice_in_an_attempt_is_guessed_at_once() {
+    let door = Door::by(Throttle::new().per_user(3));
+    let twice = |name: &str, ended, [first, second]: [bool; 2]| {
+        let (attempt, guess) = at(&door, "192.0.2.1", name);
+        for right in [first, second] {
+            let held = guess.at("uid=alice").unwrap();
+            if right { held.right() } else { held.wrong() }
+        }
+        let verdict = if first || second { Verdict::Right } else { Verdict::Wrong };
+        attempt.settle(ended, |_| verdict);
+    };
+    for name in ["1", "2", "3"] {
+        twice(name, Ended::Refused, [false, false]);
+    }
+    assert!(at(&door, "192.0.2.1", "4").1.at("uid=alice").is_err(), "three, and not six");
+    door.seconds(1);
+    twice("4", Ended::Known, [false, true]);
+    twice("5", Ended::Known, [true, false]);
+    for name in ["1", "2"] {
+        twice(name, Ended::Refused, [false, false]);
+    }
+    assert!(at(&door, "192.0.2.1", "6").1.at("uid=alice").is_ok(), "a success resets");
+}
+
+#[test]
+fn a_guess_of_which_one_element_says_nothing_and_another_says_no_is_one() {
+    for order in [[true, false], [false, true]] {
+        let door = Door::by(Throttle::new().per_user(2));
+        let guess = |name: &str| {
+            let (attempt, guess) = at(&door, "192.0.2.1", name);
+            for breaks_off in order {
+                let held = guess.at("uid=alice").unwrap();
+                if breaks_off { drop(held) } else { held.wrong() }
+            }
+            attempt.settle(Ended::Refused, |_| Verdict::Wrong);
+        };
+        guess("1");
+        guess("2");
+        assert!(at(&door, "192.0.2.1", "3").1.at("uid=alice").is_err(), "{order:?}");
+    }
+}
+
+#[test]
+fn what_another_store_knows_is_no_guess_at_an_account() {
+    for (ended, counts) in [
+        (Some(Ended::Known), false),
+        (Some(Ended::Refused), true),
+        (Some(Ended::Unavailable), true),
+        (Some(Ended::Overloaded), true),
+        // The caller hangs up.
+        (None, true),
+    ] {
+        let door = Door::by(Throttle::new().per_user(1));
+        let (attempt, guess) = at(&door, "192.0.2.1", "1");
+        guess.at("uid=alice").unwrap().wrong();
+        match ended {
+            Some(ended) => attempt.settle(ended, |_| Verdict::Untold),
+            None => drop(attempt),
+        }
+        assert_eq!(at(&door, "192.0.2.2", "2").1.at("uid=alice").is_err(), counts, "{ended:?}");
+    }
+}
+
+/// A lookup goes on without the caller who began it.
+#[test]
+fn what_an_account_refuses_after_the_end_of_an_attempt_counts_at_once() {
     let door = Door::by(Throttle::new().per_user(1));
-    let (_attempt, guess) = at(&door, "192.0.2.1", "1");
+    let (attempt, guess) = at(&door, "192.0.2.1", "1");
     let held = guess.at("uid=alice").unwrap();
+    drop(attempt);
+    assert!(at(&door, "192.0.2.2", "2").1.at("uid=alice").is_err(), "it is being looked at");
     door.seconds(10);
     held.wrong();
-    let (_attempt, guess) = at(&door, "192.0.2.1", "2");
-    assert_eq!(guess.at("uid=alice").unwrap_err().retry_after(), Some(Duration::from_secs(1)));
+    let error = at(&door, "192.0.2.2", "3").1.at("uid=alice").unwrap_err();
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(1)));
+    door.seconds(1);
+    assert!(at(&door, "192.0.2.2", "4").1.at("uid=alice").is_ok());
 }

@@ -88,3 +88,44 @@ fn a_caller_who_has_gone_counts_once_where_the_server_refuses_the_token() {
     assert_eq!(counts(known_to_another_server), 0);
     Call::untold().refused();
 }
+
+/// The time for a decision may be over before the server answers.
+#[test]
+fn a_token_that_is_refused_when_nobody_waits_any_more_counts() {
+    for (ended, counts) in [(Ended::Unavailable, 1), (Ended::Overloaded, 1), (Ended::Known, 0)] {
+        let door = Door::by(Throttle::new().per_address(2));
+        let (attempt, call) = asking(&door);
+        attempt.settle(ended, |_| Verdict::Untold);
+        assert_eq!(door.throttle.counted()[0], 0);
+        call.clone().refused();
+        call.refused();
+        assert_eq!(door.throttle.counted()[0], counts, "{ended:?}");
+        // The server has refused it, but another one cannot tell.
+        let (attempt, call) = asking(&door);
+        call.clone().refused();
+        attempt.settle(Ended::Unavailable, |_| Verdict::Untold);
+        call.refused();
+        assert_eq!(door.right("192.0.2.1", "alice"), None, "{ended:?}");
+    }
+}
+
+#[test]
+fn whoever_takes_the_answer_to_anothers_question_is_not_counted() {
+    let door = Door::by(Throttle::new().per_address(2));
+    for _ in 0..100 {
+        let (attempt, call) = asking(&door);
+        call.joined();
+        attempt.settle(Ended::Refused, |_| Verdict::Wrong);
+        let (attempt, call) = asking(&door);
+        call.joined();
+        drop(attempt);
+    }
+    assert_eq!(door.throttle.counted()[0], 0);
+    // Of two servers one was asked.
+    let (attempt, call) = asking(&door);
+    Attempted { attempt: &attempt, store: STORE }.permit_call().unwrap();
+    call.joined();
+    attempt.settle(Ended::Refused, |_| Verdict::Wrong);
+    assert_eq!(door.throttle.counted()[0], 1);
+    Call::untold().joined();
+}

@@ -89,7 +89,7 @@ pub(crate) fn of_bind(verdict: &Verdict) -> Result<Option<Refusal>, Failure> {
             Reason::BindRefused,
             "the directory refuses the bind with 53 (unwilling to perform): the account is perhaps locked",
         ),
-        code => return Err(Failure::UserBind(named(code))),
+        code => return Err(Failure::UserBind(code)),
     };
     Ok(Some(refusal))
 }

@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use http::{HeaderMap, Method, header::AUTHORIZATION};
 use portcullis_core::{Auth, Provider as _, RequestHead, RequiredScopes, Throttle};
 
-use super::{ALICE, Bench, header, server::TestEntry};
+use super::{ALICE, Bench, config, header, server::TestEntry};
 
 struct Door {
     bench: Bench,
@@ -22,10 +22,16 @@ impl Door {
     }
 
     fn of(bench: Bench) -> Self {
+        let store = bench.store.clone();
+        Self::asking(bench, [store])
+    }
+
+    fn asking(bench: Bench, stores: impl IntoIterator<Item = crate::LdapUserStore>) -> Self {
         let names = ["alice", "a.liddell", "alice@x.example", "4711"];
         bench.server.add(TestEntry::new(ALICE).with("uid", &names).password("secret"));
-        let auth = Auth::builder()
-            .element(bench.store.clone(), RequiredScopes::anyone())
+        let auth = stores
+            .into_iter()
+            .fold(Auth::builder(), |auth, store| auth.element(store, RequiredScopes::anyone()))
             .throttle(Throttle::new().per_user(3))
             .clock(Arc::clone(&bench.clock))
             .build()
@@ -135,6 +141,26 @@ async fn while_an_entry_has_to_wait_a_remembered_password_is_answered_as_a_wrong
     assert_eq!(door.asked(), (asked.0 + 40, asked.1), "it is remembered");
 }
 
+/// What one element refuses, the next one asks the same directory about.
+#[tokio::test]
+async fn two_elements_of_one_directory_count_a_guess_once() {
+    let bench = Bench::new().await;
+    let other = crate::LdapUserStore::new(config(&bench.server.url()).domain_name("other")).unwrap();
+    let stores = [bench.store.clone(), other];
+    let door = Door::asking(bench, stores);
+    for guess in 0..3 {
+        let asked = door.asked();
+        assert_eq!(door.login("192.0.2.1", "alice", "wrong").await, (401, None), "{guess}");
+        assert_eq!(door.asked(), (asked.0 + 2, asked.1 + 2), "both are asked");
+    }
+    assert_eq!(door.login("192.0.2.1", "4711", "secret").await, (429, Some(1)), "another name of the entry");
+    door.bench.manual.advance(Duration::from_secs(1));
+    assert_eq!(door.login("192.0.2.1", "alice", "wrong").await, (401, None));
+    assert_eq!(door.login("192.0.2.1", "alice", "secret").await, (429, Some(2)));
+    door.bench.manual.advance(Duration::from_secs(2));
+    assert_eq!(door.login("192.0.2.1", "alice", "secret").await, (200, None));
+}
+
 /// From where somebody was let in by a memory he has come as well.
 #[tokio::test]
 async fn who_was_remembered_where_he_comes_from_is_not_locked_out_when_that_ends() {
@@ -174,6 +200,25 @@ async fn an_outage_does_not_make_guesses_at_what_is_remembered_free() {
     }
     assert_eq!(door.login("198.51.100.9", "alice", "secret").await, (429, Some(1)));
     assert_eq!(door.login("192.0.2.1", "alice", "secret").await, (200, None), "where she comes from");
+}
+
+/// Names and passwords that no directory is asked about are refused in an outage, too.
+#[tokio::test]
+async fn what_the_directory_is_not_asked_about_does_not_make_an_outage_free() {
+    let door = Door::remembering().await;
+    door.bench.server.stop().await;
+    let mut looked_at = 0;
+    for guess in 0..120 {
+        match door.login("192.0.2.1", &format!("user-{guess}"), "spring").await.0 {
+            503 => looked_at += 1,
+            status => assert_eq!(status, 429),
+        }
+        if guess < 90 && guess % 30 == 29 {
+            assert_eq!(door.login("192.0.2.1", &format!("mallory-{guess} "), "spring").await.0, 401);
+            assert_eq!(door.login("192.0.2.1", &format!("mallory-{guess}"), " ").await.0, 401);
+        }
+    }
+    assert_eq!(looked_at, 100, "as many as an address has free");
 }
 
 #[test]

@@ -12,7 +12,10 @@ mod tests;
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use portcullis_core::{
@@ -151,7 +154,9 @@ impl OAuth2Introspection {
         };
         let ages = Arc::clone(self.ages(cx));
         let asked = ages.monotonic();
+        let (begun, permitted) = (AtomicBool::new(false), call.clone());
         let begin = |number| {
+            begun.store(true, Ordering::Relaxed);
             let lookup = Lookup {
                 server: Arc::clone(&self.server),
                 token: Zeroizing::new(token.to_owned()),
@@ -175,9 +180,12 @@ impl OAuth2Introspection {
                 cache.put(question, answer, asked);
             }
         };
-        self.flights
-            .ask(cx.client().into(), question, boarding, || self.remembered(&question, cx), begin, keep)
-            .await
+        let recall = || self.remembered(&question, cx);
+        let outcome = self.flights.ask(cx.client().into(), question, boarding, recall, begin, keep).await;
+        if !begun.load(Ordering::Relaxed) {
+            permitted.joined();
+        }
+        outcome
     }
 
     /// What is remembered, if this question may be answered from memory.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, future::join_all};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header::AUTHORIZATION};
 use portcullis_core::{Auth, RequestHead, RequiredScopes, Step, Throttle};
 
@@ -59,6 +59,22 @@ async fn good_tokens_and_outages_count_for_nobody() {
         assert_eq!(status(&auth, [192, 0, 2, 1], "unknown").await, 503);
     }
     assert_eq!(auth.throttle().unwrap().counted(), [0, 0, 0]);
+}
+
+/// A page whose token has ended, and everybody else behind the same address.
+#[tokio::test]
+async fn requests_that_share_a_question_are_one_failure_of_their_address() {
+    let bench = Bench::new().await;
+    let auth = throttled(&bench);
+    let from = [192, 0, 2, 1];
+    for page in 1..=3 {
+        let requests = (0..20).map(|_| status(&auth, from, "ended"));
+        assert_eq!(join_all(requests).await, [401; 20], "{page}");
+        assert_eq!(bench.server.call_count(), page);
+    }
+    assert_eq!(status(&auth, from, TOKEN).await, 429, "three questions, and not sixty");
+    bench.manual.advance(Duration::from_secs(1));
+    assert_eq!(status(&auth, from, TOKEN).await, 200);
 }
 
 #[tokio::test]
