@@ -93,7 +93,18 @@ pub(super) struct Waiting<S, R, P: Replay<R>> {
     /// Ready to be called.
     pub(super) inner: S,
     pub(super) request: R,
-    pub(super) kept: Option<P::Kept>,
+    pub(super) kept: NotSent<R, P>,
+}
+
+/// What was kept of a request that is not sent yet, and perhaps never will be.
+pub(super) struct NotSent<R, P: Replay<R>>(pub(super) Option<P::Kept>);
+
+impl<R, P: Replay<R>> Drop for NotSent<R, P> {
+    fn drop(&mut self) {
+        if let Some(kept) = self.0.take() {
+            P::release(kept);
+        }
+    }
 }
 
 struct Renewing<S: Service<R>, R> {
@@ -248,7 +259,7 @@ where
         let response = self.inner.call(self.request);
         let watch = self.auth.watches().then(|| {
             let inner = self.inner;
-            let again = self.kept.map(|kept| Again { inner, kept });
+            let again = self.kept.0.take().map(|kept| Again { inner, kept });
             Watch { shown: Arc::new(Shown::given(self.auth, token, may_be_grpc)), again }
         });
         (response, watch)

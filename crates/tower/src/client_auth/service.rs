@@ -10,7 +10,7 @@ use tower_service::Service;
 use super::{
     ClientAuth, ClientAuthError, IncomingResponse, OutgoingRequest, Replay, ReplayEmpty, ResponseFuture,
     SendError,
-    future::{Again, Waiting, Watch},
+    future::{Again, NotSent, Waiting, Watch},
     shown::Shown,
 };
 
@@ -72,7 +72,7 @@ impl<S, P> ClientAuthService<S, P> {
             // `poll_ready`".
             inner: mem::replace(&mut self.inner, clone),
             request,
-            kept,
+            kept: NotSent(kept),
         })
     }
 }

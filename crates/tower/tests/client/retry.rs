@@ -368,6 +368,24 @@ async fn a_copy_comes_back_once_where_it_is_not_sent() {
     assert_eq!(counting.0.load(Ordering::SeqCst), 1, "the request was given up");
 }
 
+#[tokio::test]
+async fn a_copy_comes_back_once_where_the_request_is_not_sent_at_all() {
+    let counting = Counting::default();
+    let tokens = Tokens::slow(1);
+    let layer = ClientAuthLayer::new(orders(tokens.clone())).replay_with(counting.clone());
+    let mut service = layer.layer(service_fn(|request: Request<String>| async {
+        Ok::<_, Infallible>(Response::new(request.into_body()))
+    }));
+    let answer = service.ready().await.unwrap().call(get("body".to_owned()));
+    assert_eq!(counting.0.load(Ordering::SeqCst), 0);
+    drop(answer);
+    assert_eq!(counting.0.load(Ordering::SeqCst), 1, "the caller did not wait for a token");
+    let answer = service.ready().await.unwrap().call(get("body".to_owned()));
+    tokens.open(1);
+    assert_eq!(answer.await.unwrap().status(), 200);
+    assert_eq!(counting.0.load(Ordering::SeqCst), 2, "it was sent, and not refused");
+}
+
 #[test]
 fn a_copy_is_the_whole_request() {
     let request = Request::put("https://orders.example/v2?x=y")
