@@ -27,7 +27,8 @@ use crate::{
 /// may be believed.
 ///
 /// Where the service has a throttle, guesses at a user are counted by the name in the record too, so that a store that
-/// finds users by several spellings does not give each of them guesses of its own.
+/// finds users by several spellings does not give each of them guesses of its own. An error about one name alone, such as one that
+/// the database cannot encode, is no outage: answer `None`, or say [`Reason::UnusableAnswer`](portcullis_core::Reason::UnusableAnswer).
 ///
 /// ```
 /// use std::collections::HashMap;

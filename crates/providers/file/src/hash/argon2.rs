@@ -1,6 +1,11 @@
 //! Argon2 (RFC 9106).
 
-use ::argon2::{Algorithm, Argon2, Params, Version};
+use std::{
+    mem,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use ::argon2::{Algorithm, Argon2, Block, Error, Params, Version};
 
 use super::{Failed, HashError, MAX_MEMORY, MAX_WORK, phc::Fields};
 
@@ -62,6 +67,10 @@ impl Parameters {
     }
 
     pub(super) fn compute(self, password: &[u8], salt: &[u8], output: &mut [u8]) -> Result<(), Failed> {
+        self.compute_in(&KEPT, password, salt, output)
+    }
+
+    fn compute_in(self, kept: &Kept, password: &[u8], salt: &[u8], output: &mut [u8]) -> Result<(), Failed> {
         let algorithm = match self.variant {
             Variant::D => Algorithm::Argon2d,
             Variant::I => Algorithm::Argon2i,
@@ -70,8 +79,101 @@ impl Parameters {
         let version = if self.old_version { Version::V0x10 } else { Version::V0x13 };
         Params::new(self.memory, self.passes, self.lanes, Some(output.len()))
             .and_then(|params| {
-                Argon2::new(algorithm, version, params).hash_password_into(password, salt, output)
+                let count = params.block_count();
+                let argon2 = Argon2::new(algorithm, version, params);
+                kept.with(count, |memory| {
+                    let done = argon2.hash_password_into_with_memory(password, salt, output, &mut *memory);
+                    // A second pass writes over what one guess at the password could be told by at once.
+                    if self.passes == 1 {
+                        memory.fill(Block::default());
+                    }
+                    done
+                })
+                .unwrap_or(Err(Error::OutOfMemory))
             })
             .map_err(|_| Failed("argon2 could not be computed: most likely there is not enough memory"))
+    }
+}
+
+/// Blocks of 1 KiB that are kept at most: 64 MiB.
+const MOST_KEPT: usize = 64 * 1024;
+
+/// The memory of a computation that ended, for the next one. Each has a thread of its own, and an allocator with an arena for some
+/// of them keeps 19 MiB in each.
+struct Kept(Mutex<Vec<Block>>);
+
+static KEPT: Kept = Kept(Mutex::new(Vec::new()));
+
+impl Kept {
+    /// Works with that many blocks, where there is memory for them. What is in them is written before it is read.
+    fn with<T>(&self, count: usize, work: impl FnOnce(&mut [Block]) -> T) -> Option<T> {
+        let mut blocks = mem::take(&mut *self.lock());
+        if blocks.len() < count {
+            // Nothing of the old ones is needed: they go before there are new ones.
+            drop(mem::take(&mut blocks));
+            blocks.try_reserve_exact(count).ok()?;
+            blocks.resize(count, Block::default());
+        }
+        let result = work(blocks.get_mut(..count)?);
+        if blocks.len() <= MOST_KEPT {
+            let other = mem::replace(&mut *self.lock(), blocks);
+            drop(other);
+        }
+        Some(result)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Block>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same hash, whatever was computed in the same memory before.
+    #[test]
+    fn memory_that_is_used_again_changes_no_hash() {
+        let parameters = |memory, passes, old_version| Parameters {
+            variant: Variant::Id,
+            old_version,
+            memory,
+            passes,
+            lanes: 1,
+        };
+        let all = [parameters(64, 1, false), parameters(32, 3, false), parameters(128, 2, true)];
+        let fresh: Vec<[u8; 32]> = all
+            .iter()
+            .map(|one| {
+                let algorithm = if one.old_version { Version::V0x10 } else { Version::V0x13 };
+                let params = Params::new(one.memory, one.passes, one.lanes, Some(32)).unwrap();
+                let mut output = [0; 32];
+                let argon2 = Argon2::new(Algorithm::Argon2id, algorithm, params);
+                argon2.hash_password_into(b"password", b"a salt of 16 b.", &mut output).unwrap();
+                output
+            })
+            .collect();
+        let kept = Kept(Mutex::new(Vec::new()));
+        for _ in 0..3 {
+            for (one, fresh) in all.iter().zip(&fresh) {
+                let mut output = [0; 32];
+                one.compute_in(&kept, b"password", b"a salt of 16 b.", &mut output).unwrap();
+                assert_eq!(output, *fresh, "{one:?}");
+                let is_blank = |block: &Block| block.as_ref().iter().all(|word: &u64| *word == 0);
+                let blank = kept.lock().iter().take(one.memory as usize).all(is_blank);
+                assert_eq!(blank, one.passes == 1, "{one:?}");
+            }
+        }
+        assert_eq!(kept.lock().len(), 128);
+    }
+
+    #[test]
+    fn no_more_memory_is_kept_than_may_be() {
+        let kept = Kept(Mutex::new(Vec::new()));
+        for (count, rests) in [(1, 1), (MOST_KEPT, MOST_KEPT), (MOST_KEPT + 1, 0), (3, 3), (2, 3)] {
+            assert_eq!(kept.with(count, |memory| memory.len()), Some(count));
+            assert_eq!(kept.lock().len(), rests, "{count}");
+        }
+        assert_eq!(kept.with(usize::MAX, |memory| memory.len()), None, "there is no such memory");
     }
 }

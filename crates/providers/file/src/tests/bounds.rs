@@ -175,7 +175,7 @@ async fn a_panic_while_computing_lets_nobody_in_and_frees_the_place() {
     let (_, clock) = clock();
     let cx = Context::new(&clock);
     for _ in 0..5 {
-        assert_eq!(ask(&users, &basic("alice", "right"), &cx).await, "unavailable");
+        assert_eq!(ask(&users, &basic("alice", "right"), &cx).await, "unavailable 1");
     }
     assert!(users.verifier().is_idle());
 }

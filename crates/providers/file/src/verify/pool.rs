@@ -156,7 +156,9 @@ impl Hashing {
             match answered.await {
                 Ok(Ok(finding)) => Ok(finding),
                 Ok(Err(failed)) => Err(failed.into()),
-                Err(_) => Err(Unavailable::new("the computation of a password hash broke off")),
+                // Also where there was no thread for it: there may be one in a moment.
+                Err(_) => Err(Unavailable::new("the computation of a password hash broke off")
+                    .with_retry_after(RETRY_AFTER)),
             }
         }
     }
@@ -281,7 +283,7 @@ impl Job {
         // A thread for each: to make one costs some hundredths of a hash, and none of them has to be ended.
         let started = thread::Builder::new().name("portcullis-hash".into()).spawn(compute);
         if let Err(error) = started {
-            tracing::warn!(%error, "there is no thread to verify a password on");
+            tracing::warn!(target: "portcullis", %error, "there is no thread to verify a password on");
         }
     }
 }
