@@ -240,7 +240,19 @@ fn a_guarded_websocket(auth: portcullis::Auth) -> axum::Router {
     app
 }
 
-const DOCUMENTS: [(&str, &str); 7] = [
+/// docs/reload.md.
+async fn a_service_that_reloads() -> Result<(), Box<dyn Error>> {
+    use portcullis::{AuthRouter, Live};
+
+    let live = Live::load("Config.toml")?;
+    let foo = live.service("/foo")?.build().await?;
+    let app = AuthRouter::new().route("/foo/bar", get(bar)).guard(&foo)?;
+
+    portcullis::serve_live(app, &live).await?;
+    Ok(())
+}
+
+const DOCUMENTS: [(&str, &str); 8] = [
     ("README.md", include_str!("../../README.md")),
     ("docs/identity-providers.md", include_str!("../../docs/identity-providers.md")),
     ("docs/websocket.md", include_str!("../../docs/websocket.md")),
@@ -248,6 +260,7 @@ const DOCUMENTS: [(&str, &str); 7] = [
     ("docs/from-jwt-authorizer.md", include_str!("../../docs/from-jwt-authorizer.md")),
     ("docs/from-ballerina.md", include_str!("../../docs/from-ballerina.md")),
     ("docs/observability.md", include_str!("../../docs/observability.md")),
+    ("docs/reload.md", include_str!("../../docs/reload.md")),
 ];
 
 /// The statements of a text, one a line, without comments and white space. A statement may be laid out in two ways.
