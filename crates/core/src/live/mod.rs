@@ -69,6 +69,8 @@ struct Snapshot {
 struct Cell {
     now: ArcSwap<Snapshot>,
     family: Arc<Family>,
+    /// What it was derived from. It is kept, or nobody would hand a version on once its own holder is gone.
+    _parent: Option<Arc<Self>>,
     /// Touched only by whoever holds the family's lock.
     children: Mutex<Vec<Child>>,
 }
@@ -90,7 +92,7 @@ impl LiveAuth {
     #[must_use]
     pub fn following(auth: Auth) -> Self {
         let family = Arc::new(Family { turn: Mutex::new(0), versions: watch::Sender::new(0) });
-        Self(Kind::Following(Arc::new(Cell::new(Derived::of(auth), 0, family))))
+        Self(Kind::Following(Arc::new(Cell::new(Derived::of(auth), 0, family, None))))
     }
 
     /// Whether it can be replaced.
@@ -137,7 +139,8 @@ impl LiveAuth {
         };
         let turn = locked(&cell.family.turn);
         let derived = derive(&cell.now.load().derived.auth)?;
-        let child = Arc::new(Cell::new(derived, *turn, Arc::clone(&cell.family)));
+        let parent = Some(Arc::clone(cell));
+        let child = Arc::new(Cell::new(derived, *turn, Arc::clone(&cell.family), parent));
         let derive = Box::new(derive);
         locked(&cell.children).push(Child { cell: Arc::downgrade(&child), derive });
         Ok(Self(Kind::Following(child)))
@@ -186,9 +189,9 @@ impl LiveAuth {
 }
 
 impl Cell {
-    fn new(derived: Derived, version: u64, family: Arc<Family>) -> Self {
+    fn new(derived: Derived, version: u64, family: Arc<Family>, parent: Option<Arc<Self>>) -> Self {
         let now = ArcSwap::from_pointee(Snapshot { derived, version });
-        Self { now, family, children: Mutex::default() }
+        Self { now, family, _parent: parent, children: Mutex::default() }
     }
 
     /// Adds this cell's next snapshot to `ready`, and those of all that was derived from it.

@@ -496,6 +496,23 @@ async fn what_was_derived_follows_and_a_version_that_does_not_fit_is_refused_as_
     drop((two, three));
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_was_derived_follows_though_nobody_holds_what_it_was_derived_from() {
+    let clock = PausedClock::new();
+    let source = Arc::new(Source::bearer(&clock, [Reply::Known(alice())]));
+    let live = LiveAuth::following(guarded(&clock, &source));
+    let open = |live: &LiveAuth, path: &str| live.with_resource(Resource::new(path).public()).unwrap();
+    let deepest = open(&open(&open(&live, "/x"), "/y"), "/z");
+    let lease = admitted(&deepest, "/", Some(Scheme::Bearer)).await.lease();
+    live.replace(service(&clock).refuse_uncovered().build().unwrap()).unwrap();
+    let of_version = |live: &LiveAuth| (live.now().resources().count(), live.now().providers().len());
+    assert_eq!([&live, &deepest].map(of_version), [(0, 0), (3, 0)]);
+    assert_eq!(ends(&clock, lease).await, WITHDRAWN);
+    let clashes = Auth::builder().public().resource(Resource::new("/x").public()).build().unwrap();
+    assert!(live.replace(clashes).unwrap_err().to_string().contains("/x"));
+    assert_eq!([&live, &deepest].map(of_version), [(0, 0), (3, 0)]);
+}
+
 #[test]
 fn a_service_that_never_changes_says_so() {
     let auth = Auth::builder().public().build().unwrap();

@@ -116,3 +116,31 @@ async fn a_layer_with_resources_of_its_own_keeps_them_in_every_version() {
     assert!(error.contains("/foo/mine"), "{error}");
     assert_eq!(ask(&app, "/foo/mine", "").await, 401);
 }
+
+#[tokio::test]
+async fn a_layer_or_a_router_with_several_resources_follows_though_the_layers_between_are_gone() {
+    let folder = Folder::new(&config(""));
+    let live = folder.live();
+    let foo = live.service("/foo").unwrap().build().await.unwrap();
+    let layer = || {
+        let resource = |path| portcullis::Resource::new(path).scopes("root");
+        AuthLayer::new(&foo).resource(resource("/mine")).unwrap().resource(resource("/own")).unwrap()
+    };
+    let routes = || Router::new().route("/foo/own", get(ok)).route("/foo/a", get(ok));
+    let layered = routes().layer(layer());
+    let routed = AuthRouter::new()
+        .route("/foo/own", get(ok))
+        .route("/foo/mine", get(ok))
+        .route("/foo/a", get(ok))
+        .guard_with(&layer())
+        .unwrap();
+    for app in [&layered, &routed] {
+        assert_eq!((ask(app, "/foo/own", "alice:a").await, ask(app, "/foo/a", "alice:a").await), (403, 200));
+    }
+    folder.write("Config.toml", &config("resources.\"/a\" = { public = true }").replace("alice", "anne"));
+    assert!(live.reload().await.unwrap().changed);
+    for app in [&layered, &routed] {
+        assert_eq!((ask(app, "/foo/a", "").await, ask(app, "/foo/own", "anne:a").await), (200, 403));
+        assert_eq!(ask(app, "/foo/own", "alice:a").await, 401);
+    }
+}
