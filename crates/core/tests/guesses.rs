@@ -522,3 +522,33 @@ async fn a_provider_that_finds_the_account_or_asks_a_server_asks_the_throttle_of
         assert_eq!(door.send(Method::GET, "/", "", "Bearer t=called").await.unwrap_err().status(), 401);
     }
 }
+
+/// `a` finds an account that has to wait: that is no outage, in which guesses at `b` had delays of a few seconds.
+#[tokio::test]
+async fn an_account_that_has_to_wait_lets_nobody_guess_faster_at_another_store() {
+    for later in [false, true] {
+        let (a, b) = (Store::new("a", later), Store::new("b", later));
+        let both = [&a, &b].map(|store| Element::new(Arc::clone(store), "hello").unwrap());
+        let still = Arc::new(Still::default());
+        let throttle = Throttle::new().per_user(3).per_address(1_000);
+        let auth = Auth::builder().elements(both).throttle(throttle).clock(still.clone()).build().unwrap();
+        let door = Door { auth, still };
+        // The account is guessed at under other names.
+        for name in 0..12 {
+            door.status(THERE, &format!("alias-{name}"), "a=found").await;
+            door.seconds(if name < 11 { 300 } else { 0 });
+        }
+        let mut waits = Vec::new();
+        for _ in 0..10 {
+            let refused = door.rejection(HERE, "admin", "a=found").await.unwrap();
+            assert_eq!(refused.status().as_u16(), 429);
+            let is_asked = refused.retry_after() > Some(Duration::from_secs(200));
+            if !is_asked {
+                let wait = refused.retry_after().unwrap().as_secs();
+                waits.push(wait);
+                door.seconds(wait);
+            }
+        }
+        assert_eq!(waits, [1, 2, 4, 8], "{later}");
+    }
+}

@@ -52,7 +52,12 @@ impl Guessing {
     pub(super) fn settle(self, guard: &Guard, admitted: Option<usize>, reports: &[Report]) {
         let Some(attempt) = self.0 else { return };
         let knows = |report: &Report| matches!(report.said, Said::NotAuthorized(_));
-        let cannot_tell = |report: &Report| matches!(report.said, Said::Unavailable(_));
+        // That an account has to wait is no outage, and lets nobody guess faster at the other stores. That a store is left alone is.
+        let cannot_tell = |report: &Report| match &report.said {
+            Said::Unavailable(why) => why.reason() != Reason::TooManyAttempts || attempt.leaves_alone(),
+            _ => false,
+        };
+        let refuses = |report: &Report| matches!(report.said, Said::Refused(_));
         let overloaded = |report: &Report| report.said.reason() == Reason::Overloaded;
         let ended = if admitted.is_some() || reports.iter().any(knows) {
             Ended::Known
@@ -63,8 +68,10 @@ impl Guessing {
         } else if reports.is_empty() {
             // No element looks at it.
             Ended::Known
-        } else {
+        } else if reports.iter().any(refuses) {
             Ended::Refused
+        } else {
+            Ended::Unavailable
         };
         attempt.settle(ended, |asked| {
             let is_asked = |at: usize| guard.elements.get(at).map(store) == Some(asked);
@@ -113,7 +120,7 @@ impl<'a> Context<'a> {
     pub(super) fn asking(self, element: &Element, attempt: Option<&'a Attempt>) -> Self {
         match attempt {
             None => self,
-            Some(attempt) => self.attempted(Attempted { attempt, store: store(element) }),
+            Some(attempt) => self.attempted(Attempted::of(attempt, store(element))),
         }
     }
 }

@@ -3,7 +3,10 @@
 use std::{
     fmt,
     net::IpAddr,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -12,19 +15,25 @@ use super::{
     call::{Call, Caller, Calls},
     counter::Failure,
     delayed,
-    guess::{Guess, Refused},
+    guess::{Ends, Guess, Refused},
     name::Name,
     state::{AddressSeat, Bid, Heard, Seat, Settled},
 };
 use crate::{Basic, Clock, Unavailable};
 
+/// Whoever has waited so long and goes has waited for a store that does not answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// A credential that is being looked at. One that is dropped was abandoned by its caller: that counts for the address, which
 /// has caused the work, and for the users. A remembered password is told at once and a wrong one after a hash, so that who
-/// hangs up between them would guess for free.
+/// hangs up between them would guess for free. After [`PATIENCE`] it counts as what the store could not tell the address.
 pub(crate) struct Attempt {
     throttle: Throttle,
     address: Option<u64>,
     credential: u64,
+    begun: Duration,
+    /// The store that was asked last.
+    asked: AtomicUsize,
     /// Of a password: the stores that are asked, and the places.
     seats: Vec<(usize, Seat)>,
     /// The stores that are not asked for so long.
@@ -118,6 +127,8 @@ impl Attempt {
             throttle: throttle.clone(),
             address,
             credential,
+            begun: now,
+            asked: AtomicUsize::new(usize::MAX),
             seats: entered,
             left_alone,
             address_seat,
@@ -134,12 +145,19 @@ impl Attempt {
             throttle: throttle.clone(),
             address,
             credential: 0,
+            begun: Duration::ZERO,
+            asked: AtomicUsize::new(usize::MAX),
             seats: Vec::new(),
             left_alone: Vec::new(),
             address_seat: None,
             refused: OnceLock::new(),
             called: OnceLock::new(),
         }
+    }
+
+    /// Whether stores are left alone for a while.
+    pub(crate) const fn leaves_alone(&self) -> bool {
+        !self.left_alone.is_empty()
     }
 
     /// What a store that is left alone says in place of an answer.
@@ -156,9 +174,9 @@ impl Attempt {
     pub(crate) fn settle(mut self, ended: Ended, said: impl Fn(usize) -> Verdict) {
         let bid = self.bid();
         let throttle = self.throttle.clone();
-        let refused_by = self.refused_by();
+        let Ends { refused, has_to_wait } = self.refused_by();
         let mut state = throttle.lock();
-        for (seat, settled) in refused_by {
+        for (seat, settled) in refused {
             // What another store knows is no guess.
             let settled = if ended == Ended::Known { Settled::Untold } else { settled };
             state.settle(&seat, settled, &bid);
@@ -192,6 +210,10 @@ impl Attempt {
             };
             state.settle_address(&seat, settled, &bid);
         }
+        // To find an account that has to wait has cost something. Its user may be at fault, or somebody far away.
+        if has_to_wait && matches!(ended, Ended::Unavailable | Ended::Overloaded) {
+            state.count_address(Failure::InOutage, &bid);
+        }
         let counts = self.called.take().is_some_and(|calls| match ended {
             Ended::Known => false,
             Ended::Refused => calls.were_made(),
@@ -202,12 +224,12 @@ impl Attempt {
             }
         });
         if counts {
-            state.count_address(&bid);
+            state.count_address(Failure::Plain, &bid);
         }
     }
 
     /// Ends the accounts' part in the attempt: what is refused later counts at once.
-    fn refused_by(&mut self) -> Vec<(Seat, Settled)> {
+    fn refused_by(&mut self) -> Ends {
         self.refused.take().map(|refused| refused.end()).unwrap_or_default()
     }
 
@@ -237,22 +259,29 @@ impl Throttle {
 impl Drop for Attempt {
     fn drop(&mut self) {
         if self.called.take().is_some_and(|calls| calls.note(Calls::GONE)) {
-            self.throttle.lock().count_address(&self.bid());
+            self.throttle.lock().count_address(Failure::Plain, &self.bid());
         }
-        let refused_by = self.refused_by();
+        let refused_by = self.refused_by().refused;
         if self.seats.is_empty() && self.address_seat.is_none() && refused_by.is_empty() {
             return;
         }
         let bid = self.bid();
+        let is_late = bid.now.saturating_sub(self.begun) >= PATIENCE;
+        let silent = is_late.then(|| self.asked.load(Ordering::Relaxed));
+        let mut is_known = false;
         let mut state = self.throttle.lock();
         for (seat, settled) in refused_by {
             state.settle(&seat, settled, &bid);
         }
-        for (_, seat) in self.seats.drain(..) {
-            state.settle(&seat, Settled::Abandoned(Failure::InOutage), &bid);
+        for (store, seat) in self.seats.drain(..) {
+            let is_silent = silent == Some(store);
+            is_known |= is_silent;
+            let heard = if is_silent { Heard::Silence } else { Heard::Nothing };
+            state.settle_hearing(&seat, Settled::Abandoned(Failure::InOutage), heard, &bid);
         }
         if let Some(seat) = self.address_seat.take() {
-            state.settle_address(&seat, Settled::Abandoned(Failure::Plain), &bid);
+            let settled = if is_known { Settled::Untold } else { Settled::Abandoned(Failure::Plain) };
+            state.settle_address(&seat, settled, &bid);
         }
     }
 }
@@ -266,12 +295,17 @@ impl fmt::Debug for Attempt {
 /// The attempt that a provider is asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attempted<'a> {
-    pub(crate) attempt: &'a Attempt,
+    attempt: &'a Attempt,
     /// Which provider is asked.
-    pub(crate) store: usize,
+    store: usize,
 }
 
-impl Attempted<'_> {
+impl<'a> Attempted<'a> {
+    pub(crate) fn of(attempt: &'a Attempt, store: usize) -> Self {
+        attempt.asked.store(store, Ordering::Relaxed);
+        Self { attempt, store }
+    }
+
     pub(crate) fn permit_call(self) -> Result<Call, Unavailable> {
         self.attempt.permit_call()
     }

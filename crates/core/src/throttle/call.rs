@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::Throttle;
+use super::{Throttle, counter::Failure};
 
 /// A call to a server about a token, permitted by [`Context::permit_call`](crate::Context::permit_call).
 ///
@@ -42,7 +42,7 @@ impl Call {
         let Some(Caller { throttle, address, calls }) = self.0 else { return };
         if calls.note(Calls::REFUSED) {
             let bid = throttle.bid(address, 0, throttle.later());
-            throttle.lock().count_address(&bid);
+            throttle.lock().count_address(Failure::Plain, &bid);
         }
     }
 }

@@ -120,7 +120,7 @@ impl Counter {
         {
             one.shared_by = one.shared_by.saturating_sub(1);
             if one.shared_by == 0 {
-                self.under_way.swap_remove(at);
+                self.remove(at);
             }
         }
     }
@@ -135,7 +135,15 @@ impl Counter {
     /// Ends an attempt for all who share it; whether it was still under way.
     pub(super) fn end(&mut self, number: u64) -> bool {
         let at = self.under_way.iter().position(|one| one.number == number);
-        at.map(|at| self.under_way.swap_remove(at)).is_some()
+        at.map(|at| self.remove(at)).is_some()
+    }
+
+    fn remove(&mut self, at: usize) {
+        self.under_way.swap_remove(at);
+        // A count is kept for hours, and its attempts for a moment.
+        if self.under_way.is_empty() {
+            self.under_way = Vec::new();
+        }
     }
 
     pub(super) fn count(&mut self, failure: Failure, limit: Limit, now: Duration) {

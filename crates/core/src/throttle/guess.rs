@@ -10,7 +10,7 @@ use super::{
     counter::Failure,
     delayed,
     name::Name,
-    state::{Bid, Seat, Settled, State},
+    state::{Bid, Seat, Settled},
 };
 use crate::Unavailable;
 
@@ -53,11 +53,12 @@ impl Guess {
     ///
     /// With the provider's answer, where there were too many failures: the caller is then answered with 429.
     pub fn at(&self, account: &str) -> Result<Held, Unavailable> {
-        self.enter(account, |state, bid| {
-            // To find the account has cost something.
-            state.count_address(bid);
+        self.enter(account).map_err(|wait| {
+            if let Some(Guesser { refused, .. }) = &self.0 {
+                refused.has_to_wait();
+            }
+            delayed(wait)
         })
-        .map_err(delayed)
     }
 
     /// The same where a memory says that the password is the account's. `None` where it has to wait: then go on as if
@@ -65,28 +66,19 @@ impl Guess {
     /// tells a right password from a wrong one.
     #[must_use = "say what came of it"]
     pub fn recalled(&self, account: &str) -> Option<Held> {
-        self.enter(account, |_, _| ()).ok()
+        self.enter(account).ok()
     }
 
-    fn enter(&self, account: &str, refused: impl FnOnce(&mut State, &Bid)) -> Result<Held, Duration> {
+    fn enter(&self, account: &str) -> Result<Held, Duration> {
         let Some(Guesser { throttle, address, credential, store, refused: refused_by }) = &self.0 else {
             return Ok(Held(None));
         };
         let bid = throttle.bid(*address, *credential, throttle.later());
         let account = throttle.account("account", *store, &Name::new(account), *address);
-        let mut state = throttle.lock();
-        match state.enter(&[account], &bid) {
-            Ok(mut seats) => {
-                let seat = seats.pop().and_then(Result::ok);
-                drop(state);
-                let refused_by = Arc::clone(refused_by);
-                Ok(Held(seat.map(|seat| Holding { throttle: throttle.clone(), seat, bid, refused_by })))
-            }
-            Err(wait) => {
-                refused(&mut state, &bid);
-                Err(wait)
-            }
-        }
+        let mut seats = throttle.lock().enter(&[account], &bid)?;
+        let seat = seats.pop().and_then(Result::ok);
+        let refused_by = Arc::clone(refused_by);
+        Ok(Held(seat.map(|seat| Holding { throttle: throttle.clone(), seat, bid, refused_by })))
     }
 }
 
@@ -144,14 +136,22 @@ impl Holding {
     }
 }
 
-/// The places at accounts that did not accept the password of an attempt which is not at its end: two elements of a chain may ask
-/// about the same account, and that is one guess.
+/// What accounts said in the course of an attempt which is not at its end: two elements of a chain may ask about the same
+/// account, and that is one guess. `None` once the attempt has ended.
 #[derive(Debug)]
-pub(super) struct Refused(Mutex<Option<Vec<(Seat, Settled)>>>);
+pub(super) struct Refused(Mutex<Option<Ends>>);
+
+#[derive(Debug, Default)]
+pub(super) struct Ends {
+    /// The places at those that did not accept the password.
+    pub(super) refused: Vec<(Seat, Settled)>,
+    /// There was one against which no password may be held now.
+    pub(super) has_to_wait: bool,
+}
 
 impl Default for Refused {
     fn default() -> Self {
-        Self(Mutex::new(Some(Vec::new())))
+        Self(Mutex::new(Some(Ends::default())))
     }
 }
 
@@ -161,8 +161,8 @@ impl Refused {
     /// With the place, where the attempt has ended.
     fn add(&self, seat: Seat, settled: Settled) -> Result<(), Seat> {
         match self.lock().as_mut() {
-            Some(seats) => {
-                seats.push((seat, settled));
+            Some(ends) => {
+                ends.refused.push((seat, settled));
                 Ok(())
             }
             None => Err(seat),
@@ -170,11 +170,17 @@ impl Refused {
     }
 
     /// Takes them: from now on there are no more.
-    pub(super) fn end(&self) -> Vec<(Seat, Settled)> {
+    pub(super) fn end(&self) -> Ends {
         self.lock().take().unwrap_or_default()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Vec<(Seat, Settled)>>> {
+    fn has_to_wait(&self) {
+        if let Some(ends) = self.lock().as_mut() {
+            ends.has_to_wait = true;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Ends>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,24 +5,32 @@ use super::table::Occupant;
 /// So long is remembered that a user succeeded from an address.
 const MARK_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// So many addresses of one user are remembered. Who has a password can make no others forgotten but his own.
+/// So many are remembered of one user, however the name was written. Who has a password can make no others forgotten but
+/// his own.
 const MOST: usize = 16;
 
-/// From where a user has succeeded, and when: the latest last.
+/// From where a user has succeeded under which spelling of the name, and when: the latest last.
 #[derive(Debug, Default)]
-pub(super) struct Marks(Vec<(u64, Duration)>);
+pub(super) struct Marks(Vec<Mark>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Mark {
+    /// The name as it was written, at the address.
+    pair: u64,
+    at: Duration,
+}
 
 impl Marks {
-    pub(super) fn holds(&self, address: u64, now: Duration) -> bool {
-        self.0.iter().any(|(known, at)| *known == address && now.saturating_sub(*at) < MARK_LIFE)
+    pub(super) fn holds(&self, pair: u64, now: Duration) -> bool {
+        self.0.iter().any(|mark| mark.pair == pair && now.saturating_sub(mark.at) < MARK_LIFE)
     }
 
-    pub(super) fn set(&mut self, address: u64, now: Duration) {
-        self.0.retain(|(known, at)| *known != address && now.saturating_sub(*at) < MARK_LIFE);
+    pub(super) fn set(&mut self, pair: u64, now: Duration) {
+        self.0.retain(|mark| mark.pair != pair && now.saturating_sub(mark.at) < MARK_LIFE);
         if self.0.len() >= MOST {
             self.0.remove(0);
         }
-        self.0.push((address, now));
+        self.0.push(Mark { pair, at: now });
     }
 }
 
@@ -34,7 +42,7 @@ impl Occupant for Marks {
     }
 
     fn rank(&mut self, _: Duration) -> Option<Duration> {
-        Some(self.0.last().map_or(Duration::ZERO, |(_, at)| *at))
+        Some(self.0.last().map_or(Duration::ZERO, |mark| mark.at))
     }
 }
 
@@ -73,6 +81,6 @@ mod tests {
         let mut marks = Marks::default();
         (1..=3).for_each(|address| marks.set(address, at(0)));
         marks.set(4, MARK_LIFE);
-        assert_eq!(marks.0, [(4, MARK_LIFE)]);
+        assert_eq!(marks.0, [Mark { pair: 4, at: MARK_LIFE }]);
     }
 }

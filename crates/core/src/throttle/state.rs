@@ -24,9 +24,7 @@ const USERS_WITH_MARKS: usize = 16_384;
 pub(super) struct Account {
     /// The user, however the name is written.
     pub(super) user: u64,
-    /// The user by the name as it is written.
-    pub(super) written: u64,
-    /// The same at the address; `None` where there is no address.
+    /// The user by the name as it is written, at the address; `None` where there is no address.
     pub(super) pair: Option<u64>,
     /// The store, as the address sees it; `None` where there is no address, and of what a store calls an account itself.
     pub(super) store: Option<u64>,
@@ -51,6 +49,8 @@ pub(super) enum Heard {
     Knows,
     /// It cannot tell.
     Outage,
+    /// It has not answered for so long that its caller has gone: it cannot tell, unless others wait on who share the question.
+    Silence,
     /// It was not asked, nobody waited, or it refused without a look.
     Nothing,
 }
@@ -214,10 +214,10 @@ impl State {
     }
 
     /// Counts a failure of the address.
-    pub(super) fn count_address(&mut self, bid: &Bid) {
+    pub(super) fn count_address(&mut self, failure: Failure, bid: &Bid) {
         let Some(address) = bid.address else { return };
         if let Some(counter) = self.addresses.take(address, bid.now) {
-            counter.count(Failure::Plain, bid.address_limit, bid.now);
+            counter.count(failure, bid.address_limit, bid.now);
         }
     }
 
@@ -234,17 +234,20 @@ impl State {
     /// Ends an attempt at an account.
     pub(super) fn settle_hearing(&mut self, seat: &Seat, settled: Settled, heard: Heard, bid: &Bid) {
         self.hear(seat, heard, bid);
-        let Account { user, written, pair, .. } = seat.account;
+        let Account { user, pair, .. } = seat.account;
         end(&mut self.users, user, seat.in_user, settled, bid.user_limit, bid.now);
         let Some(pair) = pair else { return };
         end(&mut self.pairs, pair, seat.in_pair, settled, bid.user_limit, bid.now);
-        let (Settled::Right, Some(address)) = (settled, bid.address) else { return };
+        if settled != Settled::Right {
+            return;
+        }
         if let Some(counter) = self.pairs.get(pair) {
             counter.reset();
         }
         self.pairs.tidy(pair);
-        if let Some(marks) = self.marks.take(written, bid.now) {
-            marks.set(address, bid.now);
+        // One place for all spellings: where there are endless many, they drive out no other user.
+        if let Some(marks) = self.marks.take(user, bid.now) {
+            marks.set(pair, bid.now);
         }
     }
 
@@ -253,6 +256,7 @@ impl State {
         if let Some(number) = seat.in_outage {
             let settled = match heard {
                 Heard::Outage => Settled::Wrong(Failure::InOutage),
+                Heard::Silence => Settled::Abandoned(Failure::InOutage),
                 Heard::Refusal | Heard::Knows | Heard::Nothing => Settled::Untold,
             };
             end(&mut self.outages, store, number, settled, bid.address_limit, bid.now);
@@ -267,10 +271,10 @@ impl State {
 
     /// Whether one of the accounts' users has succeeded from the address.
     fn is_marked(&mut self, accounts: &[Account], bid: &Bid) -> bool {
-        let Some(address) = bid.address else { return false };
-        accounts
-            .iter()
-            .any(|account| self.marks.get(account.written).is_some_and(|marks| marks.holds(address, bid.now)))
+        accounts.iter().any(|account| {
+            let marks = account.pair.zip(self.marks.get(account.user));
+            marks.is_some_and(|(pair, marks)| marks.holds(pair, bid.now))
+        })
     }
 }
 

@@ -387,7 +387,7 @@ fn what_was_abandoned_leaves_no_place_taken_where_the_address_is_not_known() {
 fn a_delay_begins_when_the_failure_is_known() {
     let door = Door::by(Throttle::new().per_user(3));
     let begin = |name: u32| door.begin("192.0.2.1", &name.to_string(), "x").unwrap();
-    let at = |attempt: &Attempt| Attempted { attempt, store: STORE }.guess().at("uid=alice");
+    let at = |attempt: &Attempt| Attempted::of(attempt, STORE).guess().at("uid=alice");
     for name in 0..3 {
         let attempt = begin(name);
         let held = at(&attempt).unwrap();

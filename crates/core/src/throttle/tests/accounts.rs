@@ -37,6 +37,48 @@ fn a_success_speaks_for_the_name_as_it_is_written() {
     assert_eq!(door.wrong("192.0.2.1", "alice"), Some(2), "nor excused");
 }
 
+/// A directory takes each of them for the same, and whoever has one password could have all that is known of others forgotten.
+#[test]
+fn the_endless_spellings_of_one_name_make_no_other_user_forgotten() {
+    let door = Door::by(Throttle::new().per_user(3).per_address(1_000_000));
+    let remembered = |user: &str| {
+        for stranger in 1..=3 {
+            assert_eq!(door.wrong(&format!("198.51.100.{stranger}"), user), None);
+        }
+        assert_eq!(door.wrong("198.51.100.9", user), Some(1));
+        door.right("192.0.2.1", user).is_none()
+    };
+    for user in ["bob", "carol", "Mallory"] {
+        assert_eq!(door.right("192.0.2.1", user), None);
+    }
+    for spelling in 0_u32..1 << 15 {
+        let letter = |(at, letter): (usize, char)| match spelling >> at & 1 {
+            0 => letter,
+            _ => letter.to_ascii_uppercase(),
+        };
+        let name: String = "mallorysmithson".chars().enumerate().map(letter).collect();
+        assert_eq!(door.right("192.0.2.7", &name), None);
+        assert_eq!(door.throttle.counted()[1], 0);
+    }
+    assert!(remembered("bob") && remembered("carol"));
+    assert!(remembered("Mallory"), "another user");
+}
+
+#[test]
+fn of_one_user_the_last_sixteen_are_known_whatever_the_spelling() {
+    for (later, known) in [(15, true), (16, false)] {
+        let door = Door::new();
+        assert_eq!(door.right("192.0.2.1", "alice"), None);
+        for blanks in 1..=later {
+            assert_eq!(door.right("192.0.2.1", &format!("{}alice", " ".repeat(blanks))), None);
+        }
+        for stranger in 1..=3 {
+            assert_eq!(door.wrong(&format!("198.51.100.{stranger}"), "alice"), None);
+        }
+        assert_eq!(door.right("192.0.2.1", "alice").is_none(), known, "{later}");
+    }
+}
+
 #[test]
 fn who_has_come_to_one_of_two_stores_need_not_wait_for_strangers_at_the_other() {
     let door = Door::new();
@@ -59,7 +101,7 @@ fn accounts_count_whatever_the_name_that_they_were_found_by() {
     let dn = "uid=alice,ou=people,dc=example";
     let guess = |name: &str, right: bool| {
         let attempt = door.begin("192.0.2.1", name, "x").unwrap();
-        let held = Attempted { attempt: &attempt, store: STORE }.guess().at(dn);
+        let held = Attempted::of(&attempt, STORE).guess().at(dn);
         match held {
             Ok(held) if right => held.right(),
             Ok(held) => held.wrong(),
@@ -86,7 +128,7 @@ fn accounts_count_whatever_the_name_that_they_were_found_by() {
 /// An attempt of alice by a name, and what it is told of an account.
 fn at(door: &Door, address: &str, account: &str) -> (Attempt, Guess) {
     let attempt = door.begin(address, account, "x").unwrap();
-    let guess = Attempted { attempt: &attempt, store: STORE }.guess();
+    let guess = Attempted::of(&attempt, STORE).guess();
     (attempt, guess)
 }
 
@@ -135,6 +177,43 @@ fn to_find_an_account_that_has_to_wait_counts_for_the_address_alone() {
     assert_eq!(door.right("192.0.2.3", "carol"), Some(1));
     assert_eq!(door.seconds(1).right("192.0.2.4", "4"), None);
     assert!(at(&door, "192.0.2.4", "5").1.at("uid=alice").is_ok(), "three failures, and not nine");
+}
+
+/// Her program, with the right password from where she has not been before: her colleagues there are not kept out for long.
+#[test]
+fn an_account_that_has_to_wait_delays_an_address_by_a_few_seconds_at_most() {
+    let door = guessed();
+    let mut waits = Vec::new();
+    for round in 0..12 {
+        let begin = || door.begin("192.0.2.3", "4", "x");
+        let attempt = begin().or_else(|wait| {
+            waits.push(wait.as_secs());
+            door.seconds(wait.as_secs());
+            begin()
+        });
+        let attempt = attempt.unwrap();
+        // Somebody far away sees to it that it has to wait.
+        let (other, guess) = at(&door, &format!("198.51.100.{round}"), &format!("5.{round}"));
+        if let Ok(held) = guess.at("uid=alice") {
+            held.wrong();
+        }
+        other.settle(Ended::Refused, |_| Verdict::Wrong);
+        assert!(Attempted::of(&attempt, STORE).guess().at("uid=alice").is_err());
+        attempt.settle(Ended::Unavailable, |_| Verdict::Untold);
+    }
+    assert_eq!(waits, [1, 2, 4, 4, 4, 4]);
+}
+
+#[test]
+fn what_another_store_knows_counts_for_nobody_where_the_account_has_to_wait() {
+    let door = guessed();
+    let counted = door.throttle.counted();
+    for _ in 0..100 {
+        let (attempt, guess) = at(&door, "192.0.2.3", "4");
+        assert!(guess.at("uid=alice").is_err());
+        attempt.settle(Ended::Known, |_| Verdict::Untold);
+    }
+    assert_eq!(door.throttle.counted(), counted);
 }
 
 #[test]

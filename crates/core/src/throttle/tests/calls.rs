@@ -11,10 +11,7 @@ fn a_token_counts_for_the_address_where_a_server_was_asked() {
         let client = Some("192.0.2.1".parse().unwrap());
         let attempt = Attempt::bearer(&door.throttle, &door.clock, client);
         let permitted = if asks {
-            Attempted { attempt: &attempt, store: STORE }
-                .permit_call()
-                .map(drop)
-                .map_err(|wait| wait.retry_after())
+            Attempted::of(&attempt, STORE).permit_call().map(drop).map_err(|wait| wait.retry_after())
         } else {
             Ok(())
         };
@@ -39,7 +36,7 @@ fn a_token_counts_for_the_address_where_a_server_was_asked() {
 
 fn asking(door: &Door) -> (Attempt, Call) {
     let attempt = Attempt::bearer(&door.throttle, &door.clock, Some("192.0.2.1".parse().unwrap()));
-    let call = Attempted { attempt: &attempt, store: STORE }.permit_call().unwrap();
+    let call = Attempted::of(&attempt, STORE).permit_call().unwrap();
     (attempt, call)
 }
 
@@ -123,7 +120,7 @@ fn whoever_takes_the_answer_to_anothers_question_is_not_counted() {
     assert_eq!(door.throttle.counted()[0], 0);
     // Of two servers one was asked.
     let (attempt, call) = asking(&door);
-    Attempted { attempt: &attempt, store: STORE }.permit_call().unwrap();
+    Attempted::of(&attempt, STORE).permit_call().unwrap();
     call.joined();
     attempt.settle(Ended::Refused, |_| Verdict::Wrong);
     assert_eq!(door.throttle.counted()[0], 1);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Attempt, Door, Ended, Throttle, Verdict};
+use super::{Attempt, Attempted, Door, Ended, STORE, Throttle, Verdict};
 
 #[test]
 fn an_outage_of_one_store_does_not_make_guesses_at_another_free() {
@@ -134,4 +134,58 @@ fn an_address_that_hangs_up_again_and_again_waits_as_one_that_fails() {
         drop(begun.unwrap());
     }
     assert_eq!(waits, [1, 2, 4, 8, 16, 32]);
+}
+
+/// A store that takes a question and does not answer, and callers who have less patience than it takes to give it up.
+#[test]
+fn who_goes_after_he_has_waited_for_long_counts_for_the_address_at_the_store_that_was_silent() {
+    for (waited, others) in [(2_999, [Some(1), Some(1)]), (3_000, [None, Some(1)])] {
+        let door = Door::new();
+        for user in 0..6 {
+            let attempt = door.begin_at(&[1, 2], "192.0.2.1", &format!("user-{user}"), "x").unwrap();
+            Attempted::of(&attempt, 1);
+            Attempted::of(&attempt, 2);
+            door.after(Duration::from_millis(waited));
+            drop(attempt);
+        }
+        let begin = |store| door.begin_at(&[store], "192.0.2.1", "admin", "x").err().map(super::whole);
+        assert_eq!([begin(1), begin(2)], others, "{waited}");
+        assert_eq!(door.right("192.0.2.2", "bob"), None);
+    }
+}
+
+#[test]
+fn the_silence_of_a_store_delays_by_a_few_seconds_and_ends_with_its_answer() {
+    let door = Door::new();
+    let leave = |user: u32| {
+        let attempt = door.begin("192.0.2.1", &format!("user-{user}"), "x")?;
+        Attempted::of(&attempt, STORE);
+        door.seconds(10);
+        Ok::<_, Duration>(())
+    };
+    for user in 0..6 {
+        leave(user).unwrap();
+    }
+    for (user, seconds) in [(6, 1), (7, 2), (8, 4), (9, 4), (10, 4)] {
+        assert_eq!(leave(user).unwrap_err(), Duration::from_secs(seconds));
+        door.seconds(seconds);
+        leave(user).unwrap();
+    }
+    assert_eq!(door.wrong("192.0.2.1", "bob"), Some(4));
+    assert_eq!(door.seconds(4).wrong("192.0.2.1", "bob"), None, "it answers");
+    assert_eq!(door.right("192.0.2.1", "carol"), None, "nobody waits");
+}
+
+#[test]
+fn the_silence_is_not_counted_where_another_waits_on_who_asks_the_same() {
+    let door = Door::by(Throttle::new().per_address(1));
+    for user in 0..9 {
+        let begin = || door.begin("192.0.2.1", &format!("user-{user}"), "right").unwrap();
+        let (one, other) = (begin(), begin());
+        Attempted::of(&one, STORE);
+        door.seconds(10);
+        drop(one);
+        other.settle(Ended::Known, |_| Verdict::Right);
+    }
+    assert_eq!(door.throttle.counted(), [0, 0, 0]);
 }
