@@ -49,7 +49,7 @@ impl Failure {
 
     /// Whether it says something of the directory, and not of one caller or one entry.
     pub(crate) const fn is_of_directory(&self) -> bool {
-        !matches!(self, Self::Busy | Self::Unusable(_))
+        !matches!(self, Self::Busy) && !self.may_be_of_one()
     }
 
     /// Whether it may be of one caller or entry alone, so that it makes no outage of it for others.
@@ -204,9 +204,9 @@ mod tests {
             (Failure::TimedOut("the search"), Reason::TimedOut, false, false, true),
             (Failure::Closed, Reason::Unavailable, false, true, true),
             (Failure::Unusable("the name".to_owned()), Reason::UnusableAnswer, false, false, false),
-            (Failure::UserBind(80), Reason::UnusableAnswer, false, false, true),
+            (Failure::UserBind(80), Reason::UnusableAnswer, false, false, false),
             (Failure::UserBind(51), Reason::Unavailable, false, false, true),
-            (search(4), Reason::UnusableAnswer, false, false, true),
+            (search(4), Reason::UnusableAnswer, false, false, false),
             (search(50), Reason::Unavailable, false, false, true),
         ] {
             let unavailable = Unavailable::from(&failure);

@@ -60,6 +60,8 @@ struct Lane {
     permits: Gate,
     /// Those that wait to be used again, the last one used last. With those in use they are never more than permits.
     idle: Mutex<Vec<Idle>>,
+    /// Since when something is wanted and nothing was answered.
+    silent: Mutex<Option<Duration>>,
 }
 
 struct Idle {
@@ -105,7 +107,11 @@ impl Pool {
     }
 
     fn with(settings: Arc<Settings>, protection: Protection, waiting: usize) -> Self {
-        let lane = |permits| Lane { permits: Gate::new(permits, waiting), idle: Mutex::default() };
+        let lane = |permits| Lane {
+            permits: Gate::new(permits, waiting),
+            idle: Mutex::default(),
+            silent: Mutex::default(),
+        };
         let binds = settings.max_connections / 2;
         Self {
             searches: lane(settings.max_connections - binds),
@@ -169,11 +175,17 @@ impl Pool {
     }
 
     async fn permit(&self, purpose: Purpose, party: Party, deadline: &Deadline) -> Result<Permit, Failure> {
-        let entering = self.lane(purpose).permits.enter(party).map_err(|_| Failure::Busy)?;
-        match deadline.within(self.settings.connection_timeout, entering).await {
-            Some(Ok(permit)) => Ok(permit),
-            _ => Err(Failure::Busy),
+        let lane = self.lane(purpose);
+        let patience = self.settings.connection_timeout;
+        lane.wanted(deadline.now());
+        if let Ok(entering) = lane.permits.enter(party)
+            && let Some(Ok(permit)) = deadline.within(patience, entering).await
+        {
+            return Ok(permit);
         }
+        // All are in use, and so they are where the directory takes questions and answers none.
+        let silent = lane.silence().is_some_and(|since| deadline.now().saturating_sub(since) >= patience);
+        Err(if silent { Failure::TimedOut("every answer") } else { Failure::Busy })
     }
 
     fn lane(&self, purpose: Purpose) -> &Lane {
@@ -254,7 +266,8 @@ impl Pool {
     }
 
     /// A server did what it was asked.
-    pub(crate) fn answered(&self, server: usize, now: Duration) {
+    pub(crate) fn answered(&self, server: usize, purpose: Purpose, now: Duration) {
+        *self.lane(purpose).silence() = None;
         if let Some(server) = self.servers.get(server) {
             *server.lock() = ServerState { answered_at: Some(now), failed: None };
         }
@@ -317,6 +330,19 @@ fn service_refused(verdict: &Verdict) -> Failure {
 }
 
 impl Lane {
+    fn wanted(&self, now: Duration) {
+        let mut silent = self.silence();
+        // Whoever went without an answer says nothing of those who come after him.
+        if self.permits.inside() == 0 {
+            *silent = None;
+        }
+        silent.get_or_insert(now);
+    }
+
+    fn silence(&self) -> MutexGuard<'_, Option<Duration>> {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -56,7 +56,8 @@ pub(crate) struct Memories {
 
 /// Who was looked for.
 enum Search {
-    One(User),
+    /// Below which of the bases he was found.
+    One(User, usize),
     Nobody(Refusal),
 }
 
@@ -95,10 +96,10 @@ impl Directory {
         memories: Memories,
         guess: &Guess,
     ) -> Result<Login, Failure> {
-        let user = match self.find(session, basic.username()).await? {
-            Search::One(user) => user,
+        let (user, base) = match self.find(session, basic.username()).await? {
+            Search::One(user, base) => (user, base),
             Search::Nobody(refusal) => {
-                // As many questions as a wrong password takes: who is a user cannot be told by the time of a refusal.
+                // As many questions as a wrong password takes: who is a user cannot be told by their number.
                 self.bind_as_nobody(session).await?;
                 return Ok(Outcome::from(refusal).into());
             }
@@ -111,6 +112,8 @@ impl Directory {
         let verdict = session.bind(&user.entry.dn, basic.password()).await?;
         if let Some(refusal) = refusal::of_bind(&verdict)? {
             held.wrong();
+            // Whoever is nowhere is looked for below every base. What comes of it changes nothing.
+            _ = self.find_below(session, basic.username(), base.saturating_add(1)).await;
             return Ok(Outcome::from(refusal).into());
         }
         held.right();
@@ -130,6 +133,16 @@ impl Directory {
 
     /// The entry of the user called `name`: the only one below the first base that has any.
     async fn find(&self, session: &mut Session<'_>, name: &str) -> Result<Search, Failure> {
+        self.find_below(session, name, 0).await
+    }
+
+    /// The same below the bases from the one at `first` on.
+    async fn find_below(
+        &self,
+        session: &mut Session<'_>,
+        name: &str,
+        first: usize,
+    ) -> Result<Search, Failure> {
         let Settings { user_filter, user_bases, user_name, groups, .. } = &*self.settings;
         let Some(filter) = user_filter.fill(name) else {
             return Err(Failure::Unusable(
@@ -138,7 +151,7 @@ impl Directory {
         };
         let mut attributes = vec![user_name.as_str()];
         attributes.extend(groups.user_membership.as_deref());
-        for base in user_bases {
+        for (position, base) in user_bases.iter().enumerate().skip(first) {
             // Two are enough to see that it is not one.
             let found = session.search(base, Scope::Subtree, filter.clone(), &attributes, 2).await?;
             let cut = found.verdict.code == 4;
@@ -156,7 +169,7 @@ impl Directory {
                             "the directory found a user without a name".to_owned(),
                         ));
                     }
-                    return Ok(Search::One(User { entry }));
+                    return Ok(Search::One(User { entry }, position));
                 }
                 (Some(_), _) => return Ok(Search::Nobody(refusal::ambiguous_user())),
             }

@@ -175,7 +175,7 @@ impl<'d> Session<'d> {
         let server = lease.connection.server;
         let failure = match done {
             Some(Ok(answer)) => {
-                self.directory.pool.answered(server, self.deadline.now());
+                self.directory.pool.answered(server, lease.purpose(), self.deadline.now());
                 if self.directory.settings.pooling || lease.purpose() == Purpose::Bind {
                     self.directory.pool.give_back(lease, self.deadline.clock());
                 } else {

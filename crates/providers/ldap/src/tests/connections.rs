@@ -1,8 +1,12 @@
 //! Connections: how many, for what, and what happens when they break.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    time::Duration,
+};
 
-use portcullis_core::Provider as _;
+use portcullis_core::{Provider as _, Reason};
 
 use super::{
     ALICE, Bench,
@@ -80,7 +84,7 @@ async fn without_pooling_every_login_has_its_own_connections_within_the_bound() 
 }
 
 #[tokio::test]
-async fn who_finds_no_connection_in_time_is_told_to_come_again() {
+async fn that_all_connections_are_in_use_and_none_is_answered_is_an_outage() {
     let bench = Bench::with(|config| config.max_connections(2)).await;
     bench.add_user("bob");
     bench.server.script(|request| matches!(request, Request::Search { .. }).then(Vec::new));
@@ -98,13 +102,43 @@ async fn who_finds_no_connection_in_time_is_told_to_come_again() {
     let portcullis_core::Outcome::Unavailable(unavailable) = second.await.unwrap() else {
         panic!("no place")
     };
-    assert_eq!(unavailable.retry_after(), Some(Duration::from_secs(1)));
-    assert!(unavailable.text().contains("raise `maxConnections`"), "{unavailable}");
+    assert_eq!(unavailable.reason(), Reason::TimedOut);
+    assert!(unavailable.text().contains("every answer took longer than it may"), "{unavailable}");
     assert_eq!(waiting(), 0);
-    // That says nothing about the directory.
-    assert!(bench.store.servers()[0].usable);
+    assert!(!bench.store.servers()[0].usable);
     assert!(!first.is_finished());
     first.abort();
+}
+
+#[tokio::test]
+async fn who_finds_no_connection_in_time_where_others_are_answered_is_told_to_come_again() {
+    let bench = Bench::with(|config| config.max_connections(2)).await;
+    let places = 3;
+    for user in 0..places {
+        bench.add_user(&format!("user{user}"));
+    }
+    // Each is found after four seconds, and holds up those behind him.
+    let (manual, searches) = (bench.manual.clone(), AtomicUsize::new(0));
+    bench.server.script(move |request| {
+        if matches!(request, Request::Search { base, .. } if base == "ou=Users,dc=x")
+            && searches.fetch_add(1, Ordering::SeqCst) < 2
+        {
+            manual.advance(CONNECT * 4 / 5);
+        }
+        None
+    });
+    let logins: Vec<_> = (0..places).map(|user| bench.begin(&format!("user{user}"), "secret")).collect();
+    let mut told = Vec::new();
+    for login in logins {
+        if let portcullis_core::Outcome::Unavailable(unavailable) = login.await.unwrap() {
+            told.push((unavailable.reason(), unavailable.retry_after()));
+            assert!(unavailable.text().contains("raise `maxConnections`"), "{unavailable}");
+        }
+    }
+    assert!(!told.is_empty());
+    assert!(told.iter().all(|told| *told == (Reason::Overloaded, Some(Duration::from_secs(1)))), "{told:?}");
+    // That says nothing about the directory.
+    assert!(bench.store.servers()[0].usable);
 }
 
 #[tokio::test]
@@ -132,14 +166,14 @@ async fn a_connection_that_breaks_under_a_question_is_replaced_once() {
     let bench = Bench::new().await;
     bench.known("alice", "secret").await;
     for broken in ["search", "bind"] {
-        let at = std::sync::atomic::AtomicUsize::new(0);
+        let at = AtomicUsize::new(0);
         bench.server.script(move |request| {
             let this = match request {
                 Request::Search { .. } => "search",
                 Request::Bind { dn, .. } if dn == ALICE => "bind",
                 _ => return None,
             };
-            let first = this == broken && at.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+            let first = this == broken && at.fetch_add(1, Ordering::SeqCst) == 0;
             first.then(|| vec![Reply::Close])
         });
         bench.known("alice", "secret").await;
@@ -159,10 +193,10 @@ async fn a_connection_that_was_closed_meanwhile_is_not_tried() {
     bench.server.restart().await;
     // Whoever hears of this has heard of the end of the others before.
     bench.store.probe().await;
-    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let asked = AtomicUsize::new(0);
     bench.server.script(move |request| {
         let first = matches!(request, Request::Search { .. })
-            && asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+            && asked.fetch_add(1, Ordering::SeqCst) == 0;
         first.then(|| vec![Reply::Close])
     });
     bench.known("alice", "secret").await;
@@ -174,10 +208,10 @@ async fn a_goodbye_is_the_end_of_a_connection() {
     bench.known("alice", "secret").await;
     // Said before the answer, with and without closing.
     let goodbye = || message(0, result(24, 52, "shutting down"));
-    let said = std::sync::atomic::AtomicUsize::new(0);
+    let said = AtomicUsize::new(0);
     bench.server.script(move |request| {
         let first = matches!(request, Request::Search { .. })
-            && said.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+            && said.fetch_add(1, Ordering::SeqCst) == 0;
         first.then(|| vec![Reply::Raw(goodbye())])
     });
     bench.known("alice", "secret").await;
@@ -203,10 +237,10 @@ async fn a_connection_that_was_dropped_in_silence_is_replaced_after_the_time_to_
     bench.known("alice", "secret").await;
     bench.manual.advance(Duration::from_secs(60));
     let asked = bench.server.searches();
-    let silent = std::sync::atomic::AtomicBool::new(true);
+    let silent = AtomicBool::new(true);
     bench.server.script(move |request| {
         let is_first = matches!(request, Request::Search { .. })
-            && silent.swap(false, std::sync::atomic::Ordering::SeqCst);
+            && silent.swap(false, Ordering::SeqCst);
         is_first.then(Vec::new)
     });
     let login = bench.begin("alice", "secret");
@@ -226,13 +260,13 @@ async fn where_one_connection_was_dropped_in_silence_no_other_old_one_is_tried()
     assert_eq!(bench.store.open_connections().0, 2);
     bench.manual.advance(Duration::from_secs(60));
     let asked = bench.server.searches();
-    let renewed = std::sync::atomic::AtomicBool::new(false);
+    let renewed = AtomicBool::new(false);
     bench.server.script(move |request| {
         if matches!(request, Request::Bind { dn, .. } if dn == SERVICE) {
-            renewed.store(true, std::sync::atomic::Ordering::SeqCst);
+            renewed.store(true, Ordering::SeqCst);
         }
         let lost =
-            matches!(request, Request::Search { .. }) && !renewed.load(std::sync::atomic::Ordering::SeqCst);
+            matches!(request, Request::Search { .. }) && !renewed.load(Ordering::SeqCst);
         lost.then(Vec::new)
     });
     let login = bench.begin("alice", "secret");

@@ -250,6 +250,45 @@ async fn a_user_that_is_not_there_costs_as_many_questions_as_a_wrong_password() 
 }
 
 #[tokio::test]
+async fn a_wrong_password_is_looked_for_below_as_many_bases_as_a_name_that_is_nowhere() {
+    let bases = ["ou=Users,dc=x", "ou=Guests,dc=x", "ou=Partners,dc=x"];
+    let bench = Bench::with(|config| config.user_search_base(bases)).await;
+    for base in bases {
+        bench.server.add(TestEntry::new(base));
+    }
+    let asked = |from: usize| {
+        let requests = bench.server.requests().into_iter().skip(from);
+        let mut asked: Vec<String> = requests
+            .map(|(_, request)| match request {
+                Request::Search { base, .. } => base,
+                Request::Bind { .. } => "bind".to_owned(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        asked.sort_unstable();
+        asked
+    };
+    bench.known("alice", "secret").await;
+    let all = ["bind", "ou=Guests,dc=x", "ou=Partners,dc=x", "ou=Users,dc=x"];
+    for (name, code) in [("alice", "wrong-password"), ("nobody", "unknown-user")] {
+        let from = bench.server.requests().len();
+        assert_eq!(bench.code(name, "wrong").await, code);
+        assert_eq!(asked(from), all, "{name}");
+    }
+    let from = bench.server.requests().len();
+    bench.known("alice", "secret").await;
+    assert_eq!(asked(from), ["bind", "ou=Groups,dc=x", "ou=Users,dc=x"], "who is let in need not wait");
+    // A base that cannot be searched makes no outage of a wrong password.
+    bench.server.script(|request| match request {
+        Request::Search { base, .. } if base == "ou=Partners,dc=x" => {
+            Some(vec![Reply::Op(result(5, 32, ""))])
+        }
+        _ => None,
+    });
+    assert_eq!(bench.code("alice", "wrong").await, "wrong-password");
+}
+
+#[tokio::test]
 async fn a_directory_that_cannot_tell_about_a_user_is_an_outage_for_nobody_too() {
     let bench = Bench::new().await;
     for (code, known) in
