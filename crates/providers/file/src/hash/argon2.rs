@@ -1,9 +1,6 @@
 //! Argon2 (RFC 9106).
 
-use std::{
-    mem,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ::argon2::{Algorithm, Argon2, Block, Error, Params, Version};
 
@@ -95,34 +92,56 @@ impl Parameters {
     }
 }
 
-/// Blocks of 1 KiB that are kept at most: 64 MiB.
+/// Blocks of 1 KiB that are kept at most, all together: 64 MiB.
 const MOST_KEPT: usize = 64 * 1024;
 
-/// The memory of a computation that ended, for the next one. Each has a thread of its own, and an allocator with an arena for some
+/// The memory of computations that ended, for the next ones. Each has a thread of its own, and an allocator with an arena for some
 /// of them keeps 19 MiB in each.
-struct Kept(Mutex<Vec<Block>>);
+struct Kept(Mutex<Vec<Vec<Block>>>);
 
 static KEPT: Kept = Kept(Mutex::new(Vec::new()));
 
 impl Kept {
     /// Works with that many blocks, where there is memory for them. What is in them is written before it is read.
     fn with<T>(&self, count: usize, work: impl FnOnce(&mut [Block]) -> T) -> Option<T> {
-        let mut blocks = mem::take(&mut *self.lock());
-        if blocks.len() < count {
-            // Nothing of the old ones is needed: they go before there are new ones.
-            drop(mem::take(&mut blocks));
-            blocks.try_reserve_exact(count).ok()?;
-            blocks.resize(count, Block::default());
-        }
+        let mut blocks = match self.take(count) {
+            Some(blocks) => blocks,
+            None => {
+                let mut blocks = Vec::new();
+                blocks.try_reserve_exact(count).ok()?;
+                blocks.resize(count, Block::default());
+                blocks
+            }
+        };
         let result = work(blocks.get_mut(..count)?);
+        // What is too much to be kept takes nothing from the others: their time must not tell what was computed before.
         if blocks.len() <= MOST_KEPT {
-            let other = mem::replace(&mut *self.lock(), blocks);
-            drop(other);
+            drop(self.keep(blocks));
         }
         Some(result)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Block>> {
+    fn take(&self, count: usize) -> Option<Vec<Block>> {
+        let mut kept = self.lock();
+        let at = kept.iter().position(|blocks| blocks.len() >= count)?;
+        Some(kept.swap_remove(at))
+    }
+
+    /// Keeps it, and gives back what is too much with it.
+    fn keep(&self, blocks: Vec<Block>) -> Vec<Vec<Block>> {
+        let mut kept = self.lock();
+        kept.push(blocks);
+        let mut surplus = Vec::new();
+        while kept.iter().map(Vec::len).sum::<usize>() > MOST_KEPT {
+            // The least goes: the others can do what it does.
+            let least = kept.iter().enumerate().min_by_key(|(_, blocks)| blocks.len());
+            let Some((at, _)) = least else { break };
+            surplus.push(kept.swap_remove(at));
+        }
+        surplus
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Vec<Block>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -160,20 +179,50 @@ mod tests {
                 one.compute_in(&kept, b"password", b"a salt of 16 b.", &mut output).unwrap();
                 assert_eq!(output, *fresh, "{one:?}");
                 let is_blank = |block: &Block| block.as_ref().iter().all(|word: &u64| *word == 0);
-                let blank = kept.lock().iter().take(one.memory as usize).all(is_blank);
+                // What was used last lies on top.
+                let blank = kept.lock().last().unwrap().iter().take(one.memory as usize).all(is_blank);
                 assert_eq!(blank, one.passes == 1, "{one:?}");
             }
         }
-        assert_eq!(kept.lock().len(), 128);
+        assert_eq!(sizes(&kept), [64, 128]);
+    }
+
+    fn sizes(kept: &Kept) -> Vec<usize> {
+        kept.lock().iter().map(Vec::len).collect()
     }
 
     #[test]
-    fn no_more_memory_is_kept_than_may_be() {
+    fn no_more_memory_is_kept_than_may_be_and_what_is_too_much_takes_nothing_away() {
         let kept = Kept(Mutex::new(Vec::new()));
-        for (count, rests) in [(1, 1), (MOST_KEPT, MOST_KEPT), (MOST_KEPT + 1, 0), (3, 3), (2, 3)] {
+        const LESS: usize = MOST_KEPT - 1;
+        for (count, rest) in [
+            (1, &[1][..]),
+            (MOST_KEPT + 1, &[1]),
+            (3, &[1, 3]),
+            (2, &[1, 3]),
+            (LESS, &[LESS]),
+            (1, &[LESS]),
+            (MOST_KEPT, &[MOST_KEPT]),
+            (MOST_KEPT + 1, &[MOST_KEPT]),
+        ] {
             assert_eq!(kept.with(count, |memory| memory.len()), Some(count));
-            assert_eq!(kept.lock().len(), rests, "{count}");
+            assert_eq!(sizes(&kept), rest, "{count}");
         }
         assert_eq!(kept.with(usize::MAX, |memory| memory.len()), None, "there is no such memory");
+    }
+
+    #[test]
+    fn each_of_several_at_once_has_memory_of_its_own_and_all_is_kept() {
+        let kept = Kept(Mutex::new(Vec::new()));
+        let run = || {
+            kept.with(4, |_| {
+                kept.with(4, |_| assert_eq!(sizes(&kept), [0_usize; 0])).unwrap();
+                assert_eq!(sizes(&kept), [4]);
+            })
+        };
+        run().unwrap();
+        assert_eq!(sizes(&kept), [4, 4]);
+        run().unwrap();
+        assert_eq!(sizes(&kept), [4, 4], "nothing new was needed");
     }
 }

@@ -40,10 +40,14 @@ impl Flights {
         question: Question,
         start: impl FnOnce() -> BoxFuture<'static, Answer>,
     ) -> Shared<BoxFuture<'static, Answer>> {
+        // One that has enough is let go after the lock: the last to do so ends it, and that asks for the lock.
+        let flight;
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let flight = table.flights.get(&question).and_then(|(_, flight)| flight.upgrade());
-        if let Some(flight) = flight.filter(|flight| flight.strong_count() <= Some(MOST_SHARING)) {
-            return flight;
+        flight = table.flights.get(&question).and_then(|(_, flight)| flight.upgrade());
+        if let Some(flight) = &flight
+            && flight.strong_count() <= Some(MOST_SHARING)
+        {
+            return flight.clone();
         }
         table.started += 1;
         let number = table.started;
