@@ -16,6 +16,7 @@ use tokio::{runtime::Handle, time::timeout};
 use super::{
     activity::{Activity, InFlight},
     socket::LINGER,
+    stream,
 };
 
 /// The body of a request as it arrives.
@@ -110,10 +111,12 @@ impl<B: Body> Body for ResponseBody<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        match self.project().inner.as_pin_mut() {
+        let polled = match self.project().inner.as_pin_mut() {
             Some(inner) => inner.poll_frame(cx),
             None => Poll::Ready(None),
-        }
+        };
+        stream::tell::<B>(&polled);
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

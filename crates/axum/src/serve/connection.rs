@@ -7,6 +7,7 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::Poll,
+    time::Duration,
 };
 
 use axum::BoxError;
@@ -30,6 +31,7 @@ use super::{
     metrics::Metrics,
     reconfigure::{Over, Settings, Tenure},
     socket::{Place, Socket},
+    stream::Stream,
 };
 
 /// What the connections of a listener have in common.
@@ -127,7 +129,7 @@ where
 }
 
 fn builder(limits: &Limits, activity: &Arc<Activity>) -> auto::Builder<Executor> {
-    let mut builder = auto::Builder::new(Executor(activity.clone()));
+    let mut builder = auto::Builder::new(Executor { activity: activity.clone(), patience: limits.idle });
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -223,18 +225,19 @@ where
 
 /// Runs the streams of an HTTP/2 connection. A stream is in flight to its end, also when it became a WebSocket.
 #[derive(Clone, Debug)]
-struct Executor(Arc<Activity>);
+struct Executor {
+    activity: Arc<Activity>,
+    /// How long a stream waits for its client to take something.
+    patience: Duration,
+}
 
 impl<F> hyper::rt::Executor<F> for Executor
 where
     F: Future<Output: Send> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        let in_flight = self.0.request(true);
-        hyper::rt::Executor::execute(&TokioExecutor::new(), async move {
-            let _in_flight = in_flight;
-            stream.await
-        });
+        let stream = Stream::new(stream, self.patience, self.activity.request(true));
+        hyper::rt::Executor::execute(&TokioExecutor::new(), stream);
     }
 }
 

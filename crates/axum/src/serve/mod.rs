@@ -17,14 +17,14 @@
 //! |---|---|---|
 //! | `handshakeTimeout` | 10 s | the connection is closed |
 //! | `headerTimeout`: from a request's first byte to the end of its head, on a new connection from its start | 10 s | the connection is closed |
-//! | `idleTimeout`: nothing moves although it is the client's turn | 60 s | the connection is closed |
+//! | `idleTimeout`: nothing moves although it is the client's turn | 60 s | the connection is closed; over HTTP/2 the stream is reset, where others go on |
 //! | `maxConnections`, WebSockets and TLS handshakes included | 10,000 | nothing is accepted until one is closed; the system queues |
 //! | `maxHeaderBytes` of a request's line and headers together, and 100 headers in HTTP/1.1 | 64 KiB | 431, without a body |
 //! | `maxConcurrentStreams` of one HTTP/2 connection | 100 | HTTP/2 makes the client wait |
 //! | [`ListenerConfig::shutdown_timeout`] for requests in flight when the service stops | 30 s | they are cut off |
 //!
 //! It is the client's turn while no request is in flight, while the service waits for a request's body (HTTP/1.1), and
-//! while the client does not take what is sent to it. A response that streams for hours, and says nothing for minutes, is
+//! while the client does not take what is sent to it; on a stream of HTTP/2 it has a second more for each KiB of a piece. A response that streams for hours, and says nothing for minutes, is
 //! not idle. A WebSocket is the handler's, and so are its time-outs: it may be quiet for as long as it likes.
 //!
 //! Each request carries in its extensions
@@ -60,6 +60,7 @@ mod servers;
 mod shutdown;
 mod socket;
 mod stopping;
+mod stream;
 #[cfg(test)]
 mod tests;
 

@@ -83,8 +83,14 @@ impl Server {
     }
 
     pub(super) async fn connect_http2(&self) -> Http2 {
+        self.connect_http2_with_window(1 << 20).await
+    }
+
+    /// A client that takes so many bytes of an answer before somebody reads them.
+    pub(super) async fn connect_http2_with_window(&self, window: u32) -> Http2 {
         let executor = TokioExecutor::new();
         let (sender, connection) = hyper::client::conn::http2::Builder::new(executor)
+            .initial_stream_window_size(window)
             .handshake(TokioIo::new(self.pipe(1 << 20)))
             .await
             .unwrap();

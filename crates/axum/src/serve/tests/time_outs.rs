@@ -1,6 +1,9 @@
 //! Who waits for a client, and for how long.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -237,4 +240,72 @@ async fn an_http2_client_that_is_told_to_leave_and_stays_is_cut_off() {
     assert!(answer.windows(5).any(|five| five == b"hello"));
     assert!(start.elapsed() > IDLE, "{:?}", start.elapsed());
     assert!(start.elapsed() <= IDLE * 2, "{:?}", start.elapsed());
+}
+
+/// A body of pieces of so many bytes without end, and when it was given up.
+fn endless(piece: usize) -> (Router, Arc<Mutex<Option<Instant>>>) {
+    let ended = Arc::new(Mutex::new(None));
+    let app = {
+        let ended = Arc::clone(&ended);
+        app().route(
+            "/endless",
+            get(async move || {
+                let (mut sender, body) = Channel::<Bytes>::new(1);
+                tokio::spawn(async move {
+                    while sender.send_data(Bytes::from(vec![0; piece])).await.is_ok() {}
+                    *ended.lock().unwrap() = Some(Instant::now());
+                });
+                Body::new(body)
+            }),
+        )
+    };
+    (app, ended)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_http2_client_that_does_not_take_an_answer_loses_that_and_no_other() {
+    for (piece, patience) in [(16, IDLE), (100 << 10, IDLE + seconds(100))] {
+        let (app, ended) = endless(piece);
+        let server = Server::start(app, ListenerConfig::default());
+        let mut client = server.connect_http2_with_window(16).await;
+        let start = Instant::now();
+        let mut stalled = client.get("/endless").await.unwrap().into_body();
+        let mut stream = client.get("/stream").await.unwrap().into_body();
+        assert_eq!(stream.frame().await.unwrap().unwrap().into_data().unwrap(), "first ");
+        while start.elapsed() < patience - SECOND {
+            assert_eq!(text(client.get("/").await.unwrap().into_body()).await, "hello");
+            sleep(SECOND).await;
+        }
+        assert_eq!(*ended.lock().unwrap(), None);
+        sleep(SECOND * 2).await;
+        let ended = ended.lock().unwrap().expect("its sender knows");
+        assert_eq!((ended - start).as_secs(), patience.as_secs());
+        let mut taken = 0;
+        let error = loop {
+            match stalled.frame().await.unwrap() {
+                Ok(frame) => taken += frame.into_data().unwrap().len(),
+                Err(error) => break error,
+            }
+        };
+        assert!(taken <= 16 && error.to_string().contains("error"), "{taken} {error}");
+        assert_eq!(stream.frame().await.unwrap().unwrap().into_data().unwrap(), "last");
+        assert_eq!(text(client.get("/").await.unwrap().into_body()).await, "hello");
+        assert_eq!(server.metric("portcullis_connections_open"), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_http2_client_that_takes_its_answer_slowly_gets_it() {
+    let (app, ended) = endless(16);
+    let server = Server::start(app, ListenerConfig::default());
+    let mut client = server.connect_http2_with_window(16).await;
+    let mut body = client.get("/endless").await.unwrap().into_body();
+    for _ in 0..20 {
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap().len(), 16);
+        sleep(IDLE - SECOND).await;
+    }
+    assert_eq!(*ended.lock().unwrap(), None);
+    drop(body);
+    sleep(SECOND).await;
+    assert!(ended.lock().unwrap().is_some());
 }

@@ -1,0 +1,111 @@
+//! One request of an HTTP/2 connection, to the end of its answer.
+//!
+//! A client takes what is sent on a stream when it opens that stream's window, whatever happens on the connection's others.
+//! hyper waits for that without end, and keeps the answer, and so an upstream's connection or a handler's, for as long.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Buf as _;
+use http_body::{Body, Frame};
+use pin_project_lite::pin_project;
+use tokio::{
+    task::futures::TaskLocalFuture,
+    time::{Instant, Sleep, sleep_until},
+};
+
+use super::activity::InFlight;
+
+/// What was given at once has so many bytes in a second, beside the time for each.
+const SLOWEST: u64 = 1024;
+
+tokio::task_local! {
+    static TURN: Arc<Turn>;
+}
+
+/// Whose turn it is.
+#[derive(Debug, Default)]
+struct Turn(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    frames: u64,
+    /// How much the client has to take, where it is its turn.
+    given: Option<u64>,
+}
+
+impl Turn {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells the stream that is being driven what became of its body.
+pub(super) fn tell<B: Body>(polled: &Poll<Option<Result<Frame<B::Data>, B::Error>>>) {
+    // In HTTP/1.1 there is none: the socket tells.
+    _ = TURN.try_with(|turn| {
+        let mut state = turn.lock();
+        state.frames = state.frames.wrapping_add(1);
+        state.given = match polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                Some(frame.data_ref().map_or(0, |data| u64::try_from(data.remaining()).unwrap_or(u64::MAX)))
+            }
+            _ => None,
+        };
+    });
+}
+
+pin_project! {
+    /// Ends when the stream does, or when its client takes nothing for too long.
+    pub(super) struct Stream<F> {
+        #[pin]
+        stream: TaskLocalFuture<Arc<Turn>, F>,
+        turn: Arc<Turn>,
+        patience: Duration,
+        // The number of the frame that the client was given time for.
+        timed: u64,
+        alarm: Option<Pin<Box<Sleep>>>,
+        in_flight: InFlight,
+    }
+}
+
+impl<F: Future> Stream<F> {
+    pub(super) fn new(stream: F, patience: Duration, in_flight: InFlight) -> Self {
+        let turn = Arc::<Turn>::default();
+        let stream = TURN.scope(Arc::clone(&turn), stream);
+        Self { stream, turn, patience, timed: 0, alarm: None, in_flight }
+    }
+}
+
+impl<F: Future> Future for Stream<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        if this.stream.poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let (frame, given) = {
+            let state = this.turn.lock();
+            (state.frames, state.given)
+        };
+        let Some(given) = given else { return Poll::Pending };
+        if frame != *this.timed {
+            *this.timed = frame;
+            let extra = Duration::from_secs(given.checked_div(SLOWEST).unwrap_or_default());
+            let until = Instant::now() + this.patience.saturating_add(extra);
+            match this.alarm {
+                Some(alarm) => alarm.as_mut().reset(until),
+                None => *this.alarm = Some(Box::pin(sleep_until(until))),
+            }
+        }
+        let Some(alarm) = this.alarm else { return Poll::Pending };
+        alarm.as_mut().poll(cx).map(|()| {
+            tracing::debug!(target: "portcullis::listener", "a stream was reset: its client does not take the answer");
+        })
+    }
+}
