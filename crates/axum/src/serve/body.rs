@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -115,7 +115,10 @@ impl<B: Body> Body for ResponseBody<B> {
             Some(inner) => inner.poll_frame(cx),
             None => Poll::Ready(None),
         };
-        stream::tell::<B>(&polled);
+        stream::tell(match &polled {
+            Poll::Ready(Some(Ok(frame))) => Some(frame.data_ref().map_or(0, Buf::remaining)),
+            _ => None,
+        });
         polled
     }
 

@@ -10,8 +10,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Buf as _;
-use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
 use tokio::{
     task::futures::TaskLocalFuture,
@@ -21,7 +19,7 @@ use tokio::{
 use super::activity::InFlight;
 
 /// What was given at once has so many bytes in a second, beside the time for each.
-const SLOWEST: u64 = 1024;
+const SLOWEST: usize = 1024;
 
 tokio::task_local! {
     static TURN: Arc<Turn>;
@@ -35,7 +33,7 @@ struct Turn(Mutex<State>);
 struct State {
     frames: u64,
     /// How much the client has to take, where it is its turn.
-    given: Option<u64>,
+    given: Option<usize>,
 }
 
 impl Turn {
@@ -44,18 +42,13 @@ impl Turn {
     }
 }
 
-/// Tells the stream that is being driven what became of its body.
-pub(super) fn tell<B: Body>(polled: &Poll<Option<Result<Frame<B::Data>, B::Error>>>) {
+/// Tells the stream that is being driven how much its body has just given to the client, or that it gave nothing.
+pub(super) fn tell(given: Option<usize>) {
     // In HTTP/1.1 there is none: the socket tells.
     _ = TURN.try_with(|turn| {
         let mut state = turn.lock();
         state.frames = state.frames.wrapping_add(1);
-        state.given = match polled {
-            Poll::Ready(Some(Ok(frame))) => {
-                Some(frame.data_ref().map_or(0, |data| u64::try_from(data.remaining()).unwrap_or(u64::MAX)))
-            }
-            _ => None,
-        };
+        state.given = given;
     });
 }
 
@@ -96,8 +89,8 @@ impl<F: Future> Future for Stream<F> {
         let Some(given) = given else { return Poll::Pending };
         if frame != *this.timed {
             *this.timed = frame;
-            let extra = Duration::from_secs(given.checked_div(SLOWEST).unwrap_or_default());
-            let until = Instant::now() + this.patience.saturating_add(extra);
+            let seconds = u64::try_from(given / SLOWEST).unwrap_or(u64::MAX);
+            let until = Instant::now() + this.patience.saturating_add(Duration::from_secs(seconds));
             match this.alarm {
                 Some(alarm) => alarm.as_mut().reset(until),
                 None => *this.alarm = Some(Box::pin(sleep_until(until))),
