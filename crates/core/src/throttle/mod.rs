@@ -55,7 +55,8 @@ use crate::{Clock, Reason, Unavailable};
 /// server is asked, and is not counted. Counts halve every hour.
 ///
 /// What no store can tell (503), and a caller who hangs up before there is an answer, count for the user too, with delays of
-/// four seconds at most: a memory or another store may have told the right password at once. What a store cannot tell an
+/// four seconds at most: a memory or another store may have told the right password at once. For the address, a caller who hangs up
+/// counts as a failure, unless he has waited for three seconds: then as what the store could not tell. What a store cannot tell an
 /// address, whoever it tries, delays there the users of that store who have not succeeded from the address: each is told four
 /// seconds at most, and one attempt at a time is made, until the store answers. The store is left alone meanwhile; others
 /// of the chain are asked. An answer that it gives without a look at any user ([`Reason::MalformedUsername`],
