@@ -47,8 +47,6 @@ impl Methods {
             Some(&Method::GET) => has(&Method::GET) || has(&Method::HEAD) || has(&Method::CONNECT),
             // A handler of GET takes it, where there is none of its own.
             Some(&Method::HEAD) => has(&Method::HEAD) || has(&Method::GET),
-            // What has a path is extended CONNECT, and falls under GET.
-            Some(&Method::CONNECT) => false,
             Some(method) => has(method),
         }
     }
@@ -145,7 +143,6 @@ mod tests {
             (Methods::Any, "PROPFIND", true),
             (these([Method::GET]), "POST", false),
             (these([Method::POST]), "GET", false),
-            (these([Method::CONNECT]), "CONNECT", false),
             (these([]), "GET", false),
         ] {
             assert_eq!(methods.covered_by(Some(&parsed(resource))), expected, "{methods}{resource}");

@@ -163,10 +163,7 @@ pub(super) fn check(auth: &Auth, routes: &[Surveyed], problems: &mut Vec<String>
         let met: Vec<&Surveyed> = routes.iter().filter(|route| route.meets(&resource)).collect();
         if met.is_empty() {
             lost = true;
-            let connect = resource.method() == Some(&Method::CONNECT);
-            let remedy =
-                if connect { "write GET, which covers extended CONNECT" } else { "correct or remove it" };
-            problems.push(format!("{label} meets no route: {remedy}"));
+            problems.push(format!("{label} meets no route: correct or remove it"));
         }
         for Surveyed { route, methods, .. } in met.iter().filter(|route| route.overridden) {
             problems.push(format!(

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::{HeaderMap, HeaderName, header::FORWARDED};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use portcullis_core::BuildError;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -35,7 +35,7 @@ impl TrustedProxies {
 
     pub(super) fn parse(text: &str) -> Result<IpNet, BuildError> {
         let net = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
-        net.ok_or_else(|| {
+        net.map(canonical).ok_or_else(|| {
             BuildError::new(format!(
                 "{text:?} is neither an address nor a network in CIDR notation, such as \"10.0.0.0/8\""
             ))
@@ -87,7 +87,17 @@ impl TrustedProxies {
 
 impl From<Vec<IpNet>> for TrustedProxies {
     fn from(networks: Vec<IpNet>) -> Self {
-        Self(networks)
+        Self(networks.into_iter().map(canonical).collect())
+    }
+}
+
+/// A network of IPv4-mapped addresses as one of IPv4: that is how addresses are compared.
+fn canonical(net: IpNet) -> IpNet {
+    match (net.addr().to_canonical(), net.prefix_len().checked_sub(96)) {
+        (IpAddr::V4(address), Some(prefix)) if matches!(net, IpNet::V6(_)) => {
+            Ipv4Net::new(address, prefix).map_or(net, IpNet::from)
+        }
+        _ => net,
     }
 }
 

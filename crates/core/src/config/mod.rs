@@ -43,4 +43,5 @@ pub use self::{
     problem::{Problem, Warning},
     reader::{Reader, Source},
     section::Section,
+    suggest::nearest,
 };

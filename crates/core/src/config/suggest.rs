@@ -1,7 +1,7 @@
 //! "Did you mean".
 
-/// The known key that `unknown` most likely stands for.
-pub(super) fn nearest<'k>(unknown: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+/// The known word that `unknown` most likely stands for: one letter in three may be wrong, and its case.
+pub fn nearest<'k>(unknown: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let folded = fold(unknown);
     known
         .map(|key| (distance(&folded, &fold(key)), key))

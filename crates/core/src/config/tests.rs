@@ -99,6 +99,48 @@ fn every_mistake_is_noted_with_place_and_remedy() {
 }
 
 #[test]
+fn a_mistake_is_known_at_its_key_and_above_it() {
+    let inner = table(vec![("deep", 3.into())]);
+    let table = table(vec![("name", 3.into()), ("inner", inner.into()), ("names", "x".into())]);
+    let reader = Reader::new("");
+    let section = reader.section(&table, "top");
+    section.string("name");
+    section.string("names");
+    section.section("inner").unwrap().string("deep");
+    for (key, failed) in [("name", true), ("inner", true), ("names", false), ("nam", false), ("deep", false)]
+    {
+        assert_eq!(section.failed_at(key), failed, "{key}");
+    }
+}
+
+#[test]
+fn what_could_not_be_read_is_a_mistake_though_its_reader_says_nothing() {
+    let elsewhere = |reader: &Reader| reader.problem("elsewhere", None, "wrong");
+    for (read, noted, expected) in [
+        (Some(7), false, vec![]),
+        (
+            None,
+            false,
+            vec![
+                "4:2: top.inner: could not be read, and what reads it does not say why: that is a mistake of the program, \
+                 please report it",
+            ],
+        ),
+        // Whatever it is, the configuration is refused for it.
+        (None, true, vec!["elsewhere: wrong"]),
+        (Some(7), true, vec!["elsewhere: wrong"]),
+    ] {
+        let table = Table::new(Some(Location { line: 4, column: 2 }));
+        let reader = Reader::new("");
+        if noted {
+            elsewhere(&reader);
+        }
+        assert_eq!(reader.section(&table, "top.inner").accounted(read), read);
+        assert_eq!(problems(reader), expected);
+    }
+}
+
+#[test]
 fn secrets_come_from_text_environment_and_files() {
     let mut from_variable = Table::default();
     from_variable.insert("env", "TOKEN");

@@ -25,6 +25,7 @@ pub use self::{
     basic::Basic,
     error::{CredentialError, CredentialErrorKind},
     header::{from_header_value, from_headers},
+    origin::normalised as normalised_origin,
     protocols::OfferedProtocols,
     sources::CredentialSources,
 };

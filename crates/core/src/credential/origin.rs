@@ -9,7 +9,8 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// An origin as browsers write it in `Origin` (RFC 6454 §6.2): scheme and host in lower case, no default port.
 /// `None` where it is not `scheme://host[:port]`.
-pub(super) fn normalised(text: &str) -> Option<String> {
+#[must_use]
+pub fn normalised(text: &str) -> Option<String> {
     let (scheme, authority) = text.split_once("://")?;
     let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));

@@ -84,6 +84,17 @@ pub(crate) enum Choice<'a> {
 
 impl Resources {
     pub(crate) fn new(mut all: Vec<Compiled>) -> Result<Self, BuildError> {
+        // What has a path goes by its effective method.
+        let connects = all.iter().filter(|one| one.method == Some(Method::CONNECT));
+        let unmet: Vec<String> = connects
+            .map(|one| {
+                let label = one.policy.label();
+                format!("{label} covers no request: write GET, which covers extended CONNECT")
+            })
+            .collect();
+        if !unmet.is_empty() {
+            return Err(BuildError::new(unmet.join("\n")));
+        }
         all.sort_by(|one, other| pattern::by_specificity(&one.pattern, &other.pattern));
         let mut places: HashMap<(Option<&Method>, String), &Compiled> = HashMap::new();
         for one in &all {

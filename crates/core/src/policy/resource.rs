@@ -38,7 +38,8 @@ impl Resource {
         Self { method: None, path: path.into(), over: Override::default() }
     }
 
-    /// For `method` only. `GET` covers `HEAD` and extended CONNECT (RFC 8441) too.
+    /// For `method` only. `GET` covers `HEAD` and extended CONNECT (RFC 8441) too; `CONNECT` by itself covers nothing, and is
+    /// a mistake.
     pub fn method(mut self, method: Method) -> Self {
         self.method = Some(method);
         self

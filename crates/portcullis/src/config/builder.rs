@@ -41,6 +41,9 @@ impl ConfigBuilder {
     ///
     /// Ask the section for all keys before giving up: keys that nobody asked for are unknown keys, and every
     /// mistake is to be reported at once.
+    ///
+    /// A key of portcullis' own (`use`, `scopes`, `jwtValidatorConfig` and the other records, in any build), or one that is
+    /// given away already, is taken: every configuration that is read with it has a mistake that says so.
     pub fn provider<P, F>(mut self, key: impl Into<String>, factory: F) -> Self
     where
         P: IntoProvider,
@@ -145,6 +148,7 @@ impl ConfigBuilder {
         let reader = reader(Some(Box::new(keeping.watch(self.source))), base, &clock).plug(keeping.clone());
         #[cfg(feature = "client")]
         let reader = self.hooks.plug(reader);
+        self.factories.check(&reader);
         let root = reader.section(&table, "");
         root.belongs_elsewhere(
             "scopes",
@@ -181,6 +185,8 @@ impl ConfigBuilder {
         }
         #[cfg(feature = "axum")]
         let listener = read_listener(listening.as_ref(), &keeping, &clock);
+        #[cfg(feature = "axum")]
+        let listener = listening.as_ref().unwrap_or(&root).accounted(listener);
         // Keys that nobody asked for are told now.
         #[cfg(feature = "axum")]
         drop(listening);
@@ -232,12 +238,17 @@ pub(super) fn reader(source: Option<Box<dyn Source>>, base: &Path, clock: &Arc<d
     };
     let reader = reader.plug(Arc::clone(clock));
     #[cfg(any(feature = "introspection", feature = "client"))]
-    let reader = reader.plug(portcullis_outbound::TokenSourceReader::new(portcullis_oauth2::grant::read));
+    let reader = reader.plug(portcullis_outbound::TokenSourceReader::new(|section| {
+        section.accounted(portcullis_oauth2::grant::read(section))
+    }));
     #[cfg(feature = "jwt")]
-    let reader = reader.plug(portcullis_core::AssertionReader::new(portcullis_jwt::assertion::read));
+    let reader = reader.plug(portcullis_core::AssertionReader::new(|section, purpose| {
+        section.accounted(portcullis_jwt::assertion::read(section, purpose))
+    }));
     #[cfg(all(feature = "jwt", feature = "client"))]
-    let reader =
-        reader.plug(portcullis_oauth2::exchange::SignedTokenReader::new(portcullis_jwt::client::read));
+    let reader = reader.plug(portcullis_oauth2::exchange::SignedTokenReader::new(|section| {
+        section.accounted(portcullis_jwt::client::read(section))
+    }));
     reader
 }
 
@@ -331,7 +342,8 @@ fn read_services(
     };
     let mut services: Vec<ServiceConfig> = Vec::new();
     for (key, section) in &sections {
-        let Some(service) = service::read(section, *key, providers, clock, observers) else { continue };
+        let service = service::read(section, *key, providers, clock, observers);
+        let Some(service) = section.accounted(service) else { continue };
         let same = |other: &ServiceConfig| {
             other.path().trim_end_matches('/') == service.path().trim_end_matches('/')
         };

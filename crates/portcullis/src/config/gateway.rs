@@ -1,10 +1,11 @@
 //! The keys of a service that only the gateway looks at.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use portcullis_core::{
     UnixTime,
     config::{Node, Section, Value},
+    credential::normalised_origin,
 };
 
 use super::keeping::Keeping;
@@ -44,6 +45,8 @@ pub struct Upstream {
     pub url: http::Uri,
     /// How an https server is verified, and how the gateway shows itself to it; `None` for http.
     pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// Whether nothing is verified over https: `upstreamSecureSocket = { disable = true }`.
+    pub unverified: bool,
 }
 
 /// How exactly a request has to spell a path.
@@ -63,7 +66,7 @@ pub enum PathMatching {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct CorsConfig {
-    /// Origins, or `*`.
+    /// Origins as browsers write them, or `*`.
     pub allow_origins: Vec<String>,
     /// Methods, or `*`.
     pub allow_methods: Vec<String>,
@@ -85,7 +88,19 @@ impl GatewayConfig {
         };
         let cors = section.section("cors").map(|cors| read_cors(&cors));
         let usual_throttle = !section.has("throttle");
-        Self { answer: read_answer(section, now), path_matching, forward_credential, cors, usual_throttle }
+        let answer = read_answer(section, now);
+        let in_clear_text = match &answer {
+            Some(Answer::Upstream(upstream)) => upstream.tls.is_none() && !is_loopback(&upstream.url),
+            _ => false,
+        };
+        if in_clear_text && forward_credential == Some(true) {
+            section.warn(
+                "forwardCredential",
+                "callers' credentials go to another machine in clear text: whoever sits between reads them; use an https \
+                 `upstream`, or leave it out",
+            );
+        }
+        Self { answer, path_matching, forward_credential, cors, usual_throttle }
     }
 }
 
@@ -100,7 +115,7 @@ fn read_answer(section: &Section<'_>, now: UnixTime) -> Option<Answer> {
                 }
                 _ => Some(read_tls(section, now)?),
             };
-            Some(Answer::Upstream(Upstream { url: url?, tls }))
+            Some(Answer::Upstream(Upstream { url: url?, tls, unverified: is_unverified(section) }))
         }
         found => {
             needs(section, "`upstream`");
@@ -137,6 +152,19 @@ fn upstream_url(section: &Section<'_>) -> Option<http::Uri> {
     url
 }
 
+fn is_loopback(url: &http::Uri) -> bool {
+    let host = url.host().unwrap_or_default();
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    host.eq_ignore_ascii_case("localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// What is wrong with the key is noted where the TLS settings are read.
+fn is_unverified(section: &Section<'_>) -> bool {
+    let table = section.table().get("upstreamSecureSocket").map(Node::value);
+    matches!(table, Some(Value::Table(table)) if matches!(table.get("disable").map(Node::value), Some(Value::Boolean(true))))
+}
+
 fn read_tls(section: &Section<'_>, now: UnixTime) -> Option<Arc<rustls::ClientConfig>> {
     const KEY: &str = "upstreamSecureSocket";
     let keeping = Keeping::of(section.reader());
@@ -157,7 +185,10 @@ fn read_tls(section: &Section<'_>, now: UnixTime) -> Option<Arc<rustls::ClientCo
 fn read_cors(section: &Section<'_>) -> CorsConfig {
     let list = |key| section.strings(key).unwrap_or_default();
     let cors = CorsConfig {
-        allow_origins: list("allowOrigins"),
+        allow_origins: list("allowOrigins")
+            .into_iter()
+            .filter_map(|origin| read_origin(section, origin))
+            .collect(),
         allow_methods: list("allowMethods"),
         allow_headers: list("allowHeaders"),
         allow_credentials: section.boolean("allowCredentials", false),
@@ -165,7 +196,7 @@ fn read_cors(section: &Section<'_>) -> CorsConfig {
         max_age: section.duration("maxAge"),
     };
     let star = |list: &[String]| list.iter().any(|item| item == "*");
-    if cors.allow_origins.is_empty() {
+    if cors.allow_origins.is_empty() && !section.failed_at("allowOrigins") {
         section.problem(
             "allowOrigins",
             "names no origin: list origins such as \"https://app.example.org\", or \"*\"",
@@ -192,18 +223,25 @@ fn read_cors(section: &Section<'_>) -> CorsConfig {
     if cors.allow_methods.iter().any(|name| name != "*" && name.parse::<http::Method>().is_err()) {
         section.problem("allowMethods", "holds something that is not a method");
     }
-    if cors.allow_origins.iter().any(|origin| origin != "*" && !is_origin(origin)) {
-        section.problem(
-            "allowOrigins",
-            "holds something that is not an origin: an origin is scheme://host[:port], without a path",
-        );
-    }
     cors
 }
 
-fn is_origin(text: &str) -> bool {
-    text == "null"
-        || text.parse::<http::Uri>().is_ok_and(|uri| {
-            uri.scheme().is_some() && uri.authority().is_some() && !text.ends_with('/') && uri.path() == "/"
-        })
+/// An origin as browsers write it, which is how it is compared; notes what is none.
+fn read_origin(section: &Section<'_>, text: String) -> Option<String> {
+    if matches!(text.as_str(), "*" | "null") {
+        return Some(text);
+    }
+    let origin = normalised_origin(&text);
+    if origin.is_none() {
+        // User-info may hold a password.
+        let shown = if text.contains('@') { "one of them".to_owned() } else { format!("{text:?}") };
+        section.problem(
+            "allowOrigins",
+            format!(
+                "{shown} is not an origin as browsers write it: list each as scheme://host[:port], such as \
+                 \"https://app.example.org\", or \"*\" for all"
+            ),
+        );
+    }
+    origin
 }

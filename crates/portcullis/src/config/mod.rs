@@ -34,6 +34,7 @@ mod credential;
 mod error;
 mod gateway;
 pub(crate) mod keeping;
+mod method;
 mod parse;
 mod providers;
 mod reload;

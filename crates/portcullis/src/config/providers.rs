@@ -2,7 +2,10 @@
 
 use std::{cell::RefCell, collections::BTreeMap, fmt, sync::Arc};
 
-use portcullis_core::{BuildError, Element, IntoProvider, Provider, config::Section};
+use portcullis_core::{
+    BuildError, Element, IntoProvider, Provider,
+    config::{Reader, Section},
+};
 
 use super::keeping::Keeping;
 
@@ -30,7 +33,11 @@ pub(super) type Placed = Vec<(String, Element)>;
 
 /// The records that are known, by key.
 #[derive(Clone, Default)]
-pub(super) struct Factories(BTreeMap<String, Arc<Factory>>);
+pub(super) struct Factories {
+    by_key: BTreeMap<String, Arc<Factory>>,
+    /// What is wrong with keys that the program gave away.
+    taken: Vec<String>,
+}
 
 impl Factories {
     pub(super) fn add<P, F>(&mut self, key: impl Into<String>, factory: F)
@@ -38,13 +45,27 @@ impl Factories {
         P: IntoProvider,
         F: Fn(&Section<'_>) -> Result<P, BuildError> + Send + Sync + 'static,
     {
-        self.0.insert(key.into(), Arc::new(move |section| factory(section)?.into_provider()));
+        let key = key.into();
+        let mistake = |why: &str| format!("the key {key:?} of `ConfigBuilder::provider` {why}");
+        let mut own = ["scopes", "use"].iter().chain(PRESENT).chain(ABSENT.iter().map(|(key, _)| key));
+        if own.any(|own| *own == key) {
+            self.taken.push(mistake("is one of portcullis' own: choose another"));
+            return;
+        }
+        let twice = mistake("is given away twice: choose another for one of them");
+        let before = self.by_key.insert(key, Arc::new(move |section| factory(section)?.into_provider()));
+        self.taken.extend(before.map(|_| twice));
+    }
+
+    /// Notes what is wrong with the keys themselves, whatever the configuration says.
+    pub(super) fn check(&self, reader: &Reader) {
+        self.taken.iter().for_each(|text| reader.problem("", None, text));
     }
 }
 
 impl fmt::Debug for Factories {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.by_key.keys()).finish()
     }
 }
 
@@ -129,7 +150,7 @@ impl<'f> Providers<'f> {
     pub(super) fn read_named(&mut self, section: &Section<'_>) {
         for (name, entry) in section.entries() {
             let read = self.record_key(&entry, &[]).and_then(|key| self.read_record(&entry, key));
-            self.named.insert(name.to_owned(), read);
+            self.named.insert(name.to_owned(), entry.accounted(read));
         }
     }
 
@@ -153,7 +174,7 @@ impl<'f> Providers<'f> {
     /// The key of the one record that a table holds, or of the one of `others`, which exclude the records.
     pub(super) fn record_key<'k>(&'k self, section: &Section<'_>, others: &[&'k str]) -> Option<&'k str> {
         let mut keys: Vec<&str> = PRESENT.to_vec();
-        keys.extend(self.factories.0.keys().map(String::as_str));
+        keys.extend(self.factories.by_key.keys().map(String::as_str));
         keys.extend(others);
         let absent: Vec<_> = ABSENT.iter().filter(|(key, _)| section.has(key)).collect();
         if absent.is_empty() {
@@ -174,7 +195,7 @@ impl<'f> Providers<'f> {
         let record = section.section(key)?;
         let keeping = Keeping::of(section.reader());
         let mark = keeping.map_or(0, Keeping::mark);
-        let mut read = self.read_anew(section, &record, key)?;
+        let mut read = record.accounted(self.read_anew(section, &record, key))?;
         // The users have a definition of their own.
         if let Some(keeping) = keeping.filter(|_| key != "fileUserStoreConfig") {
             read.provider = keeping.keep_provider(key, record.table(), mark, &read.provider);
@@ -223,7 +244,7 @@ impl<'f> Providers<'f> {
                 Some(Read { provider: self.built(record, provider)?, needs_scopes })
             }
             key => {
-                let factory = self.factories.0.get(key)?;
+                let factory = self.factories.by_key.get(key)?;
                 self.built(record, factory(record)).map(Read::plain)
             }
         }

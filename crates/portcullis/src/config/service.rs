@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::Method;
 use portcullis_core::{
     Auth, AuthBuilder, BuildError, Clock, Element, Observer, Override, Protocol, Provider, RequiredScopes,
     Resource,
@@ -13,6 +12,7 @@ use super::{
     credential,
     gateway::GatewayConfig,
     keeping::Keeping,
+    method,
     providers::{Providers, Read},
     throttle::{self, Wanted},
 };
@@ -222,7 +222,8 @@ fn elements(section: &Section<'_>, providers: &Providers<'_>) -> Option<Vec<Elem
         return None;
     }
     // Each is read, whatever is wrong with those before it.
-    let elements: Vec<_> = sections.iter().map(|element| read_element(element, providers)).collect();
+    let read = |element: &Section<'_>| element.accounted(read_element(element, providers));
+    let elements: Vec<_> = sections.iter().map(read).collect();
     elements.into_iter().collect()
 }
 
@@ -295,7 +296,7 @@ fn resources(
     };
     let mut right: Vec<(&Section<'_>, Resource)> = Vec::new();
     for (key, entry) in &list {
-        let resource = read_resource(entry, *key, unread, providers);
+        let resource = entry.accounted(read_resource(entry, *key, unread, providers));
         if let (Some((path, resource)), Some(service)) = (resource, &auth) {
             let base = service.path().trim_end_matches('/');
             let repeats =
@@ -345,6 +346,8 @@ fn read_resource(
     providers: &Providers<'_>,
 ) -> Option<(String, Resource)> {
     let (method, path) = match key {
+        // A path may hold blanks.
+        Some(key) if key.starts_with('/') => (None, Some(key.to_owned())),
         Some(key) => match key.trim().split_once(' ') {
             Some((method, path)) => (Some(method.to_owned()), Some(path.trim().to_owned())),
             None => (None, Some(key.to_owned())),
@@ -353,9 +356,14 @@ fn read_resource(
     };
     // What could not be read was reported. An override that says nothing, and so opens nothing, stands in for it, so that
     // the path is still checked.
-    let over = read_override(section, providers).filter(|_| !unread).unwrap_or_default();
+    let over = section.accounted(read_override(section, providers));
+    let over = over.filter(|_| !unread).unwrap_or_default();
+    let unfit = |text| match key {
+        Some(_) => section.problem_here(text),
+        None => section.problem("method", text),
+    };
     let method = match method {
-        Some(text) => Some(method_of(section, &text)?),
+        Some(text) => Some(method::read(&text).map_err(unfit).ok()?),
         None => None,
     };
     let path = path?;
@@ -364,16 +372,6 @@ fn read_resource(
         resource = resource.method(method);
     }
     Some((path, resource))
-}
-
-fn method_of(section: &Section<'_>, text: &str) -> Option<Method> {
-    let method = Method::from_bytes(text.as_bytes()).ok();
-    if method.is_none() || text.bytes().any(|byte| byte.is_ascii_lowercase()) {
-        section
-            .problem_here(format!("{text:?} is not a method: methods are written in capitals, such as GET"));
-        return None;
-    }
-    method
 }
 
 fn read_override(section: &Section<'_>, providers: &Providers<'_>) -> Option<Override> {

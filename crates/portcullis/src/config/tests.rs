@@ -11,6 +11,7 @@ mod manners;
 #[cfg(all(feature = "client", feature = "jwt"))]
 mod misplaced;
 mod mistakes;
+mod silent;
 mod throttles;
 
 /// Knows the bearer token it is configured with.

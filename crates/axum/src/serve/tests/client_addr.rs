@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use ipnet::IpNet;
 
 use crate::serve::TrustedProxies;
 
@@ -137,6 +138,30 @@ fn a_long_list_takes_no_longer_than_its_length() {
     assert_eq!(client(PROXY, &[("x-forwarded-for", &value)]), "10.0.0.2");
     let value = "for=10.0.0.2, ".repeat(100_000) + "for=10.0.0.2";
     assert_eq!(client(PROXY, &[("forwarded", &value)]), "10.0.0.2");
+}
+
+#[test]
+fn a_network_of_ipv4_mapped_addresses_is_one_of_ipv4() {
+    for (network, inside, outside) in [
+        ("::ffff:10.0.0.1", "10.0.0.1", "10.0.0.2"),
+        ("::ffff:a00:1", "10.0.0.1", "10.0.0.2"),
+        ("::ffff:10.0.0.1/128", "10.0.0.1", "10.0.0.2"),
+        ("::ffff:10.0.0.0/104", "10.255.0.1", "11.0.0.1"),
+        ("::ffff:0.0.0.0/96", "192.0.2.1", "2001:db8::1"),
+        // Of more than those it is one of IPv6.
+        ("::ffff:0.0.0.0/95", "::fffe:0:1", "10.0.0.1"),
+        ("::10.0.0.1", "::10.0.0.1", "10.0.0.1"),
+        ("10.0.0.0/8", "::ffff:10.0.0.1", "::10.0.0.1"),
+    ] {
+        let contains =
+            |proxies: &TrustedProxies, text: &str| proxies.contains(text.parse::<IpAddr>().unwrap());
+        let told = TrustedProxies::new([network]).unwrap();
+        let made = network.parse::<IpNet>().or_else(|_| network.parse::<IpAddr>().map(IpNet::from)).unwrap();
+        for proxies in [told, TrustedProxies::from(vec![made])] {
+            assert!(contains(&proxies, inside), "{network} {inside}");
+            assert!(!contains(&proxies, outside), "{network} {outside}");
+        }
+    }
 }
 
 #[test]

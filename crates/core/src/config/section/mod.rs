@@ -70,6 +70,23 @@ impl<'r> Section<'r> {
         self.reader.has_problem_within(&self.path)
     }
 
+    /// Whether a mistake was noted at a key, or below it.
+    #[must_use]
+    pub fn failed_at(&self, key: &str) -> bool {
+        self.reader.has_problem_within(&self.path_of(key))
+    }
+
+    /// What was made of the table. Where that is nothing, and no mistake was noted anywhere, notes one here: what could not
+    /// be read must not pass for what was never written.
+    pub fn accounted<T>(&self, read: Option<T>) -> Option<T> {
+        if read.is_none() && !self.reader.has_problem_within("") {
+            self.problem_here(
+                "could not be read, and what reads it does not say why: that is a mistake of the program, please report it",
+            );
+        }
+        read
+    }
+
     /// Notes a mistake at a key, whether the table holds it or not.
     pub fn problem(&self, key: &str, message: impl Into<String>) {
         self.reader.problem(self.path_of(key), self.place(key), message);

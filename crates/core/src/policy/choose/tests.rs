@@ -232,3 +232,21 @@ fn two_equal_resources_are_refused() {
     let error = Resources::new(vec![twin("/a/{x}"), twin("/a/{y}")]).unwrap_err().to_string();
     assert_eq!(error, "/a/{x} and /a/{y} cover the same requests: keep one of them");
 }
+
+#[test]
+fn a_resource_for_connect_is_refused_for_extended_connect_is_a_get() {
+    use crate::{Auth, Resource};
+
+    let chat = |method| Resource::new("/chat").method(method).public();
+    let auth = Auth::builder().public().path("/foo");
+    assert!(auth.resource(chat(Method::GET)).build().is_ok());
+    let told = |path: &str| {
+        format!("resource CONNECT {path} covers no request: write GET, which covers extended CONNECT")
+    };
+    let auth = Auth::builder().public().path("/foo");
+    let several = auth.resource(chat(Method::CONNECT)).resource(chat(Method::POST));
+    let error = several.resource(Resource::new("/").method(Method::CONNECT)).build().unwrap_err().to_string();
+    assert_eq!(error, format!("{}\n{}", told("/foo/chat"), told("/foo")));
+    let auth = Auth::builder().public().build().unwrap();
+    assert_eq!(auth.with_resource(chat(Method::CONNECT)).unwrap_err().to_string(), told("/chat"));
+}

@@ -24,7 +24,7 @@ pub(in crate::config) fn read_all(root: &Section<'_>, hooks: &Hooks) -> Vec<Conf
         .filter_map(|(name, section)| {
             let keeping = Keeping::of(section.reader());
             let mark = keeping.map_or(0, Keeping::mark);
-            let client = read(&section, name)?;
+            let client = section.accounted(read(&section, name))?;
             if let Some(keeping) = keeping.filter(|_| hooks.has(name)) {
                 // The program writes it: what it wrote is no new version.
                 if let Some(file) = refresh_token_file(&section) {

@@ -106,7 +106,7 @@ fn mistakes_of_the_gateways_keys_stand_at_their_place() {
             "cors.exposeHeaders: holds something",
         ),
         ("cors = { allowOrigins = \"*\", allowMethods = \"G T\" }", "cors.allowMethods: holds something"),
-        ("cors = { allowOrigins = \"https://a.example/\" }", "cors.allowOrigins: holds something"),
+        ("cors = { allowOrigins = 5 }", "cors.allowOrigins: expected a string or an array of strings"),
         (
             "cors = { allowOrigins = \"https://a.example\", allowHeaders = \"*\", allowCredentials = true }",
             "cors.allowHeaders: \"*\" does not work",
@@ -122,4 +122,83 @@ fn mistakes_of_the_gateways_keys_stand_at_their_place() {
         read("services.\"/a\" = { public = true, cors = { allowOrigins = [\"*\", \"null\"] } }").unwrap();
     let cors = config.service("/a").unwrap().gateway().cors.as_ref().unwrap();
     assert!(!cors.allow_credentials && cors.allow_origins == ["*", "null"]);
+}
+
+#[test]
+fn origins_are_taken_as_browsers_write_them() {
+    let cors = |origin: &str| {
+        read(&format!("services.\"/a\" = {{ public = true, cors = {{ allowOrigins = [\"{origin}\"] }} }}"))
+    };
+    for (origin, taken) in [
+        ("*", "*"),
+        ("null", "null"),
+        ("https://app.example.org", "https://app.example.org"),
+        ("HTTPS://App.Example.org", "https://app.example.org"),
+        ("https://app.example.org:443", "https://app.example.org"),
+        ("http://app.example.org:80", "http://app.example.org"),
+        ("http://localhost:3000", "http://localhost:3000"),
+        ("http://[0:0::1]:3000", "http://[::1]:3000"),
+        ("chrome-extension://abcdef", "chrome-extension://abcdef"),
+    ] {
+        let config = cors(origin).unwrap();
+        let cors = config.service("/a").unwrap().gateway().cors.as_ref().unwrap();
+        assert_eq!(cors.allow_origins, [taken], "{origin}");
+    }
+    for origin in [
+        "",
+        "app.example.org",
+        "https://",
+        "https://app.example.org/",
+        "https://app.example.org/x",
+        "https://app.example.org?x",
+        "https://*.example.org",
+        "https://app.example.org:*",
+        "https://b\u{fc}cher.example",
+        "wss://app.example.org",
+        "Null",
+        "https://canary@app.example.org",
+    ] {
+        let shown = if origin.contains('@') { "one of them".to_owned() } else { format!("{origin:?}") };
+        let told: Vec<String> =
+            cors(origin).unwrap_err().problems().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [format!(
+                "1:43: services.\"/a\".cors.allowOrigins: {shown} is not an origin as browsers write it: list each as \
+                 scheme://host[:port], such as \"https://app.example.org\", or \"*\" for all"
+            )],
+            "{origin}"
+        );
+    }
+}
+
+#[test]
+fn a_credential_that_goes_to_another_machine_in_clear_text_is_warned_about() {
+    let warnings = |keys: &str| {
+        let config = read(&format!("services.\"/a\" = {{ public = true, {keys} }}")).unwrap();
+        config.warnings().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let plain = "upstream = \"http://orders.example\"";
+    for keys in [
+        plain,
+        "upstream = \"http://orders.example\", forwardCredential = false",
+        "upstream = \"http://localhost:8080\", forwardCredential = true",
+        "upstream = \"http://127.0.0.2\", forwardCredential = true",
+        "upstream = \"http://[::1]:8080/base\", forwardCredential = true",
+        "upstream = \"https://orders.example\", forwardCredential = true",
+        "respond = \"hi\", forwardCredential = true",
+        "forwardCredential = true",
+    ] {
+        assert_eq!(warnings(keys), [""; 0], "{keys}");
+    }
+    for host in ["orders.example", "192.0.2.1:8080", "[2001:db8::1]/base", "localhost.example"] {
+        assert_eq!(
+            warnings(&format!("forwardCredential = true, upstream = \"http://{host}\"")),
+            [
+                "1:34: services.\"/a\".forwardCredential: callers' credentials go to another machine in clear text: whoever \
+                 sits between reads them; use an https `upstream`, or leave it out"
+            ],
+            "{host}"
+        );
+    }
 }

@@ -192,3 +192,143 @@ fn two_services_at_one_path_are_a_mistake() {
     let found = mistakes("services = [{ path = \"a\", public = true }, { path = \"/\", public = true }]");
     assert_eq!(found, ["1:15: services[0].path: the path \"a\" cannot be used: a path starts with `/`"]);
 }
+
+#[test]
+fn a_method_is_one_that_requests_have() {
+    let read_both = |method: &str| {
+        let keyed = format!("resources.\"{method} /x\" = {{ public = true }}");
+        let listed = format!("resources = [{{ method = \"{method}\", path = \"/x\", public = true }}]");
+        [keyed, listed].map(|keys| read(&format!("[services.\"/a\"]\npublic = true\n{keys}")))
+    };
+    for method in [
+        "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "PROPFIND", "PURGE", "MKCOL",
+        "LINK", "MOVE", "COPY", "QUERY", "M-SEARCH", "LIST",
+    ] {
+        for config in read_both(method) {
+            let auth = config.unwrap().service("/a").unwrap().auth().clone();
+            let taken = auth.resources().next().unwrap();
+            assert_eq!(taken.method().map(http::Method::as_str), Some(method));
+        }
+    }
+    let for_all = "is not a method: leave the method out, a resource without one is for all";
+    let connect = "covers no request: write GET, which covers extended CONNECT";
+    let capitals = "is not a method: methods are written in capitals, such as GET";
+    let near = |near: &str| {
+        format!(
+            "is not a standard method; did you mean {near}? If not, leave the method out: a resource without one is for all"
+        )
+    };
+    for (method, told) in [
+        ("*", for_all),
+        ("ANY", for_all),
+        ("All", for_all),
+        ("CONNECT", connect),
+        ("connect", connect),
+        ("get", capitals),
+        ("G(T", capitals),
+        ("GETT", &near("GET")),
+        ("POTS", &near("POST")),
+        ("DELTE", &near("DELETE")),
+        ("OPTION", &near("OPTIONS")),
+        ("CONNET", &near("CONNECT")),
+    ] {
+        let [keyed, listed] = read_both(method).map(|config| config.unwrap_err().to_string());
+        let column = "resources.\" /x\" = {".len() + method.len();
+        assert_eq!(
+            keyed,
+            format!("3:{column}: services.\"/a\".resources.\"{method} /x\": {method:?} {told}")
+        );
+        assert_eq!(listed, format!("3:16: services.\"/a\".resources[0].method: {method:?} {told}"));
+    }
+}
+
+#[test]
+fn a_key_that_begins_with_a_slash_is_a_path() {
+    let patterns = |key: &str| {
+        let config =
+            read(&format!("[services.\"/a\"]\npublic = true\nresources.\"{key}\" = {{ public = true }}"));
+        let auth = config.unwrap().service("/a").unwrap().auth().clone();
+        let taken = auth.resources().next().unwrap();
+        (taken.method().cloned(), taken.pattern().to_owned())
+    };
+    for (key, method, pattern) in [
+        ("/my files", None, "/a/my files"),
+        ("/a  b/{id}", None, "/a/a  b/{id}"),
+        ("GET /my files", Some(http::Method::GET), "/a/my files"),
+        ("GET  /x", Some(http::Method::GET), "/a/x"),
+        ("/x", None, "/a/x"),
+    ] {
+        assert_eq!(patterns(key), (method, pattern.to_owned()), "{key}");
+    }
+}
+
+#[test]
+fn a_key_of_a_provider_of_ones_own_is_free_and_given_away_once() {
+    let told = |keys: &[&str], text: &str| {
+        let mut builder = Config::builder();
+        for key in keys {
+            builder = builder.provider(*key, Fixed::read);
+        }
+        let problems = builder.parse(text, ".").map(|_| ()).map_err(|error| error.problems().to_vec());
+        let texts = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+        problems.map_err(texts).err().unwrap_or_default()
+    };
+    let own = |key: &str| {
+        format!("the key {key:?} of `ConfigBuilder::provider` is one of portcullis' own: choose another")
+    };
+    let right = "[services.\"/a\"]\nauth = [{ scopes = \"x\", aConfig = { token = \"t\" } }]";
+    assert_eq!(told(&["aConfig", "bConfig"], right), [""; 0]);
+    for key in [
+        "use",
+        "scopes",
+        "fileUserStoreConfig",
+        "ldapUserStoreConfig",
+        "jwtValidatorConfig",
+        "oauth2IntrospectionConfig",
+    ] {
+        assert_eq!(told(&["aConfig", key], right), [own(key)]);
+    }
+    // Whatever the configuration says, and beside what is wrong with it.
+    assert_eq!(told(&["use"], ""), [own("use")]);
+    assert_eq!(
+        told(&["aConfig", "aConfig"], &right.replace("token", "tokn")),
+        [
+            "the key \"aConfig\" of `ConfigBuilder::provider` is given away twice: choose another for one of them",
+            "2:35: services.\"/a\".auth[0].aConfig.token: required, and missing",
+            "2:37: services.\"/a\".auth[0].aConfig.tokn: unknown key; did you mean `token`?",
+        ]
+    );
+}
+
+#[cfg(feature = "ldap")]
+#[test]
+fn a_directory_that_cannot_be_read_opens_no_resource() {
+    let record = |keys: &str| {
+        format!(
+            "{{ domainName = \"d\", connectionUrl = \"ldap://localhost\", connectionName = \"cn=a\", connectionPassword = \
+             \"p\", userSearchBase = \"dc=x\", userNameAttribute = \"uid\", userNameSearchFilter = \"(uid=?)\"{keys} }}"
+        )
+    };
+    let text = |record: &str| {
+        format!(
+            "[services.\"/a\"]\nauth = [{{ scopes = \"*\", fixedConfig = {{ token = \"t\" }} }}]\n\
+             resources.\"/admin\" = {{ auth = [{{ scopes = \"admin\", ldapUserStoreConfig = {record} }}] }}\n"
+        )
+    };
+    let config = read(&text(&record(""))).unwrap();
+    let resource = config.service("/a").unwrap().auth().resources().next().unwrap().policy().clone();
+    assert_eq!(resource.elements()[0].provider().kind(), "ldap");
+    for (wrong, key) in [
+        (record("").replace("userSearchBase = \"dc=x\"", "userSearchBase = []"), "userSearchBase"),
+        (record("").replace("ldap://localhost", " "), "connectionUrl"),
+        (
+            record(", groupSearchBase = [], membershipAttribute = \"member\", groupNameAttribute = \"cn\""),
+            "groupSearchBase",
+        ),
+    ] {
+        let found = mistakes(&text(&wrong));
+        assert_eq!(found.len(), 1, "{found:?}");
+        let place = format!("services.\"/a\".resources.\"/admin\".auth[0].ldapUserStoreConfig.{key}");
+        assert!(found[0].ends_with(&format!(": {place}: must not be empty")), "{found:?}");
+    }
+}

@@ -220,17 +220,17 @@ impl Mistake {
             return section.reader().problem(path, at, self.text.as_str());
         }
         match node(self.key) {
-            Some((Value::String(text), _)) if text.is_empty() && !self.is_of_secret() => {
+            // Present, and not missing: it holds nothing, unless it could not be read, which was noted.
+            Some(_) if self.text.starts_with("required") => {
+                if !section.failed_at(self.key) {
+                    section.problem(self.key, "must not be empty");
+                }
+            }
+            Some((Value::String(text), _)) if text.is_empty() => {
                 section.problem(self.key, "must not be empty");
             }
-            // Present, and not missing: it could not be read.
-            Some(_) if self.text.starts_with("required") => {}
             _ => section.problem(self.key, self.text.as_str()),
         }
-    }
-
-    fn is_of_secret(&self) -> bool {
-        self.key == "connectionPassword"
     }
 }
 

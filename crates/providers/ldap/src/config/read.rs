@@ -47,8 +47,9 @@ impl LdapConfig {
         config.credential_max_age = credential_max_age(section);
 
         config.pooling = section.boolean("connectionPoolingEnabled", config.pooling);
-        if let Some(most) = section.integer("maxConnections", 0..=i64::MAX) {
-            config.max_connections = usize::try_from(most).unwrap_or(usize::MAX);
+        if let Some(most) = section.integer("maxConnections", i64::MIN..=i64::MAX) {
+            // What is no number of connections is out of bounds, as none is.
+            config.max_connections = usize::try_from(most).unwrap_or_default();
         }
         config.idle_timeout = section.duration("idleTimeout").unwrap_or(config.idle_timeout);
         config.connection_timeout = timeout(section, "connectionTimeout", config.connection_timeout);

@@ -195,8 +195,7 @@ async fn a_connection_that_was_closed_meanwhile_is_not_tried() {
     bench.store.probe().await;
     let asked = AtomicUsize::new(0);
     bench.server.script(move |request| {
-        let first = matches!(request, Request::Search { .. })
-            && asked.fetch_add(1, Ordering::SeqCst) == 0;
+        let first = matches!(request, Request::Search { .. }) && asked.fetch_add(1, Ordering::SeqCst) == 0;
         first.then(|| vec![Reply::Close])
     });
     bench.known("alice", "secret").await;
@@ -210,8 +209,7 @@ async fn a_goodbye_is_the_end_of_a_connection() {
     let goodbye = || message(0, result(24, 52, "shutting down"));
     let said = AtomicUsize::new(0);
     bench.server.script(move |request| {
-        let first = matches!(request, Request::Search { .. })
-            && said.fetch_add(1, Ordering::SeqCst) == 0;
+        let first = matches!(request, Request::Search { .. }) && said.fetch_add(1, Ordering::SeqCst) == 0;
         first.then(|| vec![Reply::Raw(goodbye())])
     });
     bench.known("alice", "secret").await;
@@ -239,8 +237,7 @@ async fn a_connection_that_was_dropped_in_silence_is_replaced_after_the_time_to_
     let asked = bench.server.searches();
     let silent = AtomicBool::new(true);
     bench.server.script(move |request| {
-        let is_first = matches!(request, Request::Search { .. })
-            && silent.swap(false, Ordering::SeqCst);
+        let is_first = matches!(request, Request::Search { .. }) && silent.swap(false, Ordering::SeqCst);
         is_first.then(Vec::new)
     });
     let login = bench.begin("alice", "secret");
@@ -265,8 +262,7 @@ async fn where_one_connection_was_dropped_in_silence_no_other_old_one_is_tried()
         if matches!(request, Request::Bind { dn, .. } if dn == SERVICE) {
             renewed.store(true, Ordering::SeqCst);
         }
-        let lost =
-            matches!(request, Request::Search { .. }) && !renewed.load(Ordering::SeqCst);
+        let lost = matches!(request, Request::Search { .. }) && !renewed.load(Ordering::SeqCst);
         lost.then(Vec::new)
     });
     let login = bench.begin("alice", "secret");
