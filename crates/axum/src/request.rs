@@ -62,11 +62,11 @@ impl RequestSource for AxumRequest {
 
 /// The path and the route to judge by.
 ///
-/// `MatchedPath` is not always the route of the original path: a router that is nested as a service glues its
-/// own route to the nest's, which makes `/svc/` of a request for `/svc`; and between two routers a middleware may
-/// have rewritten the URI. A route that does not fit decides nothing, and the path is then judged by itself.
+/// `MatchedPath` is not always the route of the original path: a router that is a service of another glues its own
+/// route to the other's; and between two routers a middleware may have rewritten the URI. A route that does not fit
+/// decides nothing, and the path is then judged by itself.
 fn where_to<'a>(original: &'a str, current: &'a str, matched: Option<&'a str>) -> (&'a str, Option<&'a str>) {
-    if let Some(route) = matched {
+    for route in matched.into_iter().flat_map(unglued) {
         for path in [original, current] {
             if fits(route, path) {
                 return (path, Some(route));
@@ -78,13 +78,29 @@ fn where_to<'a>(original: &'a str, current: &'a str, matched: Option<&'a str>) -
     (if nested { original } else { current }, None)
 }
 
+/// A route as axum tells it, and what it may have been before it was glued to that of the router around.
+fn unglued(route: &str) -> impl Iterator<Item = &str> {
+    // As a service at `/{*path}`, which takes nothing away, `/users` becomes `/{*path}/users`.
+    let own = route.find("{*").and_then(|at| {
+        let (_, after) = route.split_at_checked(at)?;
+        after.find('/').and_then(|end| after.get(end..))
+    });
+    // Nested at `/svc`, `/` becomes `/svc/`, for a request for `/svc`.
+    [Some(route), own]
+        .into_iter()
+        .flatten()
+        .flat_map(|route| [Some(route), route.strip_suffix('/')])
+        .flatten()
+}
+
 /// Whether the router matches `path` with `route`.
 fn fits(route: &str, path: &str) -> bool {
     if route == path {
         return true;
     }
     let mut segments = path.split('/').peekable();
-    for pattern in route.split('/') {
+    let mut patterns = route.split('/');
+    while let Some(pattern) = patterns.next() {
         let Some(segment) = segments.next() else { return false };
         let Some((before, is_rest)) = parameter(pattern) else {
             if pattern == segment || unescaped(pattern) == segment {
@@ -94,7 +110,8 @@ fn fits(route: &str, path: &str) -> bool {
         };
         let Some(value) = segment.strip_prefix(before) else { return false };
         if is_rest {
-            return !value.is_empty() || segments.next().is_some();
+            // Nothing comes after it in a router's own routes.
+            return patterns.next().is_none() && (!value.is_empty() || segments.next().is_some());
         }
         // The router lets a parameter be empty where a slash follows it.
         if value.is_empty() && segments.peek().is_none() {
@@ -170,8 +187,15 @@ mod tests {
             ("/foo/7", "/foo/7", Some("/foo/{id}"), ("/foo/7", Some("/foo/{id}"))),
             ("/api/foo", "/foo", Some("/api/foo"), ("/api/foo", Some("/api/foo"))),
             // The router that is nested as a service says `/` where the nest says `/svc`.
-            ("/svc", "/", Some("/svc/"), ("/svc", None)),
-            ("/svc/", "/", Some("/svc//"), ("/svc/", None)),
+            ("/svc", "/", Some("/svc/"), ("/svc", Some("/svc"))),
+            ("/svc/", "/", Some("/svc//"), ("/svc/", Some("/svc/"))),
+            ("/svc/7", "/", Some("/svc/{id}/"), ("/svc/7", Some("/svc/{id}"))),
+            // One that is a service of another says its own route where the other says `/{*path}`.
+            ("/users/7", "/users/7", Some("/{*path}/users/{id}"), ("/users/7", Some("/users/{id}"))),
+            ("/users/x", "/users/x", Some("/{*path}/users/x"), ("/users/x", Some("/users/x"))),
+            ("/a/b", "/a/b", Some("/{*path}/{*own}"), ("/a/b", Some("/{*own}"))),
+            ("/a/b", "/a/b", Some("/{*path}"), ("/a/b", Some("/{*path}"))),
+            ("/a/b", "/a/b", Some("/{*path}/c"), ("/a/b", None)),
             ("/svc/x", "/x", None, ("/svc/x", None)),
             // A rewritten URI.
             ("/x", "/admin", Some("/admin"), ("/admin", Some("/admin"))),

@@ -128,6 +128,40 @@ async fn the_root_of_a_nested_service_is_not_lost_between_two_slashes() {
     answers(&app, "GET /foo/ a.hello 403\n GET /foo/ a.root 200\n GET /foo/bar a.hello 403").await;
 }
 
+/// What a public resource with a parameter covers ends where a router has a route of its own, whichever router that is.
+#[tokio::test]
+async fn a_public_parameter_opens_no_route_of_a_router_within() {
+    let auth = || hello().resource(Resource::new("/{page}").public());
+    let inner = || Router::new().route("/", ok()).route("/more", ok());
+    let outer = Router::new().route("/{page}", ok());
+    let outside = outer.clone().nest_service("/admin", inner()).layer(layer(auth()));
+    let inside = outer.layer(layer(auth())).nest_service("/admin", inner().layer(layer(auth())));
+    for app in [outside, inside] {
+        let table = "
+            GET /start      -       200
+            GET /admin      -       401
+            GET /admin      a.hello 200
+            GET /admin/     -       401
+            GET /admin/more -       401
+            GET /admin/more a.hello 200
+        ";
+        answers(&app, table).await;
+    }
+    // As a service at a wildcard, with something between that hides the router.
+    let auth = || hello().resource(Resource::new("/users/{id}").public());
+    let inner = Router::new().route("/users/{id}", ok()).route("/users/export", ok());
+    let inner = tower::ServiceBuilder::new().layer(layer(auth())).service(inner.layer(layer(auth())));
+    let inner = tower::util::MapRequest::new(inner, |request: Request| request);
+    let app = Router::new().route_service("/{*path}", inner);
+    let table = "
+        GET /users/7      -       200
+        GET /users/export -       401
+        GET /users/export a.hello 200
+        GET /users/export a.x     403
+    ";
+    answers(&app, table).await;
+}
+
 #[tokio::test]
 async fn a_layer_around_the_whole_router_decides_before_routing() {
     let app = layer(foo()).layer(Router::new().nest("/foo", below_foo()));

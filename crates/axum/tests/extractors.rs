@@ -15,7 +15,7 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     response::Response,
-    routing::get,
+    routing::{any, get},
 };
 use http::{HeaderValue, StatusCode, header::WWW_AUTHENTICATE, response::Parts};
 use portcullis_axum::{
@@ -285,4 +285,31 @@ async fn a_hook_answers_with_problem_details() {
         assert_eq!(problem["status"], status);
     }
     assert_eq!(call(app, "/caller", "alice.hello").await.1, "alice");
+}
+
+/// 200 would open what a CONNECT asks for, whatever `grpc-status` stands beside it.
+#[tokio::test]
+async fn a_connect_is_refused_by_the_status_in_grpc_too() {
+    let auth = || anyone().protocol(portcullis_core::Protocol::Grpc).optional(true).build().unwrap();
+    let lease = async |_: portcullis_axum::ConnectionLease| "open";
+    let app = Router::new()
+        .route("/caller", any(async |_: Caller| "open"))
+        .route("/scoped", any(async |_: Scoped<Admin>| "open"))
+        .route("/lease", any(lease))
+        .layer(AuthLayer::new(auth()))
+        .route("/unguarded", any(lease));
+    for (path, token, by_status, by_grpc) in
+        [("/caller", "", 401, "16"), ("/scoped", "", 401, "16"), ("/scoped", "alice.x", 403, "7")]
+    {
+        for (method, status, grpc) in [("CONNECT", by_status, None), ("POST", 200, Some(by_grpc))] {
+            let response = app.clone().oneshot(request::<Body>(method, path, token)).await.unwrap();
+            assert_eq!(response.status().as_u16(), status, "{method} {path} {token}");
+            let told = response.headers().get("grpc-status").map(|value| value.to_str().unwrap());
+            assert_eq!(told, grpc, "{method} {path} {token}");
+        }
+    }
+    for (path, status) in [("/lease", 200), ("/unguarded", 500)] {
+        let response = app.clone().oneshot(request::<Body>("CONNECT", path, "")).await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{path}");
+    }
 }

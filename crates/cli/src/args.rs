@@ -132,9 +132,9 @@ Examples:
   portcullis hash < password.txt
   openssl rand -base64 24 | tee password.txt | portcullis hash")]
 pub(crate) struct HashArgs {
-    /// Taken so that it can be refused without being repeated
-    #[arg(hide = true)]
-    pub(crate) literal: Option<std::ffi::OsString>,
+    /// Taken so that it can be refused without being repeated, of however many words and with whatever it begins
+    #[arg(hide = true, num_args = 0.., trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) literal: Vec<std::ffi::OsString>,
 
     /// Print the hash as JSON
     #[arg(long)]

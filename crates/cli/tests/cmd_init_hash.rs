@@ -101,10 +101,21 @@ fn passwords_that_no_client_can_send_are_not_hashed() {
         assert_eq!(run.stdout, "");
         assert!(!run.stderr.contains("canary"), "{run:?}");
     }
-    let run = folder.run(["hash", "canary"]);
-    run.assert_code(2);
-    assert!(run.stderr.contains("not taken from the command line"), "{run:?}");
-    assert!(!run.stderr.contains("canary"), "{run:?}");
+    for words in [
+        &["canary"][..],
+        &["canary", "canary two"],
+        &["--canary"],
+        &["-canary"],
+        &["--password=canary"],
+        &["--password", "canary"],
+        &["--json", "--canary"],
+        &["--", "--canary"],
+    ] {
+        let run = folder.run(["hash"].iter().chain(words));
+        run.assert_code(2);
+        assert!(run.stderr.contains("not taken from the command line"), "{run:?}");
+        assert!(!run.stderr.contains("canary") && run.stdout.is_empty(), "{run:?}");
+    }
 }
 
 #[test]

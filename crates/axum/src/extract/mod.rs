@@ -80,4 +80,5 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for Caller {
 /// The caller, for an extractor of this name.
 fn caller<'p>(parts: &'p Parts, asker: &str) -> Result<&'p Principal, Rejection> {
     Admission::demand_caller(&parts.extensions, Asker::new(asker).about(&|| head(parts)))
+        .map_err(|rejection| rejection.answering(&parts.method))
 }

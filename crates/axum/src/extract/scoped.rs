@@ -76,7 +76,8 @@ impl<S: ScopeSet, State: Send + Sync> FromRequestParts<State> for Scoped<S> {
         if !S::ANY_OF.iter().any(|scope| principal.has_scope(scope)) {
             let scopes = RequiredScopes::any_of(S::ANY_OF.iter().copied());
             let request = || head(parts);
-            Admission::demand_scopes(&parts.extensions, &scopes, Asker::new("Scoped").about(&request))?;
+            Admission::demand_scopes(&parts.extensions, &scopes, Asker::new("Scoped").about(&request))
+                .map_err(|rejection| rejection.answering(&parts.method))?;
         }
         Ok(Self { principal: principal.clone(), scopes: PhantomData })
     }

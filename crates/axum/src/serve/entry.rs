@@ -19,7 +19,6 @@ use http::{
 use http_body::Body;
 use hyper::{body::Incoming, ext::Protocol};
 use pin_project_lite::pin_project;
-use portcullis_core::credential::websocket;
 use tower::{Service, ServiceExt, util::Oneshot};
 
 use super::{
@@ -95,10 +94,9 @@ impl<S: App> hyper::service::Service<Request<Incoming>> for Entry<S> {
             (refused, proxies.client(self.caller.peer.ip(), request.headers()))
         };
         let connect = request.method() == Method::CONNECT;
-        let opens_websocket =
-            (connect || seen.upgrade) && websocket::opens(request.method(), request.headers());
         let extensions = request.extensions_mut();
-        if opens_websocket {
+        // Whatever hyper would upgrade, though it be no right handshake: some routers take it for one.
+        if connect || seen.upgrade {
             extensions.insert(Stopping::new(self.ends.clone(), self.activity.clone()));
         }
         extensions.insert(ClientAddr::from(client));

@@ -22,7 +22,8 @@ pub struct ConnectionLease {
 impl ConnectionLease {
     /// The one of a request; `asker` is named in the log where no layer ran.
     pub(super) fn demand(parts: &Parts, asker: &str) -> Result<Self, CallerRejection> {
-        let admission = Admission::demand(&parts.extensions, Asker::new(asker).about(&|| head(parts)))?;
+        let admission = Admission::demand(&parts.extensions, Asker::new(asker).about(&|| head(parts)))
+            .map_err(|rejection| rejection.answering(&parts.method))?;
         let lease = admission.lease().for_request(&head(parts));
         Ok(Self { lease, stopping: Stopping::of(&parts.extensions).cloned() })
     }

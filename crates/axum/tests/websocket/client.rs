@@ -30,9 +30,20 @@ pub(crate) async fn open_by_hand(
     token: &str,
     version: &str,
 ) -> (TcpStream, String) {
+    open_by_saying(server, path, token, version, "Upgrade").await
+}
+
+/// The same with another `Connection`.
+pub(crate) async fn open_by_saying(
+    server: &Running,
+    path: &str,
+    token: &str,
+    version: &str,
+    connection: &str,
+) -> (TcpStream, String) {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nConnection: Upgrade\r\n\
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nConnection: {connection}\r\n\
          Upgrade: websocket\r\nSec-WebSocket-Version: {version}\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     );

@@ -5,7 +5,12 @@ use std::time::Duration;
 use axum::{Router, extract::ws::WebSocketUpgrade, response::Response, routing::any};
 use portcullis_axum::{AuthLayer, Closed};
 
-use crate::support::{Parted, Reports, Running, echo, soon};
+use tokio::io::AsyncReadExt as _;
+
+use crate::{
+    client::open_by_saying,
+    support::{Parted, Reports, Running, echo, soon},
+};
 
 #[tokio::test]
 async fn open_sockets_are_closed_with_1001_and_waited_for() {
@@ -23,6 +28,22 @@ async fn open_sockets_are_closed_with_1001_and_waited_for() {
         let last = "no more messages".to_owned();
         assert_eq!(parted, Parted { last, closed: Some(Closed::Stopping) });
     }
+    soon(stopped).await.unwrap();
+}
+
+/// axum takes a `Connection` in which the word occurs for one that asks for an upgrade.
+#[tokio::test]
+async fn a_socket_that_was_opened_by_half_a_handshake_hears_of_it_too() {
+    let (reports, mut ended) = Reports::new();
+    let server = Running::start(move |socket| echo(socket, reports.clone())).await;
+    let (mut stream, head) = open_by_saying(&server, "/feed", "good", "13", "xupgrade").await;
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    let stopped = server.stop();
+    let mut frame = [0; 4];
+    soon(stream.read_exact(&mut frame)).await.unwrap();
+    assert_eq!((frame[0], u16::from_be_bytes([frame[2], frame[3]])), (0x88, 1001));
+    drop(stream);
+    assert_eq!(soon(ended.recv()).await.unwrap().closed, Some(Closed::Stopping));
     soon(stopped).await.unwrap();
 }
 

@@ -16,7 +16,7 @@ use crate::{
 const MAX_PASSWORD_BYTES: u64 = 64 * 1024;
 
 pub(super) fn run(args: &HashArgs, out: &mut Output) -> Result {
-    if args.literal.is_some() {
+    if !args.literal.is_empty() {
         return Err(Failure::new(
             "a password is not taken from the command line, where others can read it: \
              call this in a terminal to be asked, or pipe the password in",

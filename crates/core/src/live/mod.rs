@@ -70,7 +70,7 @@ struct Cell {
     now: ArcSwap<Snapshot>,
     family: Arc<Family>,
     /// What it was derived from. It is kept, or nobody would hand a version on once its own holder is gone.
-    _parent: Option<Arc<Self>>,
+    parent: Option<Arc<Self>>,
     /// Touched only by whoever holds the family's lock.
     children: Mutex<Vec<Child>>,
 }
@@ -146,15 +146,20 @@ impl LiveAuth {
         Ok(Self(Kind::Following(child)))
     }
 
-    /// Makes another version ready, without putting it in use: for whoever replaces several services at once.
+    /// Makes another version ready, without putting it in use: for whoever replaces several services at once. What was derived
+    /// is derived from it again, this one too where it was.
     ///
     /// # Errors
     ///
     /// Where something that was derived does not follow from it, or the service never changes. It is left as it is then.
     pub fn prepare(&self, auth: Auth) -> Result<Replacement<'_>, BuildError> {
-        let Kind::Following(cell) = &self.0 else {
+        let Kind::Following(own) = &self.0 else {
             return Err(BuildError::new("this service does not follow a configuration"));
         };
+        let mut cell = own;
+        while let Some(parent) = &cell.parent {
+            cell = parent;
+        }
         let turn = locked(&cell.family.turn);
         let version = turn.saturating_add(1);
         let (mut ready, mut problems) = (Vec::new(), Vec::new());
@@ -191,7 +196,7 @@ impl LiveAuth {
 impl Cell {
     fn new(derived: Derived, version: u64, family: Arc<Family>, parent: Option<Arc<Self>>) -> Self {
         let now = ArcSwap::from_pointee(Snapshot { derived, version });
-        Self { now, family, _parent: parent, children: Mutex::default() }
+        Self { now, family, parent, children: Mutex::default() }
     }
 
     /// Adds this cell's next snapshot to `ready`, and those of all that was derived from it.

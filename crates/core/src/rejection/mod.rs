@@ -246,7 +246,7 @@ impl Rejection {
     }
 
     /// The same as the answer to a request with this method: a CONNECT is refused by the status of the response in gRPC
-    /// too. [`Auth`](crate::Auth) and the layers have seen to it.
+    /// too. [`Auth`](crate::Auth), the layers and the extractors have seen to it.
     #[must_use]
     pub fn answering(self, method: &Method) -> Self {
         // RFC 9110 §9.3.6: "Any 2xx (Successful) response indicates that the sender (and all inbound proxies) will switch

@@ -508,6 +508,12 @@ async fn what_was_derived_follows_though_nobody_holds_what_it_was_derived_from()
     let of_version = |live: &LiveAuth| (live.now().resources().count(), live.now().providers().len());
     assert_eq!([&live, &deepest].map(of_version), [(0, 0), (3, 0)]);
     assert_eq!(ends(&clock, lease).await, WITHDRAWN);
+    // Whoever is asked to replace it: what was derived is derived again.
+    deepest.replace(guarded(&clock, &source)).unwrap();
+    assert_eq!([&live, &deepest].map(of_version), [(0, 1), (3, 1)]);
+    let other = admitted(&live, "/", Some(Scheme::Bearer)).await.lease();
+    deepest.replace(service(&clock).refuse_uncovered().build().unwrap()).unwrap();
+    assert_eq!(ends(&clock, other).await, WITHDRAWN);
     let clashes = Auth::builder().public().resource(Resource::new("/x").public()).build().unwrap();
     assert!(live.replace(clashes).unwrap_err().to_string().contains("/x"));
     assert_eq!([&live, &deepest].map(of_version), [(0, 0), (3, 0)]);
