@@ -10,7 +10,11 @@
 #[allow(dead_code, unreachable_pub, reason = "shared by all tests of commands; none needs everything")]
 mod command;
 
-use std::{net::TcpStream, sync::Arc};
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    net::TcpStream,
+    sync::Arc,
+};
 
 use command::{
     Folder, USERS,
@@ -134,6 +138,82 @@ fn the_file_that_init_writes_is_served_over_https() {
     let response = get(&format!("Authorization: Basic {credential}\r\n"));
     assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
     assert!(response.ends_with("Hello, World!"), "{response}");
+}
+
+/// An https upstream of any name that answers with the credential that it got, on one connection after another.
+fn telling_upstream() -> (u16, String) {
+    let names = ["127.0.0.1".to_owned(), "0.0.0.0".to_owned()];
+    let key = rcgen::generate_simple_self_signed(names).unwrap();
+    let private = rustls::pki_types::PrivateKeyDer::try_from(key.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![key.cert.der().clone()], private)
+        .unwrap();
+    let config = Arc::new(config);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        loop {
+            let (socket, _) = listener.accept().unwrap();
+            let tls = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = BufReader::new(rustls::StreamOwned::new(tls, socket));
+            let mut told = "none".to_owned();
+            loop {
+                let mut line = String::new();
+                stream.read_line(&mut line).unwrap();
+                match line.trim_end().split_once(": ") {
+                    Some((name, value)) if name.eq_ignore_ascii_case("authorization") => {
+                        told = value.to_owned()
+                    }
+                    Some(_) => {}
+                    None if line == "\r\n" => break,
+                    None => {}
+                }
+            }
+            let length = told.len();
+            let answer =
+                format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{told}");
+            stream.get_mut().write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    (port, key.cert.pem())
+}
+
+#[test]
+fn a_bearer_token_goes_to_another_machine_only_where_that_is_verified_unless_told_so() {
+    let (port, certificate) = telling_upstream();
+    let folder = Folder::new();
+    folder.file("upstream.pem", certificate);
+    // No address of loopback, and yet this machine.
+    let other = format!("https://0.0.0.0:{port}");
+    let own = format!("https://127.0.0.1:{port}");
+    let mut config = "[listener]\naddress = \"127.0.0.1:0\"\n".to_owned();
+    for (path, upstream, socket, more) in [
+        ("/verified", &other, "cert = \"upstream.pem\"", ""),
+        ("/unverified", &other, "disable = true", ""),
+        ("/told", &other, "disable = true", "forwardCredential = true"),
+        ("/here", &own, "disable = true", ""),
+    ] {
+        config += &format!(
+            "[services.\"{path}\"]\npublic = true\nupstream = \"{upstream}\"\n\
+             upstreamSecureSocket = {{ {socket} }}\n{more}\n"
+        );
+    }
+    folder.file("c.toml", config);
+    let serving = Serving::start(&folder, &["--config", "c.toml"]);
+    for (path, told) in [
+        ("/verified", "Bearer good"),
+        ("/unverified", "none"),
+        ("/told", "Bearer good"),
+        ("/here", "Bearer good"),
+    ] {
+        let response = serving.get(path, "Authorization: Bearer good\r\n");
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{path} {response}");
+        assert_eq!(response.rsplit("\r\n").next(), Some(told), "{path}");
+    }
 }
 
 #[test]

@@ -223,7 +223,7 @@ async fn line_48_a_path_is_read_once_and_as_everybody_reads_it() {
         ("/foo/admin;x", 400),
         ("/foo/admin;x=1/y", 400),
         ("/foo/admin%3bx", 400),
-        ("/foo/admin/", 404),
+        ("/foo/admin/", 403),
         ("/foo/ADMIN", 404),
         ("/foo/Admin/x", 404),
         ("/FOO/admin", 404),

@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -19,6 +20,9 @@ use super::{
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long a connection may be quiet before the system asks whether the other machine is there at all.
+const TCP_KEEP_ALIVE: Duration = Duration::from_secs(60);
+
 /// Where connections come from.
 pub(super) trait Accept: Send {
     /// A connection.
@@ -35,6 +39,9 @@ impl Accept for TcpListener {
         let (stream, peer) = Self::accept(self).await?;
         // Responses are written whole: waiting for more only delays them. A socket that is closed already is no news.
         let _ = stream.set_nodelay(true);
+        // A WebSocket may be quiet for as long as it likes, and a client that vanished says nothing any more.
+        let keep_alive = TcpKeepalive::new().with_time(TCP_KEEP_ALIVE);
+        let _ = SockRef::from(&stream).set_tcp_keepalive(&keep_alive);
         Ok((stream, peer))
     }
 }
@@ -108,4 +115,23 @@ async fn accept<A: Accept>(acceptor: &mut A) -> (A::Io, SocketAddr) {
 fn is_of_the_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_system_asks_whether_the_client_of_an_accepted_connection_is_still_there() {
+        let mut listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, peer) = Accept::accept(&mut listener).await.unwrap();
+        assert_eq!(peer, client.local_addr().unwrap());
+        assert!(accepted.nodelay().unwrap());
+        let accepted = SockRef::from(&accepted);
+        assert!(accepted.keepalive().unwrap());
+        #[cfg(unix)]
+        assert_eq!(accepted.tcp_keepalive_time().unwrap(), TCP_KEEP_ALIVE);
+        assert!(!SockRef::from(&client).keepalive().unwrap(), "the system does not by itself");
+    }
 }

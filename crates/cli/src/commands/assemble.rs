@@ -61,7 +61,8 @@ fn assemble(config: &GatewayConfig, auth: Auth, unanswered: Unanswered) -> Resul
     let answer = match &config.answer {
         Some(portcullis::Answer::Respond(text)) => Answer::Respond(text.clone()),
         Some(portcullis::Answer::Upstream(upstream)) => {
-            Answer::Upstream(Upstream::new(&upstream.url, upstream.tls.clone())?)
+            let to = Upstream::new(&upstream.url, upstream.tls.clone())?;
+            Answer::Upstream(if upstream.unverified { to.unverified() } else { to })
         }
         None if unanswered == Unanswered::Empty => Answer::Respond(String::new()),
         _ => {

@@ -78,7 +78,7 @@ impl Directory {
             return false;
         }
         spelling::readings(path).any(|reading| {
-            let other = self.entries.iter().find(|entry| covers(&entry.folded, &reading));
+            let other = self.entries.iter().find(|entry| covers(&entry.folded, &reading.path));
             other.is_some_and(|other| !std::ptr::eq(other, found))
         })
     }

@@ -12,8 +12,8 @@ pub fn request_path(raw: &str) -> Result<String, &'static str> {
     path::read(raw).map(Into::into).map_err(|problem| problem.reason().as_str())
 }
 
-/// How else a server might read a decoded path.
+/// How else a server might read a decoded path, without the slash at its end.
 #[must_use]
 pub fn readings(path: &str) -> Vec<String> {
-    spelling::readings(path).map(Into::into).collect()
+    spelling::readings(path).map(|reading| spelling::without_slash(&reading.path).to_owned()).collect()
 }

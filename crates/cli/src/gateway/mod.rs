@@ -9,8 +9,8 @@
 //! 2. **Its service**: the longest path that is a prefix on a segment boundary; 404 where there is none, and
 //!    where another spelling of the path would choose another one ([`PathMatching`]).
 //! 3. **CORS**, where the service has some: preflights are answered here, and what follows gets its headers.
-//! 4. **The decision**, on the resource that covers the path; 404 where another spelling of the path meets
-//!    another resource. A rejection is answered as everywhere in portcullis. A WebSocket is decided on as a GET.
+//! 4. **The decision**, on the resource that covers the path; 404 where another spelling of the path falls under
+//!    another policy. A rejection is answered as everywhere in portcullis. A WebSocket is decided on as a GET.
 //! 5. **The answer**: a text, or the upstream's, to which path and query go exactly as the client sent them,
 //!    with the caller's identity, and without anything that pretends to be one. Bodies and trailers pass frame
 //!    by frame in both directions. A token in a cookie or among the subprotocols stays here.
@@ -28,8 +28,8 @@
 //! | another upgrade, such as h2c | the request without it | none |
 //! | an extended CONNECT for another protocol | nothing: 501 | none |
 //!
-//! An upstream that opens no WebSocket is the client's to hear: its answer passes as it is. What becomes of one that is
-//! open says the module `websocket`.
+//! An upstream that opens no WebSocket is the client's to hear: its answer passes like any other, but for a success over
+//! HTTP/2, which would open one: 502. What becomes of one that is open says the module `websocket`.
 //!
 //! An upstream is spoken to in HTTP/1.1; over https in HTTP/2 where it offers that; and in HTTP/2 without asking where the
 //! service says `protocol = "grpc"`, whose refusals are told in gRPC's way.

@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
-use http::HeaderMap;
+use http::{HeaderMap, header::FORWARDED};
 use portcullis_axum::serve::TrustedProxies;
+
+const X_FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The connection that a request came on: an extension of the request that the listener puts there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +15,10 @@ pub struct Peer {
     pub address: IpAddr,
     /// The caller's address: the same, or what trusted proxies said.
     pub client: IpAddr,
-    /// Whether `address` is a proxy whose forwarding headers are believed.
-    pub is_trusted_proxy: bool,
+    /// Whether `address` is a proxy whose `X-Forwarded-…` headers and their kin are believed.
+    pub believes_x_forwarded: bool,
+    /// Whether it is one whose `Forwarded` header is believed.
+    pub believes_forwarded: bool,
     /// Whether the connection is encrypted.
     pub is_secure: bool,
 }
@@ -23,7 +27,13 @@ impl Peer {
     /// A caller without proxy on an unencrypted connection.
     #[must_use]
     pub const fn new(address: IpAddr) -> Self {
-        Self { address, client: address, is_trusted_proxy: false, is_secure: false }
+        Self {
+            address,
+            client: address,
+            believes_x_forwarded: false,
+            believes_forwarded: false,
+            is_secure: false,
+        }
     }
 }
 
@@ -47,7 +57,20 @@ impl Connection {
     /// Who called on it with these headers, where these proxies are believed.
     pub(super) fn peer(self, headers: &HeaderMap, proxies: &TrustedProxies) -> Peer {
         let Self { address, is_secure } = self;
-        let is_trusted_proxy = proxies.contains(address);
-        Peer { address, client: proxies.client(address, headers), is_trusted_proxy, is_secure }
+        let client = proxies.client(address, headers);
+        let peer = Peer { client, is_secure, ..Peer::new(address) };
+        if !proxies.contains(address) {
+            return peer;
+        }
+        match (headers.contains_key(FORWARDED), headers.contains_key(X_FORWARDED_FOR)) {
+            // A proxy maintains one of them and lets pass what its client sent under the other name. Did both name one
+            // client, it would be that, and not the proxy.
+            (true, true) if client == address.to_canonical() => peer,
+            (forwarded, x_forwarded) => Peer {
+                believes_forwarded: forwarded,
+                believes_x_forwarded: x_forwarded || !forwarded,
+                ..peer
+            },
+        }
     }
 }

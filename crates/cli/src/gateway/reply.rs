@@ -34,7 +34,7 @@ pub(super) enum Kind {
     Path(PathProblem),
     /// No service covers the path.
     NoService,
-    /// The path meets a service or resource in another spelling only.
+    /// In another spelling the path meets another service or resource.
     OtherSpelling,
     /// The upstream's base path and the request's together are too long for a request target.
     TooLong,
@@ -83,7 +83,7 @@ impl Refused {
             Kind::Path(_) => "the caller has to send a path that every server reads alike",
             Kind::NoService => "no service has a `path` that covers this one",
             Kind::OtherSpelling => {
-                "the caller has to spell the resource's path as configured; \
+                "the caller has to spell the resource's path as configured, where `/x/{*rest}` is `/x/` and not `/x`; \
                  `pathMatching = \"exact\"` is for upstreams that tell such paths apart"
             }
             Kind::TooLong => "the caller has to send a shorter path or query",

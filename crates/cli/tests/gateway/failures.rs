@@ -12,7 +12,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::support::{Raw, echo, full, gateway, gateway_with, in_front_of, raw, raw_open, server};
+use crate::support::{Http2, Raw, echo, full, gateway, gateway_with, in_front_of, raw, raw_open, server};
 
 fn at(address: SocketAddr) -> Service {
     let url: Uri = format!("http://{address}").parse().unwrap();
@@ -84,6 +84,29 @@ async fn a_body_that_breaks_off_is_never_shown_as_complete() {
     let chunked = gateway_of(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n").await;
     let reply = raw(chunked, "GET /").await;
     assert_eq!(reply.body, "5\r\nhello\r\n", "the last chunk is missing here, too");
+}
+
+#[tokio::test]
+async fn a_body_that_ends_with_its_connection_is_complete_as_far_as_anybody_can_tell() {
+    let gateway = gateway([at(says(b"HTTP/1.0 200 OK\r\n\r\nhello").await)]).await;
+    assert_eq!(raw(gateway, "GET /").await.body, "5\r\nhello\r\n0\r\n\r\n");
+}
+
+#[tokio::test]
+async fn an_answers_length_beside_its_chunks_is_not_believed() {
+    let gateway_of = |answer| async move { gateway([at(says(answer).await)]).await };
+    let both = gateway_of(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\nb\r\nhello world\r\n0\r\n\r\n",
+    )
+    .await;
+    let reply = raw(both, "GET /").await;
+    assert_eq!((reply.all("content-length"), reply.all("transfer-encoding")), (vec![], vec!["chunked"]));
+    assert_eq!(reply.body, "B\r\nhello world\r\n0\r\n\r\n");
+    let reply = Http2::connect(both).await.get("http://a/", &[]).await;
+    assert_eq!((reply.headers().get("content-length"), &reply.body()[..]), (None, &b"hello world"[..]));
+    let length = gateway_of(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").await;
+    let reply = raw(length, "GET /").await;
+    assert_eq!((reply.all("content-length"), reply.body.as_str()), (vec!["5"], "hello"));
 }
 
 #[tokio::test]

@@ -91,7 +91,7 @@ async fn elsewhere_a_grpc_content_type_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_grpc_upstream_that_is_down_is_a_502() {
+async fn what_is_no_decision_is_told_in_plain_http() {
     let upstream = server(reply()).await;
     let address = upstream.address;
     drop(upstream);
@@ -102,5 +102,12 @@ async fn a_grpc_upstream_that_is_down_is_a_502() {
     let service = portcullis_cli::gateway::Service::new(auth, portcullis_cli::gateway::Answer::Upstream(way));
     let gateway = gateway([service]).await;
     assert_ne!(nobody, address);
-    assert_eq!(raw(gateway, "POST /pkg.Greeter/SayHello\nContent-Length: 0").await.status, 502);
+    for (head, status) in [
+        ("POST /pkg.Greeter/SayHello\nContent-Length: 0", 502),
+        ("POST /pkg.Greeter/%2561\nContent-Length: 0", 400),
+        ("post /pkg.Greeter/SayHello", 405),
+    ] {
+        let reply = raw(gateway, head).await;
+        assert_eq!((reply.status, reply.all("grpc-status")), (status, vec![]), "{head}");
+    }
 }

@@ -3,11 +3,11 @@
 use http::Request;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::Frame;
-use portcullis_core::{Auth, Resource, SystemClock};
-use std::sync::Arc;
+use portcullis_axum::serve::TrustedProxies;
+use portcullis_core::{Auth, Resource};
 
 use crate::support::{
-    Frames, Http2, Server, basic, echo, gateway, gateway_with, guarded, in_front_of, raw, raw_open,
+    Frames, Http2, Server, basic, echo, gateway, gateway_behind, guarded, in_front_of, raw, raw_open,
 };
 
 /// Spellings of identity headers that some server takes for ours.
@@ -217,12 +217,8 @@ async fn forwarding_headers_are_believed_from_trusted_proxies_alone() {
     for trusted in [false, true] {
         let mut upstream = echo().await;
         let auth = Auth::builder().path("/").public().build().unwrap();
-        let gateway =
-            gateway_with([in_front_of(auth, &upstream)], Arc::new(SystemClock::new()), move |peer| {
-                peer.is_trusted_proxy = trusted;
-                peer.is_secure = true;
-            })
-            .await;
+        let proxies = TrustedProxies::new(trusted.then_some("127.0.0.1")).unwrap();
+        let gateway = gateway_behind(proxies, [in_front_of(auth, &upstream)]).await;
         let head = "GET /
             X-Forwarded-For: 192.0.2.7
             X_Forwarded_For: 192.0.2.8
@@ -247,6 +243,37 @@ async fn forwarding_headers_are_believed_from_trusted_proxies_alone() {
             assert_eq!(told("x-real-ip"), "");
             assert_eq!(told("forwarded"), "");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_speaks_forwarded_alone_is_not_taken_for_the_client() {
+    let mut upstream = echo().await;
+    let auth = Auth::builder().path("/").public().build().unwrap();
+    let proxies = TrustedProxies::new(["127.0.0.1"]).unwrap();
+    let gateway = gateway_behind(proxies, [in_front_of(auth, &upstream)]).await;
+    for (head, addresses, proto, host, forwarded) in [
+        (
+            "GET /\nForwarded: for=192.0.2.7;proto=http;host=www.example",
+            "192.0.2.7, 127.0.0.1",
+            "http",
+            "www.example",
+            "for=192.0.2.7;proto=http;host=www.example, for=127.0.0.1",
+        ),
+        (
+            "GET /\nForwarded: for=192.0.2.7;proto=http\nX-Forwarded-For: 192.0.2.8\nX-Forwarded-Host: evil",
+            "127.0.0.1",
+            "https",
+            "api.example",
+            "",
+        ),
+        ("GET /\nX-Forwarded-For: 192.0.2.8", "192.0.2.8, 127.0.0.1", "https", "api.example", ""),
+    ] {
+        assert_eq!(raw(gateway, head).await.status, 200);
+        let seen = upstream.reached_once();
+        let told = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded"]
+            .map(|name| seen.all(name).join(" | "));
+        assert_eq!(told, [addresses, proto, host, forwarded], "{head}");
     }
 }
 

@@ -20,3 +20,4 @@ mod support;
 mod tls;
 mod versions;
 mod websocket;
+mod windows;

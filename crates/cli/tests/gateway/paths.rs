@@ -122,6 +122,71 @@ async fn no_spelling_of_a_services_path_goes_upstream_under_a_wider_services_pol
 }
 
 #[tokio::test]
+async fn where_a_subtree_begins_nothing_goes_upstream_under_the_services_looser_policy() {
+    let mut upstream = echo().await;
+    let subtree = || Resource::new("/admin/{*rest}").scopes("admin");
+    let unnamed = guarded("/foo").resource(subtree()).build().unwrap();
+    let strict = gateway([in_front_of(unnamed.clone(), &upstream)]).await;
+    for path in
+        ["/foo/admin", "/foo/%61dmin", "/foo/ADMIN", "/foo/admin.", "/foo/admin%3Fx", "/foo/admin%23/x"]
+    {
+        for method in ["GET", "POST"] {
+            let reply = raw(strict, &format!("{method} {path}\nAuthorization: {}", basic("alice"))).await;
+            assert_eq!(reply.status, 404, "{method} {path}");
+        }
+    }
+    assert_eq!(upstream.reached().len(), 0);
+    // The pairs: the subtree, what is no spelling of it, and both remedies.
+    let named = guarded("/foo").resource(subtree()).resource(admin()).build().unwrap();
+    let named = gateway([in_front_of(named, &upstream)]).await;
+    let exact = in_front_of(unnamed, &upstream).path_matching(PathMatching::Exact);
+    let exact = gateway([exact]).await;
+    for (gateway, path, user, status) in [
+        (strict, "/foo/admin/", "alice", 403),
+        (strict, "/foo/admin/", "root", 200),
+        (strict, "/foo/admin/x", "root", 200),
+        (strict, "/foo/admins", "alice", 200),
+        (named, "/foo/admin", "alice", 403),
+        (named, "/foo/admin", "root", 200),
+        (named, "/foo/admin/", "alice", 403),
+        (named, "/foo/admin/", "root", 200),
+        (exact, "/foo/admin", "alice", 200),
+        (exact, "/foo/admin/", "alice", 403),
+    ] {
+        let reply = raw(gateway, &format!("GET {path}\nAuthorization: {}", basic(user))).await;
+        assert_eq!(reply.status, status, "{path} {user}");
+        let targets: Vec<_> = upstream.reached().into_iter().map(|seen| seen.target).collect();
+        assert_eq!(targets, if status == 200 { vec![path] } else { vec![] }, "{path} {user}");
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_reads_shorter_goes_upstream_under_no_looser_policy_than_the_services() {
+    let mut upstream = echo().await;
+    let item = Resource::new("/items/{id}").method(http::Method::GET).public();
+    let docs = Resource::new("/docs/{*rest}").public();
+    let auth = guarded("/foo").resource(item).resource(docs).build().unwrap();
+    let gateway = gateway([in_front_of(auth, &upstream)]).await;
+    for (path, status) in [
+        ("/foo/items/%3F", 404),
+        ("/foo/items/%23x", 404),
+        ("/foo/items/%20", 404),
+        ("/foo/items/...", 404),
+        ("/foo/docs/%20", 404),
+        ("/foo/items", 401),
+        ("/foo/items/7", 200),
+        ("/foo/items/7%3Fx", 200),
+        ("/foo/items/7.", 200),
+        ("/foo/docs/", 200),
+        ("/foo/docs/%3Fx", 200),
+        ("/foo/docs/a/", 200),
+    ] {
+        assert_eq!(raw(gateway, &format!("GET {path}")).await.status, status, "{path}");
+        assert_eq!(upstream.reached().len(), usize::from(status == 200), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn the_upstream_gets_path_and_query_exactly_as_they_were_sent() {
     let mut upstream = echo().await;
     let auth = Auth::builder().path("/foo").public().build().unwrap();

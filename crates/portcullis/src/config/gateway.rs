@@ -53,8 +53,8 @@ pub struct Upstream {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "spellings are told apart or they are not")]
 pub enum PathMatching {
-    /// A path that meets a resource or another service only in another spelling is 404, for the upstream might
-    /// read it so: in another case, without the slash at its end, cut off at an encoded `?` or `#`, or without
+    /// A path that falls under another policy, or another service, in another spelling is 404, for the upstream might
+    /// read it so: in another case, without a slash at its end or with one, cut off at an encoded `?` or `#`, or without
     /// dots and blanks at the end of a segment.
     #[default]
     Strict,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::{append_to_list, names::canonical};
+use super::{append_to_list, forwarded, names::canonical};
 use crate::gateway::Peer;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -41,31 +41,53 @@ pub(in crate::gateway) struct Forwarding<'a> {
 }
 
 impl Forwarding<'_> {
-    fn is_trusted(&self) -> bool {
-        self.peer.is_some_and(|peer| peer.is_trusted_proxy)
-    }
-
-    /// Whether a header that tells of clients has to go: all of them, unless a trusted proxy sent them under
-    /// their right names.
+    /// Whether a header that tells of clients has to go: all of them, unless they are believed and have their right names.
     pub(super) fn removes(&self, name: &HeaderName) -> bool {
         let canonical = canonical(name.as_str());
-        is_forwarding(&canonical) && (!self.is_trusted() || name.as_str() != canonical)
+        let is_believed = |peer: Peer| match *name {
+            header::FORWARDED => peer.believes_forwarded,
+            _ => peer.believes_x_forwarded,
+        };
+        is_forwarding(&canonical) && !(name.as_str() == canonical && self.peer.is_some_and(is_believed))
     }
 
-    /// Adds the last hop; a trusted proxy's own words about earlier ones stay.
+    /// Adds the last hop to what is believed of earlier ones, and tells it in `X-Forwarded-…` where it was told in `Forwarded`.
     pub(super) fn write(&self, headers: &mut HeaderMap) {
-        if let Some(peer) = self.peer {
-            let address = peer.address.to_canonical();
-            append_to_list(headers, &FOR, address.to_string());
-            if headers.contains_key(header::FORWARDED) {
-                append_to_list(headers, &header::FORWARDED, node(address));
-            }
-            let scheme = if peer.is_secure { "https" } else { "http" };
-            headers.entry(PROTO).or_insert(HeaderValue::from_static(scheme));
+        let Some(peer) = self.peer else {
+            return settle(headers, HOST, None, self.host.cloned());
+        };
+        let (address, client) = (peer.address.to_canonical(), peer.client.to_canonical());
+        let elements = forwarded::since(headers, client);
+        if !headers.contains_key(&FOR) {
+            let between =
+                elements.iter().rev().filter_map(|element| element.node).skip_while(|node| *node == client);
+            let hops = std::iter::once(client).chain(between).filter(|hop| *hop != address);
+            hops.for_each(|hop| append_to_list(headers, &FOR, hop.to_string()));
         }
-        if let Some(host) = self.host {
-            headers.entry(HOST).or_insert_with(|| host.clone());
+        append_to_list(headers, &FOR, address.to_string());
+        if headers.contains_key(header::FORWARDED) {
+            append_to_list(headers, &header::FORWARDED, node(address));
         }
+        let told = elements.last();
+        let scheme = HeaderValue::from_static(if peer.is_secure { "https" } else { "http" });
+        settle(headers, PROTO, told.and_then(|told| told.proto.as_deref()), Some(scheme));
+        settle(headers, HOST, told.and_then(|told| told.host.as_deref()), self.host.cloned());
+    }
+}
+
+/// Leaves what a proxy said, in `X-Forwarded-…` or in `Forwarded`. Where it said nothing, or two things, the gateway's own
+/// word counts.
+fn settle(headers: &mut HeaderMap, name: HeaderName, told: Option<&str>, own: Option<HeaderValue>) {
+    let told = told.and_then(|told| HeaderValue::from_str(told).ok());
+    let value = match (headers.get(&name), told) {
+        (Some(_), None) => return,
+        (Some(said), Some(told)) if said.as_bytes().eq_ignore_ascii_case(told.as_bytes()) => return,
+        (None, Some(told)) => Some(told),
+        _ => own,
+    };
+    match value {
+        Some(value) => drop(headers.insert(name, value)),
+        None => drop(headers.remove(name)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Headers on their way through the gateway: what is taken away, and what is set.
 
 mod connection;
+mod forwarded;
 mod forwarding;
 mod identity;
 mod names;
@@ -54,6 +55,11 @@ pub(super) fn request_trailers(mut trailers: HeaderMap) -> HeaderMap {
 
 /// Takes from a response's headers what concerns the connection to the upstream alone.
 pub(super) fn response(headers: &mut HeaderMap) {
+    // RFC 9112 §6.3: "An intermediary that chooses to forward the message MUST first remove the received Content-Length
+    // field and process the Transfer-Encoding". The HTTP library has done the second.
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
     connection::remove_named(headers);
     names::remove_all(headers, |name| names::is_hop_by_hop(name.as_str()));
 }

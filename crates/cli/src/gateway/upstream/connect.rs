@@ -36,6 +36,13 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// How long a WebSocket may be quiet before the system asks whether the other machine is there at all.
 const TCP_KEEP_ALIVE: Duration = Duration::from_secs(60);
 
+/// How much of an answer over HTTP/2 comes before the client takes it.
+const STREAM_WINDOW: u32 = 256 * 1024;
+
+/// How much of all answers on a connection. RFC 9113 §6.9.1: "A sender MUST NOT allow a flow-control window to exceed
+/// 2^31-1 octets." All callers share the connection, so it must never be what those who read slowly use up.
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+
 /// What is spoken on connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Speaks {
@@ -105,6 +112,8 @@ fn builder(speaks: Speaks) -> Builder {
         .pool_idle_timeout(KEEP_IDLE)
         .pool_max_idle_per_host(if speaks == Speaks::Upgrades { 0 } else { MAX_IDLE })
         .http2_only(speaks == Speaks::Http2)
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW)
         .http2_keep_alive_interval(PING_INTERVAL);
     builder
 }

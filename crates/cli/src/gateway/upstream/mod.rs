@@ -36,7 +36,7 @@ pub struct Upstream {
     /// What is put before a request's path; without a slash at its end, empty for the root.
     base: String,
     tls: Option<Arc<rustls::ClientConfig>>,
-    /// Whether what is sent there stays secret: over https, or on this machine.
+    /// Whether what is sent there stays secret: over https to whom it is meant for, or on this machine.
     keeps_secrets: bool,
 }
 
@@ -68,6 +68,12 @@ impl Upstream {
         let base = url.path().trim_end_matches('/').to_owned();
         let keeps_secrets = *scheme == Scheme::HTTPS || is_loopback(authority.host());
         Ok(Self { scheme: scheme.clone(), authority: authority.clone(), base, tls, keeps_secrets })
+    }
+
+    /// The same where `tls` verifies nothing: whoever sits between reads what is sent there.
+    #[must_use]
+    pub fn unverified(self) -> Self {
+        Self { keeps_secrets: is_loopback(self.authority.host()), ..self }
     }
 }
 
@@ -116,6 +122,7 @@ impl Way {
             && own.scheme == upstream.scheme
             && own.authority == upstream.authority
             && own.base == upstream.base
+            && own.keeps_secrets == upstream.keeps_secrets
     }
 
     pub(super) fn clock(&self) -> Arc<dyn Clock> {
@@ -188,9 +195,16 @@ mod tests {
         Some(Arc::new(config))
     }
 
-    fn way(url: &'static str) -> Way {
+    fn upstream(url: &'static str) -> Upstream {
         let tls = if url.starts_with("https") { tls() } else { None };
-        let upstream = Upstream::new(&Uri::from_static(url), tls).unwrap();
+        Upstream::new(&Uri::from_static(url), tls).unwrap()
+    }
+
+    fn way(url: &'static str) -> Way {
+        way_to(upstream(url))
+    }
+
+    fn way_to(upstream: Upstream) -> Way {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         Way::new(upstream, Protocol::Http, &clock)
     }
@@ -228,6 +242,22 @@ mod tests {
         }
         for url in ["http://example.org", "http://10.0.0.1", "http://localhost.example.org", "http://[::2]"] {
             assert!(!way(url).keeps_secrets(), "{url}");
+        }
+    }
+
+    #[test]
+    fn https_that_verifies_nothing_keeps_secrets_on_this_machine_alone() {
+        for (url, keeps) in [
+            ("https://example.org", false),
+            ("https://10.0.0.1:8443", false),
+            ("https://127.0.0.1:1", true),
+            ("https://localhost", true),
+        ] {
+            assert!(way(url).keeps_secrets(), "{url}");
+            let unverified = upstream(url).unverified();
+            assert_eq!(way_to(unverified.clone()).keeps_secrets(), keeps, "{url}");
+            let same = Upstream { keeps_secrets: true, ..unverified.clone() };
+            assert_eq!(way_to(same).leads_to(&unverified, Protocol::Http), keeps, "{url}");
         }
     }
 

@@ -5,7 +5,11 @@ mod client;
 mod frames;
 mod upstream;
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use http::Request;
 use hyper::{body::Incoming, service::service_fn};
@@ -13,7 +17,8 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
 };
-use portcullis_cli::gateway::{Answer, Gateway, Peer, Service, Upstream};
+use portcullis_axum::serve::TrustedProxies;
+use portcullis_cli::gateway::{Answer, Answering, Connection, Gateway, Peer, Service, Upstream};
 use portcullis_core::{Auth, Clock, SystemClock};
 use tokio::net::{TcpListener, TcpSocket};
 use tower_service::Service as _;
@@ -58,18 +63,36 @@ pub(crate) async fn gateway_with(
     peer: impl Fn(&mut Peer) + Clone + Send + Sync + 'static,
 ) -> SocketAddr {
     let gateway = Gateway::with_clock(services, clock).unwrap();
+    listening(move |mut request, from| {
+        let mut about = Peer::new(from);
+        peer(&mut about);
+        request.extensions_mut().insert(about);
+        gateway.clone().call(request)
+    })
+    .await
+}
+
+/// The same over TLS, as far as it knows, and behind proxies.
+pub(crate) async fn gateway_behind(
+    proxies: TrustedProxies,
+    services: impl IntoIterator<Item = Service>,
+) -> SocketAddr {
+    let gateway = Gateway::behind(proxies, services).unwrap();
+    listening(move |request, from| gateway.answer_on(request, Some(Connection::new(from, true)))).await
+}
+
+async fn listening(
+    answer: impl Fn(Request<Incoming>, IpAddr) -> Answering + Clone + Send + Sync + 'static,
+) -> SocketAddr {
     let listener = small_listener();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         loop {
             let (stream, from) = listener.accept().await.unwrap();
-            let mut about = Peer::new(from.ip());
-            peer(&mut about);
-            let gateway = gateway.clone();
-            let service = service_fn(move |mut request: Request<Incoming>| {
-                request.extensions_mut().insert(about);
-                let mut gateway = gateway.clone();
-                async move { Ok::<_, Infallible>(gateway.call(request).await.unwrap()) }
+            let answer = answer.clone();
+            let service = service_fn(move |request| {
+                let answering = answer(request, from.ip());
+                async move { Ok::<_, Infallible>(answering.await.unwrap()) }
             });
             tokio::spawn(async move {
                 let builder = auto::Builder::new(TokioExecutor::new());
