@@ -15,8 +15,9 @@ type Built = Result<rustls::ClientConfig, BuildError>;
 /// By which certificates servers are judged.
 #[derive(Clone)]
 pub(crate) enum Tls {
-    /// Those of the system. Read when they are needed, since a machine may have none and need none.
-    System(Arc<OnceLock<Built>>),
+    /// Those of the system. Read when they are needed, since a machine may have none and need none; what cannot be read today may be
+    /// there tomorrow.
+    System(Arc<OnceLock<rustls::ClientConfig>>),
     /// As somebody said.
     Given(Box<Built>),
 }
@@ -48,11 +49,14 @@ impl Tls {
         }
     }
 
-    /// The configuration. Reads files the first time.
+    /// The configuration. Reads files until it has found some.
     pub(crate) fn build(&self, clock: &Arc<dyn Clock>) -> Built {
         match self {
             Self::Given(built) => (**built).clone(),
-            Self::System(cell) => cell.get_or_init(|| system(clock)).clone(),
+            Self::System(cell) => match cell.get() {
+                Some(tls) => Ok(tls.clone()),
+                None => system(clock).map(|tls| cell.get_or_init(|| tls).clone()),
+            },
         }
     }
 }

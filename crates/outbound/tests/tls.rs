@@ -10,7 +10,11 @@
 
 mod common;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use common::{clock, data, get, ok, refused};
 use http::StatusCode;
@@ -196,4 +200,28 @@ async fn a_system_without_authorities_is_no_obstacle_to_plain_http() {
     assert!(read.problems[0].starts_with("section.url: ") && read.problems.len() == 1, "{:?}", read.problems);
     let read = Read::tokens(&json!({ "url": tls.origin(), "clientConfig": { "secureSocket": {} } }), clock());
     assert!(read.problems[0].starts_with("section.clientConfig.secureSocket: "), "{:?}", read.problems);
+}
+
+#[tokio::test]
+async fn authorities_that_could_not_be_read_are_read_again_and_those_that_could_are_not() {
+    let later = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.pem", std::process::id()));
+    let name = "authorities_that_could_not_be_read_are_read_again_and_those_that_could_are_not";
+    if !is_alone(name, later.to_str().unwrap()) {
+        return;
+    }
+    let later = PathBuf::from(std::env::var_os("SSL_CERT_FILE").unwrap());
+    let server = TestServer::start_https(TestTls::new(server()), ok).await;
+    let clock: Arc<dyn Clock> = Arc::new(clock());
+    let config = ClientConfig::new().clock(clock);
+    let client = HttpClient::new(config.clone()).unwrap();
+    let url = common::endpoint(&server.origin(), "/");
+    let error = refused(get(&client, &url).await, Kind::Tls);
+    assert!(format!("{error:?}").contains("no TLS with this configuration: "), "{error:?}");
+    std::fs::copy(data().join("certs/ca.pem"), &later).unwrap();
+    assert_eq!(get(&client, &url).await.unwrap().status, StatusCode::OK);
+    std::fs::remove_file(&later).unwrap();
+    // Another client of the same configuration reads nothing.
+    let another = HttpClient::new(config).unwrap();
+    assert_eq!(get(&another, &url).await.unwrap().status, StatusCode::OK);
+    refused(get(&HttpClient::new(ClientConfig::new()).unwrap(), &url).await, Kind::Tls);
 }

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use http::StatusCode;
-use portcullis_core::{BuildError, Secret, json};
+use portcullis_core::{BuildError, Secret};
 use portcullis_outbound::{Answer, ClientConfig, Endpoint, Form, HttpClient, OutboundError};
 
 /// The name and secret by which a server knows us.
@@ -61,10 +61,7 @@ impl FormServer {
             Ok(answer) => {
                 let retry_after = answer.retry_after(self.client.clock().now());
                 let error = error(&answer);
-                let repeats = error
-                    .as_deref()
-                    .is_some_and(|code| !REGISTERED.contains(&code) && form.is_repeated_in(code, &PUBLIC));
-                Ok(Reply { answer, retry_after, error, repeats })
+                Ok(Reply { answer, retry_after, error })
             }
             Err(error) => Err(Trouble {
                 what: "cannot be asked".to_owned(),
@@ -76,35 +73,53 @@ impl FormServer {
     }
 }
 
-/// The codes of RFC 6749 §5.2, RFC 6750 §3.1, RFC 7009 §2.2.1 and RFC 8693 §2.2.2. They are said, whatever a secret begins with:
-/// one that is called `invalid_secret` does not hide them.
-const REGISTERED: [&str; 10] = [
+/// The codes that are said, whatever secrets they resemble. Any other text may repeat what was sent, such as `bad api key …`.
+const KNOWN: [&str; 42] = [
+    // RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 7009 §2.2.1, RFC 8628 §3.5, RFC 8707 §2 and RFC 8693 §2.2.2.
     "invalid_request",
     "invalid_client",
     "invalid_grant",
     "unauthorized_client",
     "unsupported_grant_type",
+    "unsupported_response_type",
     "invalid_scope",
+    "access_denied",
+    "server_error",
+    "temporarily_unavailable",
     "invalid_token",
     "insufficient_scope",
     "unsupported_token_type",
+    "authorization_pending",
+    "slow_down",
+    "expired_token",
     "invalid_target",
-];
-
-/// The parameters whose values an error may show.
-const PUBLIC: [&str; 12] = [
-    "grant_type",
-    "scope",
-    "client_id",
-    "client_assertion_type",
-    "username",
-    "token_type_hint",
-    "audience",
-    "resource",
-    "subject_token_type",
-    "actor_token_type",
-    "requested_token_type",
-    "requested_token_use",
+    // RFC 9396 §5, RFC 9449 §5 and §8, RFC 9470 §3, OpenID Connect Core §3.1.2.6.
+    "invalid_authorization_details",
+    "invalid_dpop_proof",
+    "use_dpop_nonce",
+    "insufficient_user_authentication",
+    "interaction_required",
+    "login_required",
+    "account_selection_required",
+    "consent_required",
+    "request_not_supported",
+    "registration_not_supported",
+    // What identity providers say besides.
+    "admin_policy_enforced",
+    "bad_verification_code",
+    "deleted_client",
+    "disabled_client",
+    "forbidden",
+    "incorrect_client_credentials",
+    "internal_error",
+    "invalid_resource",
+    "mfa_required",
+    "not_allowed",
+    "not_found",
+    "redirect_uri_mismatch",
+    "too_many_requests",
+    "unauthorized",
+    "unknown_error",
 ];
 
 fn gives_token(answer: &Answer) -> bool {
@@ -123,10 +138,8 @@ fn error_code(answer: &Answer) -> Option<String> {
 pub(crate) struct Reply {
     answer: Answer,
     retry_after: Option<Duration>,
-    /// A text from outside: to be shown by [`json::shown`] only.
+    /// A text from outside: to be shown by [`Reply::shown`] only.
     error: Option<String>,
-    /// Whether that repeats a secret that the server was sent.
-    repeats: bool,
 }
 
 impl Reply {
@@ -156,8 +169,9 @@ impl Reply {
     /// The status, and the `error` code where there is one, as a log may show them: `400 ("invalid_client")`.
     pub(crate) fn shown(&self) -> String {
         let status = self.status().as_u16();
-        match self.error_code().filter(|_| !self.repeats) {
-            Some(code) => format!("{status} ({})", json::shown(code)),
+        match self.error_code() {
+            Some(code) if KNOWN.contains(&code) => format!("{status} (\"{code}\")"),
+            Some(_) => format!("{status} (an error code that is not known)"),
             None => status.to_string(),
         }
     }

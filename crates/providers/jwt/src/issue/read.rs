@@ -27,7 +27,10 @@ impl JwtIssuerConfig {
         config.audience = read_audience(section);
         config.jwt_id = section.string("jwtId");
         config.expiry = section.duration("expTime").unwrap_or(config.expiry);
-        for (key, text) in config.resolve(rules).1 {
+        let mut mistakes = config.resolve(rules).1;
+        // What could not be read was noted, and is not missing.
+        mistakes.retain(|(key, text)| !text.starts_with("required") || !section.failed_at(key));
+        for (key, text) in mistakes {
             section.problem(&key, text);
         }
         (signed && !section.failed()).then_some(config)

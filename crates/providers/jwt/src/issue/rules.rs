@@ -54,11 +54,24 @@ pub(super) fn problems(config: &JwtIssuerConfig, rules: Rules) -> Vec<(&'static 
     if rules == Rules::Grant {
         // RFC 7523 §3 demands both.
         let says = |name| config.custom_claims.contains_key(name);
-        if config.issuer.is_none() && !says("iss") {
-            problem("issuer", "required, and missing: an assertion says who made it");
+        match config.issuer.as_deref().map(is_blank) {
+            Some(true) => problem("issuer", "must not be empty: an assertion says who made it"),
+            None if !says("iss") => {
+                problem("issuer", "required, and missing: an assertion says who made it");
+            }
+            _ => {}
         }
-        if config.audience.is_none() && !says("aud") {
-            problem("audience", "required, and missing: an assertion names the server that it is for");
+        match &config.audience {
+            Some(Audience::One(one)) if is_blank(one) => {
+                problem("audience", "must not be empty: an assertion names the server that it is for");
+            }
+            Some(Audience::Several(several)) if several.iter().any(|one| is_blank(one)) => {
+                problem("audience", "holds an empty name: an assertion names the server that it is for");
+            }
+            None if !says("aud") => {
+                problem("audience", "required, and missing: an assertion names the server that it is for");
+            }
+            _ => {}
         }
         if config.jwt_id.is_some() {
             problem("jwtId", "each assertion has a `jti` of its own, which servers remember: remove it");
@@ -68,6 +81,10 @@ pub(super) fn problems(config: &JwtIssuerConfig, rules: Rules) -> Vec<(&'static 
         problem("signatureConfig.algorithm", UNSIGNED_ASSERTION);
     }
     problems
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
 }
 
 /// Why a custom claim of this name does not go with the rest, where there is one and it does not.

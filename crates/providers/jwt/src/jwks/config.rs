@@ -25,6 +25,8 @@ const INTERVALS: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)
 /// The default of [`JwksConfig::max_stale`], and the most that it may be.
 const MAX_STALE: Duration = Duration::from_secs(60 * 60);
 const LONGEST_STALE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How much longer than its own deadlines a fetch may take before it is given up for lost.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Where an issuer publishes its keys, and how they are fetched and kept.
 ///
@@ -163,10 +165,18 @@ impl JwksConfig {
             clock: self.clock.clone().unwrap_or_else(|| Arc::new(SystemClock::new())),
             ages: Ages { default: self.max_age, least: self.min_refresh_interval, stale: self.max_stale },
             min_refresh_interval: self.min_refresh_interval,
+            lost_after: self.lost_after(),
             preload: self.preload,
             random,
         };
         Ok(KeySource::new(Box::new(HttpFetch::new(client, place)), settings))
+    }
+
+    /// After how long a fetch that nobody heard of is lost: the runtime that it runs on stands still.
+    fn lost_after(&self) -> Duration {
+        // An issuer is asked for two documents at most, and then for its keys.
+        let calls = if self.discovers().is_some() { 3 } else { 1 };
+        self.client.longest_call().saturating_mul(calls).saturating_add(GRACE)
     }
 
     /// Spans that make no sense.
@@ -256,6 +266,19 @@ impl fmt::Debug for Jwks {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_fetch_is_lost_before_all_of_its_calls_are_out_of_time() {
+        let seconds = Duration::from_secs;
+        let client = || ClientConfig::new().request_timeout(seconds(7));
+        for (config, lost_after) in [
+            (JwksConfig::url("https://issuer.example/jwks"), 10 + 5),
+            (JwksConfig::url("https://issuer.example/jwks").client(client()), 7 + 5),
+            (JwksConfig::issuer("https://issuer.example").client(client()), 3 * 7 + 5),
+        ] {
+            assert_eq!(config.lost_after(), seconds(lost_after));
+        }
+    }
 
     #[test]
     fn a_random_number_is_somewhere_from_zero_to_one() {

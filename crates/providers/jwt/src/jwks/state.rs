@@ -22,6 +22,9 @@ pub(super) struct State {
     begun: u64,
     /// The number of the last fetch that ended; one less while a fetch is under way, for there is one at a time.
     ended: u64,
+    /// After how long a fetch is given up for lost, and when the last one that began is.
+    lost_after: Duration,
+    lost_at: Duration,
     seats: Seats,
     /// What went wrong with the last fetch; `None` where nothing did.
     failure: Option<Failure>,
@@ -69,13 +72,39 @@ pub(super) struct Step {
 }
 
 impl State {
-    pub(super) fn new(bucket: Bucket) -> Self {
-        Self { bucket, begun: 0, ended: 0, seats: Seats::new(), failure: None, retry_at: None }
+    pub(super) fn new(bucket: Bucket, lost_after: Duration) -> Self {
+        Self {
+            bucket,
+            begun: 0,
+            ended: 0,
+            lost_after,
+            lost_at: Duration::ZERO,
+            seats: Seats::new(),
+            failure: None,
+            retry_at: None,
+        }
     }
 
     /// Whether a fetch is under way.
     pub(super) const fn is_under_way(&self) -> bool {
         self.begun > self.ended
+    }
+
+    /// The fetch under way that should have ended long ago: nobody drives the runtime that it runs on.
+    pub(super) fn lost(&self, now: Duration) -> Option<u64> {
+        (self.is_under_way() && now >= self.lost_at).then_some(self.begun)
+    }
+
+    /// When the last fetch that began is lost.
+    pub(super) const fn lost_at(&self) -> Duration {
+        self.lost_at
+    }
+
+    /// Its number.
+    fn begin(&mut self, now: Duration) -> u64 {
+        self.begun += 1;
+        self.lost_at = now.saturating_add(self.lost_after);
+        self.begun
     }
 
     /// What the request would do now. Changes nothing.
@@ -111,7 +140,7 @@ impl State {
         let next = self.prospect(asking, now);
         if matches!(next, Move::Begin(_)) {
             self.bucket.take(asking.share, now);
-            self.begun += 1;
+            self.begin(now);
         }
         let taken = match next {
             Move::Begin(_) | Move::Wait(_) | Move::Pause(_) => self.seats.take(asking.party),
@@ -133,8 +162,7 @@ impl State {
         if self.is_under_way() || !self.bucket.take(Share::Spare, now) {
             return None;
         }
-        self.begun += 1;
-        Some(self.begun)
+        Some(self.begin(now))
     }
 
     /// Begins a fetch for a person or a start-up, who do not have to ask how often. The number to wait for, and whether it
@@ -144,8 +172,7 @@ impl State {
             return (self.begun, false);
         }
         self.bucket.take_anyway(now);
-        self.begun += 1;
-        (self.begun, true)
+        (self.begin(now), true)
     }
 
     /// The fetch of this number has ended. Whoever says so a second time is not heard: false.

@@ -157,7 +157,7 @@ impl TokenCache {
             place: u32::try_from(place).unwrap_or_default(),
             good_until: age.map(|age| self.monotonic(clock).saturating_add(age)),
         };
-        let bytes = token.len() + size_of::<Entry>() + size_of::<Identity>() + claims::most_bytes(&payload);
+        let bytes = token.len() + size_of::<Entry>() + bytes_of(&identity) + claims::most_bytes(&payload);
         let token = Arc::new(Token(Zeroizing::new(token.into())));
         let identity = Arc::new(identity.with_claims_from(Arc::<Token>::clone(&token)));
         let entry = Entry {
@@ -273,6 +273,15 @@ impl Equivalent<Arc<Token>> for Shown<'_> {
     fn equivalent(&self, token: &Arc<Token>) -> bool {
         *self.0 == **token.0
     }
+}
+
+/// How many bytes an identity takes besides its claims. A scope of one letter is an allocation of its own.
+fn bytes_of(identity: &Identity) -> usize {
+    const ALLOCATION: usize = 32;
+    let texts = [identity.subject(), identity.issuer()].into_iter().flatten();
+    let texts = texts.chain(identity.scopes().iter());
+    let bytes = |text: &str| size_of::<Box<str>>() + text.len() + ALLOCATION;
+    size_of::<Identity>() + texts.map(bytes).sum::<usize>()
 }
 
 #[derive(Clone)]

@@ -42,13 +42,15 @@ fn first_member(key: &str) -> Option<&str> {
 /// they are many small ones.
 pub(super) fn most_bytes(payload: &[u8]) -> usize {
     // The smallest object has a node with room for eleven members, and the smallest array has room for four values; what
-    // grows beyond that has room for twice what is in it, at most.
+    // grows beyond that has room for twice what is in it, at most. A text of one letter is an allocation of its own.
     const OBJECT: usize = 11 * (size_of::<String>() + size_of::<Value>()) + 2 * size_of::<usize>();
-    const ARRAY: usize = 4 * size_of::<Value>();
+    const ARRAY: usize = 4 * size_of::<Value>() + 2 * size_of::<usize>();
     const ITEM: usize = 2 * size_of::<Value>();
+    const QUOTE: usize = 16;
     let items = count(payload, |byte| matches!(byte, b',' | b':'));
     let (objects, arrays) = (count(payload, |byte| byte == b'{'), count(payload, |byte| byte == b'['));
-    payload.len() + objects * OBJECT + arrays * ARRAY + items * ITEM
+    let quotes = count(payload, |byte| byte == b'"');
+    payload.len() + objects * OBJECT + arrays * ARRAY + items * ITEM + quotes * QUOTE
 }
 
 /// How many bytes of a kind there are. Added up in bytes, which the compiler makes vector instructions of, for as many as

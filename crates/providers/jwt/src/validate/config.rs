@@ -205,9 +205,15 @@ impl JwtValidatorConfig {
         let mut problems = Vec::new();
         match (&self.issuer, self.signature.discovers()) {
             (Some(issuer), Some(discovers)) if issuer != discovers && !self.allow_any_issuer => {
+                // User-info may hold a password. An issuer whose keys cannot be had is told at its own key.
+                let shown = |text: &str, fit: bool| if fit { format!("{text:?}") } else { "another".to_owned() };
+                let (issuer, discovers) = (
+                    shown(issuer, !issuer.contains('@')),
+                    shown(discovers, self.signature.keys().is_ok()),
+                );
                 let text = format!(
-                    "is {issuer:?}, and signatureConfig.jwksConfig.issuer is {discovers:?}: the keys of an issuer are for its \
-                     own tokens; make them equal, or name the keys by `url`"
+                    "is {issuer}, and signatureConfig.jwksConfig.issuer is {discovers}: the keys of an issuer are for its own \
+                     tokens; make them equal, or name the keys by `url`"
                 );
                 problems.push(("issuer", text));
             }
@@ -253,6 +259,15 @@ impl JwtValidatorConfig {
         }
         if self.algorithms.as_deref() == Some(&[]) {
             problem("algorithms", "an empty list would refuse every token: name one, or leave it out");
+        }
+        let secret = |algorithm: &&Algorithm| algorithm.least_secret().is_some();
+        let stranger = self.algorithms.iter().flatten().find(secret);
+        if let Some(stranger) = stranger.filter(|_| self.signature.is_fetched()) {
+            let text = format!(
+                "{stranger} needs a shared secret, which is never fetched: name algorithms of public keys, such as RS256, or give \
+                 `secret` in the place of `jwksConfig`"
+            );
+            problem("algorithms", &text);
         }
         if self.scope_key.is_empty() {
             problem("scopeKey", "must not be empty: name the claim that holds the scopes");

@@ -117,7 +117,7 @@ impl JwtValidator {
             }
             Err(open) => open,
         };
-        match source.settled_without_waiting(&looked, open.share(), cx.client().into()) {
+        match source.settled_without_waiting(&looked, open.share()) {
             Some(settled) => Some(open.end(settled)),
             None if !cx.may_contact() => Some(not_asked(source)),
             None => None,

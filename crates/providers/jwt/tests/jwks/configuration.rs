@@ -249,6 +249,37 @@ async fn where_only_access_tokens_pass_a_token_says_that_it_is_one() {
 }
 
 #[test]
+fn issuers_that_differ_are_shown_unless_they_may_hold_a_password() {
+    const OWN: &str = "https://issuer.example";
+    let told = |issuer: &str, keys: &str| {
+        let config = JwtValidatorConfig::new(SignatureConfig::jwks(JwksConfig::issuer(keys)));
+        let error = JwtValidator::new(config.issuer(issuer).audience(["orders"])).unwrap_err().to_string();
+        assert!(!error.contains("canary"), "{error}");
+        error.lines().next().unwrap().to_owned()
+    };
+    let differ = |issuer: &str, keys: &str| {
+        format!(
+            "issuer: is {issuer}, and signatureConfig.jwksConfig.issuer is {keys}: the keys of an issuer are for its own tokens; \
+             make them equal, or name the keys by `url`"
+        )
+    };
+    assert_eq!(told("wso2", OWN), differ("\"wso2\"", "\"https://issuer.example\""));
+    for keys in [
+        "https://canary:canary@issuer.example",
+        "https://canary@issuer.example",
+        "canary:canary@issuer.example",
+        "https://issuer.example?a=canary",
+        "https://canary issuer.example",
+    ] {
+        assert_eq!(told(OWN, keys), differ("\"https://issuer.example\"", "another"), "{keys}");
+    }
+    assert_eq!(
+        told("https://canary:canary@issuer.example", OWN),
+        differ("another", "\"https://issuer.example\"")
+    );
+}
+
+#[test]
 fn the_same_mistakes_are_told_in_code() {
     let error = |jwks: JwksConfig| {
         let config =

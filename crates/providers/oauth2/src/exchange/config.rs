@@ -71,7 +71,8 @@ impl TokenExchangeConfig {
     /// Exchanges callers' tokens by the JWT bearer grant (RFC 7523 §2.1) with `requested_token_use=on_behalf_of`, which is
     /// Microsoft Entra's way. The caller's token is the assertion, and [scopes](Self::scopes) say what the new one is for.
     ///
-    /// Audience, resource, kinds of tokens and an actor are no part of it: they are mistakes here.
+    /// Without scopes it is a mistake. Audience, resource, kinds of tokens and an actor are no part of it: they are mistakes,
+    /// too.
     pub fn on_behalf_of(token_endpoint: Endpoint, client: ClientAuthentication) -> Self {
         Self::by(Protocol::OnBehalfOf, token_endpoint, client)
     }
@@ -134,6 +135,9 @@ impl TokenExchangeConfig {
         let mut mistakes = self.settings.mistakes(self.protocol.own());
         let mut mistake = |key, text: &str| mistakes.push(Mistake::at(key, text));
         if self.protocol == Protocol::OnBehalfOf {
+            if self.settings.scopes.is_empty() {
+                mistake("scopes", "required, and missing: it alone says what the token is for");
+            }
             let foreign = [
                 ("audience", !self.audience.is_empty()),
                 ("resource", !self.resource.is_empty()),

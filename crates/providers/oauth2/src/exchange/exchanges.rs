@@ -174,10 +174,14 @@ impl Exchanges {
         self.kept.drop_refused(&subject.digest, token, digest, now, self.min_refresh_interval)
     }
 
-    fn renew(self: &Arc<Self>, subject: &Subject, actor: Option<&Actor>, now: Moment) {
+    /// Begins to replace a token that was due at `now`.
+    pub(super) fn renew(self: &Arc<Self>, subject: &Subject, actor: Option<&Actor>, now: Moment) {
         let key = Key::new(subject, actor);
         let mut table = self.lock();
-        if table.on_its_way(&key, now.monotonic).is_some()
+        // One that was on its way a moment ago may have landed meanwhile.
+        let renewed = self.kept.get(&key.subject, key.actor, now).is_some_and(|held| !held.is_due(now));
+        if renewed
+            || table.on_its_way(&key, now.monotonic).is_some()
             || self.kept.refusal(&key.subject, key.actor, now.monotonic).is_some()
         {
             return;

@@ -45,8 +45,12 @@ pub fn read(section: &Section<'_>) -> Option<Arc<dyn TokenSource>> {
     match protocol {
         Protocol::Exchange => read_exchange(section, &mut config),
         // RFC 7523 §2.1 and Entra know none of the others: they are unknown keys.
-        Protocol::OnBehalfOf if config.settings.scopes.is_empty() && !section.has("scopes") => {
-            section.problem("scopes", "required, and missing: it alone says what the token is for");
+        Protocol::OnBehalfOf if config.settings.scopes.is_empty() && section.has("scopes") => {
+            if !section.failed_at("scopes") {
+                section.problem("scopes", "must not be empty: it alone says what the token is for");
+            }
+            // Stands in for what was told: it is not missing as well.
+            config.settings.scopes.push("-".to_owned());
         }
         Protocol::OnBehalfOf => {}
     }
@@ -69,7 +73,8 @@ fn read_exchange(section: &Section<'_>, config: &mut TokenExchangeConfig) {
     config.requested_token_type = token_type(section, "requestedTokenType");
     let kind = token_type(section, "actorTokenType");
     if section.node("actor").is_some() {
-        config.actor = section.section("actor").and_then(|actor| read_actor(&actor, kind));
+        // Without its actor the token would be the caller's alone.
+        config.actor = section.section("actor").and_then(|actor| actor.accounted(read_actor(&actor, kind)));
     } else if section.has("actorTokenType") {
         section.problem("actorTokenType", "belongs to an `actor`, and there is none: add one, or remove it");
     }

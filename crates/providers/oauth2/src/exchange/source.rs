@@ -99,6 +99,11 @@ impl TokenExchange {
         &self.0.exchanges.kept
     }
 
+    #[cfg(test)]
+    pub(super) fn exchanges(&self) -> &Arc<Exchanges> {
+        &self.0.exchanges
+    }
+
     fn clock(&self) -> &Arc<dyn Clock> {
         &self.0.exchanges.clock
     }

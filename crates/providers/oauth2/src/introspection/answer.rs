@@ -20,6 +20,9 @@ use crate::refusal::{Refused, code, refuse};
 /// alike. `jti` is not among them: some servers use it as the token itself.
 const NEVER_THE_TOKEN: [&str; 7] = ["scope", "client_id", "username", "token_type", "sub", "aud", "iss"];
 
+/// From how many bytes on a token is looked for within longer texts, too: a shorter one stands there by chance.
+const LONG: usize = 8;
+
 /// A token that the server vouches for, and for how long.
 struct Active {
     identity: Identity,
@@ -158,23 +161,28 @@ fn active(
     if let Value::Object(mut members) = answer {
         // A server that repeats the token would have it rest in memory.
         members.retain(|name, value| {
-            NEVER_THE_TOKEN.contains(&name.as_str()) || (name != token && keep_without(token, value))
+            NEVER_THE_TOKEN.contains(&name.as_str()) || (!tells(name, token) && keep_without(token, value))
         });
         identity = identity.with_claims(members);
     }
     Ok(Active { identity, not_before, lifetime })
 }
 
-/// Takes the token out of whatever `value` holds; false where it is the token.
+/// Whether the token can be read in `text`.
+fn tells(text: &str, token: &str) -> bool {
+    text == token || (token.len() >= LONG && text.contains(token))
+}
+
+/// Takes the texts that tell the token out of whatever `value` holds; false where it is one.
 fn keep_without(token: &str, value: &mut Value) -> bool {
     match value {
-        Value::String(text) => text != token,
+        Value::String(text) => !tells(text, token),
         Value::Array(items) => {
             items.retain_mut(|item| keep_without(token, item));
             true
         }
         Value::Object(members) => {
-            members.retain(|name, value| name != token && keep_without(token, value));
+            members.retain(|name, value| !tells(name, token) && keep_without(token, value));
             true
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => true,

@@ -117,7 +117,7 @@ impl AnswerCache {
                 if age.is_zero() {
                     return;
                 }
-                let bytes = size_of::<(Digest, KnownEntry, Identity)>() + size_of_members(identity.claims());
+                let bytes = size_of::<(Digest, KnownEntry)>() + bytes_of(&identity);
                 let weight = (bytes as u64).max(UNIT);
                 let good_until = asked.saturating_add(age);
                 let entry = KnownEntry { identity, not_before, good_until, weight };
@@ -171,18 +171,44 @@ impl Weighter<Digest, Arc<KnownEntry>> for ByBytes {
     }
 }
 
-/// About how many bytes the claims take in memory.
-fn size_of_members(members: &Map<String, Value>) -> usize {
-    let one = |(name, value): (&String, &Value)| size_of::<String>() + name.len() + size_of_value(value);
-    members.iter().map(one).sum()
+/// What the allocator takes besides what it is asked for, at most: a text of one letter is an allocation of its own.
+const ALLOCATION: usize = 32;
+
+/// A node of a map, which has room for eleven members.
+const NODE: usize = 11 * (size_of::<String>() + size_of::<Value>()) + 2 * size_of::<usize>();
+
+/// How many bytes an identity takes in memory.
+fn bytes_of(identity: &Identity) -> usize {
+    let texts = [identity.subject(), identity.issuer()].into_iter().flatten();
+    let texts = texts.chain(identity.scopes().iter());
+    let texts = texts.map(|text| size_of::<Box<str>>() + bytes_of_text(text)).sum::<usize>();
+    size_of::<(Identity, Map<String, Value>)>() + texts + bytes_of_members(identity.claims())
 }
 
-fn size_of_value(value: &Value) -> usize {
-    size_of::<Value>()
-        + match value {
-            Value::String(text) => text.len(),
-            Value::Array(items) => items.iter().map(size_of_value).sum(),
-            Value::Object(members) => size_of_members(members),
-            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+fn bytes_of_text(text: &str) -> usize {
+    text.len() + ALLOCATION
+}
+
+/// Besides themselves.
+fn bytes_of_members(members: &Map<String, Value>) -> usize {
+    let nodes = match members.len() {
+        0 => 0,
+        1..=11 => 1,
+        // Five members are in each at least.
+        more => more.div_ceil(5),
+    };
+    let one = |(name, value): (&String, &Value)| bytes_of_text(name) + bytes_of_value(value);
+    nodes * (NODE + ALLOCATION) + members.iter().map(one).sum::<usize>()
+}
+
+fn bytes_of_value(value: &Value) -> usize {
+    match value {
+        Value::String(text) => bytes_of_text(text),
+        Value::Array(items) => {
+            let room = items.capacity() * size_of::<Value>() + ALLOCATION;
+            room + items.iter().map(bytes_of_value).sum::<usize>()
         }
+        Value::Object(members) => bytes_of_members(members),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
 }

@@ -14,11 +14,12 @@ use futures_util::{
     future::{Either, Shared, select},
 };
 use portcullis_core::{
-    Outcome, QueueState, Reason, Unavailable,
+    Clock, Outcome, QueueState, Reason, Unavailable,
     fair::{Gate, Party, Pushed, Queue, Ticket},
 };
 use tokio::{runtime::Handle, sync::oneshot};
 
+use super::pass::Pass;
 use crate::prf::Digest;
 
 /// What a caller is told to wait who found no place.
@@ -48,20 +49,73 @@ pub(super) enum Boarding {
     Alone,
 }
 
+/// Who asks what, and how.
+pub(super) struct Asking {
+    /// Places are shared out by that.
+    pub(super) party: Party,
+    pub(super) question: Digest,
+    pub(super) boarding: Boarding,
+    /// Of all who ask the same one.
+    pub(super) clock: Arc<dyn Clock>,
+}
+
 /// The lookups that are on their way. Each runs by itself: a caller that goes away ends none.
 #[derive(Clone)]
 pub(super) struct Flights {
     table: Arc<Mutex<Table>>,
     /// What lookups wait at before they are asked.
     gate: Gate,
+    /// After how long a lookup that is asked is given up for lost: nobody drives the runtime that it runs on.
+    lost_after: Duration,
 }
 
 struct Table {
     /// The lookup of each question that was begun last.
     latest: HashMap<Digest, Flight>,
+    /// All lookups, by their numbers.
+    under_way: HashMap<u64, UnderWay>,
+    /// None of them is lost before this moment.
+    lost_from: Duration,
     /// The callers that wait. Whoever has to leave for another learns of it by the end of the channel.
     waiting: Queue<oneshot::Sender<Infallible>>,
     begun: u64,
+}
+
+struct UnderWay {
+    question: Option<Digest>,
+    pass: Pass,
+    /// When it is given up for lost.
+    until: Duration,
+}
+
+impl Table {
+    fn note(&mut self, number: u64, under_way: UnderWay) {
+        self.lost_from = self.lost_from.min(under_way.until);
+        self.under_way.insert(number, under_way);
+    }
+
+    /// Lookup `number` is not on its way any more. What is returned is to be dropped when nothing is locked.
+    fn end(&mut self, number: u64) -> Option<Pass> {
+        let UnderWay { question, pass, .. } = self.under_way.remove(&number)?;
+        if let Some(question) = question
+            && self.latest.get(&question).is_some_and(|flight| flight.number == number)
+        {
+            self.latest.remove(&question);
+        }
+        Some(pass)
+    }
+
+    /// Ends the lookups that should have ended long ago.
+    fn end_lost(&mut self, now: Duration) -> Vec<Pass> {
+        if now < self.lost_from {
+            return Vec::new();
+        }
+        let lost = self.under_way.iter().filter(|(_, lookup)| now >= lookup.until);
+        let lost: Vec<u64> = lost.map(|(number, _)| *number).collect();
+        let passes = lost.into_iter().filter_map(|number| self.end(number)).collect();
+        self.lost_from = self.under_way.values().map(|lookup| lookup.until).min().unwrap_or(Duration::MAX);
+        passes
+    }
 }
 
 struct Flight {
@@ -77,21 +131,25 @@ pub(super) struct Landed<R> {
 }
 
 impl Flights {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits, lost_after: Duration) -> Self {
         let Limits { lookups, at_once, waiting } = limits;
-        let table = Table { latest: HashMap::new(), waiting: Queue::new(waiting), begun: 0 };
+        let table = Table {
+            latest: HashMap::new(),
+            under_way: HashMap::new(),
+            lost_from: Duration::MAX,
+            waiting: Queue::new(waiting),
+            begun: 0,
+        };
         let gate = Gate::new(at_once, lookups.saturating_sub(at_once));
-        Self { table: Arc::new(Mutex::new(table)), gate }
+        Self { table: Arc::new(Mutex::new(table)), gate, lost_after }
     }
 
     /// The answer to a question. `recall` is asked whether there is one by now; `begin` gets the number of the lookup,
     /// which grows from one to the next; `keep` stores what is to be remembered, unless a lookup of the same question
-    /// was begun later: that one knows better. `party` is who asks: places are shared out by that.
+    /// was begun later: that one knows better.
     pub(super) async fn ask<F, R>(
         &self,
-        party: Party,
-        question: Digest,
-        boarding: Boarding,
+        asking: Asking,
         recall: impl FnOnce() -> Option<Outcome>,
         begin: impl FnOnce(u64) -> F,
         keep: impl FnOnce(&Digest, R) + Send + 'static,
@@ -100,7 +158,7 @@ impl Flights {
         F: Future<Output = Landed<R>> + Send + 'static,
         R: Send,
     {
-        match self.board(party, question, boarding, recall, begin, keep) {
+        match self.board(asking, recall, begin, keep) {
             Ok(Boarded::Answered(outcome)) => outcome,
             Ok(Boarded::Waits(answer, mut place)) => match select(answer, &mut place.displaced).await {
                 Either::Left((Ok(outcome), _)) => outcome,
@@ -116,9 +174,7 @@ impl Flights {
 
     fn board<F, R>(
         &self,
-        party: Party,
-        question: Digest,
-        boarding: Boarding,
+        asking: Asking,
         recall: impl FnOnce() -> Option<Outcome>,
         begin: impl FnOnce(u64) -> F,
         keep: impl FnOnce(&Digest, R) + Send + 'static,
@@ -127,6 +183,9 @@ impl Flights {
         F: Future<Output = Landed<R>> + Send + 'static,
         R: Send,
     {
+        let Asking { party, question, boarding, clock } = asking;
+        let now = clock.monotonic();
+        self.give_up_lost(now);
         let mut table = self.lock();
         if boarding == Boarding::Join {
             if let Some(flight) = table.latest.get(&question) {
@@ -156,29 +215,51 @@ impl Flights {
             let flight = Flight { number, answer: answer.clone(), interest: Arc::clone(&interest) };
             table.latest.insert(question, flight);
         }
-        let landing =
-            Landing { flights: self.clone(), question: joinable.then_some(question), number, interest };
+        let question = joinable.then_some(question);
+        let waited = entering.waits();
+        let pass = Pass::new(entering);
+        // One that waits for its turn may do so while all before it take their time.
+        let rounds = if waited { self.rounds() } else { 1 };
+        let until = now.saturating_add(self.lost_after.saturating_mul(rounds));
+        table.note(number, UnderWay { question, pass: pass.clone(), until });
+        let landing = Landing { flights: self.clone(), question, number, interest };
         drop(table);
         let place = waits.place();
         let lookup = begin(number);
-        let waited = entering.waits();
         runtime.spawn(async move {
-            let Ok(permit) = entering.await else {
+            if pass.let_in().await.is_err() {
                 drop(landing);
                 _ = tell.send(full(TOO_MANY_LOOKUPS).into());
                 return;
-            };
-            // What is asked at once is asked for whoever comes next, too.
-            if waited && !landing.is_awaited() {
-                return;
+            }
+            if waited {
+                // What is asked at once is asked for whoever comes next, too.
+                if !landing.is_awaited() {
+                    return;
+                }
+                landing.note_let_in(clock.monotonic());
             }
             let Landed { outcome, remember } = lookup.await;
             landing.land(|question| keep(question, remember));
             // Whoever reads the answer finds the place free.
-            drop(permit);
+            drop(pass);
             _ = tell.send(outcome);
         });
         Ok(Boarded::Waits(answer, place))
+    }
+
+    /// Gives up the lookups that should have ended long ago: others may take their places, and ask what they asked.
+    fn give_up_lost(&self, now: Duration) {
+        let lost = self.lock().end_lost(now);
+        for pass in lost {
+            pass.give_up();
+        }
+    }
+
+    /// How many times as many as are asked at once may be before one that waits for its turn, and itself.
+    fn rounds(&self) -> u32 {
+        let waiting = self.gate.bound().div_ceil(self.gate.at_once().max(1));
+        u32::try_from(waiting).unwrap_or(u32::MAX).saturating_add(1)
     }
 
     /// A place among the callers that wait.
@@ -280,6 +361,16 @@ impl Landing {
         Arc::strong_count(&self.interest) > own
     }
 
+    /// It has waited for its turn, and is asked from now on.
+    fn note_let_in(&self, now: Duration) {
+        let mut table = self.flights.lock();
+        let until = now.saturating_add(self.flights.lost_after);
+        if let Some(lookup) = table.under_way.get_mut(&self.number) {
+            lookup.until = until;
+            table.lost_from = table.lost_from.min(until);
+        }
+    }
+
     /// Calls `keep` while nobody can ask, unless the same was asked again meanwhile: between the end of a lookup and its
     /// memory there is no moment in which a second one begins.
     fn land(self, keep: impl FnOnce(&Digest)) {
@@ -294,11 +385,8 @@ impl Landing {
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        let mut table = self.flights.lock();
-        let Some(question) = self.question else { return };
-        if table.latest.get(&question).is_some_and(|flight| flight.number == self.number) {
-            table.latest.remove(&question);
-        }
+        let ended = self.flights.lock().end(self.number);
+        drop(ended);
     }
 }
 

@@ -6,6 +6,7 @@ mod config;
 mod flights;
 mod health;
 mod lookup;
+mod pass;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use portcullis_core::{
@@ -29,7 +31,7 @@ pub(crate) use self::answer::judged;
 pub use self::config::{CacheConfig, IntrospectionConfig};
 use self::{
     cache::{AnswerCache, Moment},
-    flights::{Boarding, Flights, Limits},
+    flights::{Asking, Boarding, Flights, Limits},
     lookup::{Lookup, Server, reserved},
 };
 use crate::{
@@ -38,11 +40,15 @@ use crate::{
     refusal::code,
 };
 
+/// How much longer than its own deadline a question may take before it is given up for lost.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// The provider of bearer tokens that only their server can tell about (RFC 7662).
 ///
 /// Every token is asked about by a POST of its own, unless it is remembered (see [`CacheConfig`]; off by default). Callers
 /// who bring the same token at the same time share one question, which runs by itself: one who hangs up ends it for
-/// nobody. At most 512 questions are on their way at a time, of which the server is asked 128 at once, and at most 16,384
+/// nobody; where nobody drives the runtime that it runs on, the next one who brings the token asks anew once it should have ended
+/// long ago. At most 512 questions are on their way at a time, of which the server is asked 128 at once, and at most 16,384
 /// callers wait for them. Both kinds of waiting are fair between client addresses: they take turns, and where all places are
 /// taken a newcomer takes the last one of the address that has the most. Who finds no place is answered as unavailable, with a
 /// second as `Retry-After`.
@@ -100,7 +106,7 @@ impl OAuth2Introspection {
         Ok(Self {
             prf: Prf::random()?,
             cache: config.cache.as_ref().and_then(AnswerCache::new).map(Arc::new),
-            flights: Flights::new(limits),
+            flights: Flights::new(limits, config.client.longest_call().saturating_add(GRACE)),
             clock: Arc::default(),
             server: Arc::new(Server::new(config)?),
         })
@@ -154,6 +160,7 @@ impl OAuth2Introspection {
         };
         let ages = Arc::clone(self.ages(cx));
         let asked = ages.monotonic();
+        let asking = Asking { party: cx.client().into(), question, boarding, clock: Arc::clone(&ages) };
         let (begun, permitted) = (AtomicBool::new(false), call.clone());
         let begin = |number| {
             begun.store(true, Ordering::Relaxed);
@@ -181,7 +188,7 @@ impl OAuth2Introspection {
             }
         };
         let recall = || self.remembered(&question, cx);
-        let outcome = self.flights.ask(cx.client().into(), question, boarding, recall, begin, keep).await;
+        let outcome = self.flights.ask(asking, recall, begin, keep).await;
         if !begun.load(Ordering::Relaxed) {
             permitted.joined();
         }

@@ -170,6 +170,21 @@ fn a_grants_assertion_is_whatever_its_record_says_but_always_another() {
     let nobody = error(JwtIssuerConfig::new(secret()));
     assert!(nobody.starts_with("issuer: required, and missing"), "{nobody}");
     assert!(nobody.contains("\naudience: required, and missing"), "{nobody}");
+    for (config, told) in [
+        (grant().issuer(""), "issuer: must not be empty: an assertion says who made it"),
+        (grant().issuer(" "), "issuer: must not be empty: an assertion says who made it"),
+        (
+            grant().single_audience(""),
+            "audience: must not be empty: an assertion names the server that it is for",
+        ),
+        (
+            grant().audience([TOKEN_URL, " "]),
+            "audience: holds an empty name: an assertion names the server that it is for",
+        ),
+        (grant().audience([""; 0]), "audience: an empty list is for nobody: name one, or leave it out"),
+    ] {
+        assert_eq!(error(config), told);
+    }
     let unsigned = JwtIssuerConfig::new(SigningConfig::insecure_unsigned()).issuer("a").single_audience("b");
     assert!(error(unsigned).starts_with("signatureConfig.algorithm: NONE is not for assertions"));
 }
@@ -230,6 +245,18 @@ fn a_grants_record_is_read() {
     let token = shown(&table, &AssertionPurpose::Grant);
     assert_eq!((&token.header["alg"], &token.claims["aud"]), (&json!("RS256"), &json!([TOKEN_URL])));
     assert_eq!((&token.claims["sub"], &token.claims["exp"]), (&json!("alice"), &json!(NOW.as_secs() + 300)));
+    for (key, value, expected) in [
+        ("issuer", json!(""), "must not be empty: an assertion says who made it"),
+        ("issuer", json!(5), "expected a string, found an integer"),
+        ("audience", json!(""), "must not be empty: an assertion names the server that it is for"),
+        ("audience", json!([""]), "holds an empty name: an assertion names the server that it is for"),
+        ("audience", json!([]), "an empty list is for nobody: name one, or leave it out"),
+        ("audience", json!(5), "expected a string or an array of strings, found an integer"),
+    ] {
+        let (signer, problems, _) = found(&with(table.clone(), key, value), &AssertionPurpose::Grant);
+        assert!(signer.is_none(), "{key}");
+        assert_eq!(problems, [format!("c.{key}: {expected}")]);
+    }
     let (signer, problems, _) = found(&with(table, "jwtId", json!("7")), &AssertionPurpose::Grant);
     assert!(
         signer.is_none() && problems.len() == 1 && problems[0].starts_with("c.jwtId: each"),

@@ -52,7 +52,7 @@ impl Drop for Flight {
 
 impl Shared {
     /// Makes the answer to the fetch of this number the keys in use, unless it was given up before.
-    fn land(&self, number: u64, result: Result<Fetched, Failure>, asked_at: Duration) {
+    pub(super) fn land(&self, number: u64, result: Result<Fetched, Failure>, asked_at: Duration) {
         let before = self.held.load_full();
         let url = result.as_ref().map_or_else(|failure| Arc::clone(&failure.url), |new| Arc::clone(&new.url));
         let held = result.and_then(|fetched| {
@@ -85,6 +85,7 @@ impl Shared {
             }
             (None, None) => {}
         }
-        self.ends.send_replace(number);
+        // The one that began after it may have been quicker to say so.
+        self.ends.send_modify(|ended| *ended = number.max(*ended));
     }
 }

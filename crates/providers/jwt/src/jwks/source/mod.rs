@@ -57,6 +57,8 @@ pub(super) struct Settings {
     pub(super) ages: Ages,
     /// How often may be fetched, see [`Bucket`]. No age is shorter.
     pub(super) min_refresh_interval: Duration,
+    /// After how long a fetch is given up for lost.
+    pub(super) lost_after: Duration,
     /// Whether a service does not start without the keys.
     pub(super) preload: bool,
     pub(super) random: Random,
@@ -96,7 +98,7 @@ impl KeySource {
     pub(super) fn new(fetch: Box<dyn Fetch>, settings: Settings) -> Self {
         Self(Arc::new(Shared {
             held: ArcSwapOption::empty(),
-            state: Mutex::new(State::new(Bucket::new(settings.min_refresh_interval))),
+            state: Mutex::new(State::new(Bucket::new(settings.min_refresh_interval), settings.lost_after)),
             ended: AtomicU64::new(0),
             ends: watch::Sender::new(0),
             quiet_until: AtomicU64::new(0),
@@ -145,15 +147,16 @@ impl KeySource {
             return;
         }
         let Ok(runtime) = Handle::try_current() else { return };
+        shared.give_up_lost(looked.now);
         let mut state = shared.lock();
         let begun = state.begin_spare(looked.now);
         let quiet = if state.is_under_way() {
             // The end of the fetch sets the moment anew.
-            u64::MAX
+            state.lost_at()
         } else {
-            nanoseconds(looked.now.saturating_add(state.wait(Share::Spare, looked.now)))
+            looked.now.saturating_add(state.wait(Share::Spare, looked.now))
         };
-        shared.quiet_until.store(quiet, Ordering::Relaxed);
+        shared.quiet_until.store(nanoseconds(quiet), Ordering::Relaxed);
         drop(state);
         if let Some(number) = begun {
             self.begin(number, &runtime);
@@ -166,18 +169,13 @@ impl KeySource {
         Wish { asking, alarm: None }
     }
 
-    /// How a request would end that would have newer keys than those that it looked at, where it need not wait.
-    pub(crate) fn settled_without_waiting(
-        &self,
-        looked: &Looked,
-        share: Share,
-        party: Party,
-    ) -> Option<Settled> {
+    /// How a request would end that would have newer keys than those that it looked at, where it need not wait. Whether there is a
+    /// place to wait is told when it is known whose it would be.
+    pub(crate) fn settled_without_waiting(&self, looked: &Looked, share: Share) -> Option<Settled> {
         let state = self.0.lock();
-        let asking = Asking { came_at: state.begun(), looked_at: looked.ended, share, party };
+        let asking = Asking { came_at: state.begun(), looked_at: looked.ended, share, party: Party::Unknown };
         match state.prospect(asking, looked.now) {
-            Move::Look | Move::Wait(_) | Move::Begin(_) | Move::Pause(_) => None,
-            Move::Full => Some(self.0.too_many()),
+            Move::Look | Move::Wait(_) | Move::Begin(_) | Move::Pause(_) | Move::Full => None,
             Move::Settled => Some(self.0.settled(&state, looked.now)),
         }
     }
@@ -197,6 +195,7 @@ impl KeySource {
         // Before the state is looked at, so that no end is missed.
         let mut ends = shared.ends.subscribe();
         let now = shared.now();
+        shared.give_up_lost(now);
         let (Step { next, seat, displaced }, settled) = {
             let mut state = shared.lock();
             let step = state.advance(wish.asking, now);
@@ -236,11 +235,21 @@ impl KeySource {
         let none = |why: &str| Failure::new(shared.fetch.url(), why);
         let Ok(runtime) = Handle::try_current() else { return Err(none("there is no tokio runtime")) };
         let mut ends = shared.ends.subscribe();
-        let (number, begins) = shared.lock().begin_anyway(shared.now());
+        let now = shared.now();
+        shared.give_up_lost(now);
+        let (number, begins, lost_at) = {
+            let mut state = shared.lock();
+            let (number, begins) = state.begin_anyway(now);
+            (number, begins, state.lost_at())
+        };
         if begins {
             self.begin(number, &runtime);
         }
-        let _ = ends.wait_for(|ended| *ended >= number).await;
+        tokio::select! {
+            biased;
+            _ = ends.wait_for(|ended| *ended >= number) => {}
+            () = shared.settings.clock.sleep(lost_at.saturating_sub(now)) => shared.give_up(number),
+        }
         let standing = self.standing();
         match (standing.failure, standing.held) {
             (Some(failure), _) => Err(failure),
@@ -311,6 +320,19 @@ impl Shared {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives up a fetch that should have ended long ago, so that another one may begin.
+    fn give_up_lost(&self, now: Duration) {
+        let lost = self.lock().lost(now);
+        if let Some(number) = lost {
+            self.give_up(number);
+        }
+    }
+
+    fn give_up(&self, number: u64) {
+        let why = "the fetch was given up: the runtime that it ran on stands still";
+        self.land(number, Err(Failure::new(self.fetch.url(), why)), Duration::ZERO);
     }
 
     fn settled(&self, state: &State, now: Duration) -> Settled {

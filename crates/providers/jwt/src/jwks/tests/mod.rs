@@ -6,6 +6,7 @@ mod outages;
 mod refreshing;
 mod rotation;
 mod sets;
+mod standstill;
 mod state;
 
 use std::{
@@ -237,6 +238,8 @@ impl Bench {
             clock: Arc::clone(&clock),
             ages: Ages { default: AGE, least: INTERVAL, stale: STALE },
             min_refresh_interval: INTERVAL,
+            // The script has no deadline.
+            lost_after: Duration::MAX,
             preload: false,
             random: || 1.0,
         };

@@ -198,24 +198,48 @@ async fn a_request_waits_two_seconds_and_the_fetch_goes_on_without_it() {
     assert_eq!(bench.at_once(&new.token()), Some(Told::Known));
 }
 
+/// Sends requests with a token through a chain, each from an address. Answered with the status.
+fn sends(bench: &Bench, token: &str) -> impl Fn([u8; 4]) -> tokio::task::JoinHandle<u16> + use<> {
+    let validator = JwtValidator::with_source(config(), bench.source.clone());
+    let auth = Auth::builder().element(validator, RequiredScopes::anyone());
+    let auth = auth.clock(Arc::clone(&bench.clock)).build().unwrap();
+    let value = HeaderValue::try_from(format!("Bearer {token}")).unwrap();
+    let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
+    move |address| {
+        let (auth, headers) = (auth.clone(), headers.clone());
+        tokio::spawn(async move {
+            let head = RequestHead::new(&Method::GET, "/", &headers).with_client(Some(address.into()));
+            auth.decided(&head).await.map_or_else(|rejection| rejection.status().as_u16(), |_| 200)
+        })
+    }
+}
+
+#[tokio::test]
+async fn requests_of_nobody_in_particular_keep_no_address_out() {
+    let (old, new) = (Pair::new("old"), Pair::new("new"));
+    let bench = Bench::warm(set(&[&old]), &old).await;
+    bench.script.hold();
+    bench.script.says(set(&[&old, &new]));
+    let flood: Vec<_> = (0..MOST_WAITING).map(|_| bench.send(new.token())).collect();
+    bench.waited_for_by(MOST_WAITING).await;
+    assert_eq!(bench.at_once(&new.token()), None, "it is not told whose it is yet");
+    assert_eq!(bench.ask(&new.token()).await, Told::Unavailable(2), "one more of nobody's");
+    let other = sends(&bench, &new.token())([192, 0, 2, 2]);
+    until(|| flood.iter().any(tokio::task::JoinHandle::is_finished)).await;
+    bench.script.let_go(1);
+    assert_eq!(other.await.unwrap(), 200);
+    let told = all(flood).await;
+    let count = |what: Told| told.iter().filter(|told| **told == what).count();
+    assert_eq!((count(Told::Known), count(Told::Unavailable(2))), (MOST_WAITING - 1, 1));
+}
+
 #[tokio::test]
 async fn a_flood_of_unknown_keys_from_one_address_keeps_another_out_of_nothing() {
     let (old, new) = (Pair::new("old"), Pair::new("new"));
     let bench = Bench::warm(set(&[&old]), &old).await;
     bench.script.hold();
     bench.script.says(set(&[&old, &new]));
-    let validator = JwtValidator::with_source(config(), bench.source.clone());
-    let auth = Auth::builder().element(validator, RequiredScopes::anyone());
-    let auth = auth.clock(Arc::clone(&bench.clock)).build().unwrap();
-    let value = HeaderValue::try_from(format!("Bearer {}", new.token())).unwrap();
-    let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
-    let send = |address: [u8; 4]| {
-        let (auth, headers) = (auth.clone(), headers.clone());
-        tokio::spawn(async move {
-            let head = RequestHead::new(&Method::GET, "/", &headers).with_client(Some(address.into()));
-            auth.decided(&head).await.map_or_else(|rejection| rejection.status().as_u16(), |_| 200)
-        })
-    };
+    let send = sends(&bench, &new.token());
     let flood: Vec<_> = (0..MOST_WAITING).map(|_| send([192, 0, 2, 1])).collect();
     bench.waited_for_by(MOST_WAITING).await;
     let one_more = send([192, 0, 2, 1]);

@@ -21,6 +21,7 @@ use super::{
 };
 
 const START: Duration = Duration::ZERO;
+const LOST_AFTER: Duration = Duration::from_secs(100);
 
 /// The state, and the places of those who wait.
 struct Waited {
@@ -62,7 +63,7 @@ fn has_to_leave(seat: &mut Seat) -> bool {
 }
 
 fn state() -> Waited {
-    Waited { state: State::new(Bucket::new(INTERVAL)), seats: Vec::new() }
+    Waited { state: State::new(Bucket::new(INTERVAL), LOST_AFTER), seats: Vec::new() }
 }
 
 /// One who came after `came_at` fetches had begun, and looked at the keys after `looked_at` had ended.
@@ -255,4 +256,28 @@ fn a_fetch_ends_once() {
     assert_eq!(state.begin_anyway(START), (2, true));
     assert!(!state.end(number, None, START), "that of the first one, a second time");
     assert!(state.is_under_way());
+}
+
+#[test]
+fn a_fetch_that_should_have_ended_long_ago_is_lost_and_a_later_one_is_not() {
+    let mut state = state();
+    let begins: [fn(&mut Waited, Duration) -> u64; 3] = [
+        |state, now| match state.advance(asking(state.begun(), state.begun(), Share::Any), now) {
+            Move::Begin(number) => number,
+            other => panic!("{other:?}"),
+        },
+        |state, now| state.begin_spare(now).unwrap(),
+        |state, now| state.begin_anyway(now).0,
+    ];
+    let mut now = START;
+    assert_eq!(state.lost(now), None, "there is none");
+    for (begin, number) in begins.into_iter().zip(1..) {
+        assert_eq!(begin(&mut state, now), number);
+        assert_eq!(state.lost_at(), now + LOST_AFTER);
+        assert_eq!(state.lost(now + LOST_AFTER - millis(1)), None);
+        now += LOST_AFTER;
+        assert_eq!(state.lost(now), Some(number));
+        assert!(state.end(number, broken(), now));
+        assert_eq!(state.lost(now), None);
+    }
 }

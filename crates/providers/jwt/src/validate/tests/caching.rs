@@ -290,6 +290,21 @@ fn an_entry_weighs_all_that_it_takes() {
 }
 
 #[test]
+fn an_entry_weighs_each_of_its_scopes() {
+    let weight = |scope: &str| {
+        let bench = Bench::new(config());
+        bench.ask(&token(&claims_with("scope", scope.into()))).unwrap();
+        bench.validator.cache.as_ref().unwrap().weight()
+    };
+    // As long, and so one scope less for each blank.
+    let (one, many) = ("a".repeat(8_000), "a ".repeat(4_000));
+    let more = weight(&many) - weight(&one);
+    let each = u64::try_from(size_of::<Box<str>>()).unwrap() + 32;
+    assert_eq!(more, 3_999 * each - 4_000, "a blank takes nothing");
+    assert_eq!(weight("a"), 8 * 1024);
+}
+
+#[test]
 fn entries_and_bytes_are_bounded() {
     let bench = Bench::new(config().cache(CacheConfig::default().capacity(100)));
     let cache = bench.validator.cache.as_ref().unwrap();

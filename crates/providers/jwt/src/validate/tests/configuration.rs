@@ -212,6 +212,39 @@ fn what_would_refuse_every_token_or_keep_no_promise_is_a_mistake() {
 }
 
 #[test]
+#[cfg(feature = "jwks")]
+fn no_algorithm_of_shared_secrets_stands_beside_keys_that_are_fetched() {
+    let with = |algorithms: Value| {
+        json!({
+            "issuer": "wso2", "audience": "ballerina", "algorithms": algorithms,
+            "signatureConfig": {"jwksConfig": {"url": "https://issuer.example/jwks"}},
+        })
+    };
+    for (algorithms, stranger) in [
+        (json!(["HS256"]), "HS256"),
+        (json!("HS512"), "HS512"),
+        (json!(["RS256", "HS384", "HS512"]), "HS384"),
+    ] {
+        let expected = format!(
+            "c.algorithms: {stranger} needs a shared secret, which is never fetched: name algorithms of public keys, such as \
+             RS256, or give `secret` in the place of `jwksConfig`"
+        );
+        assert_eq!(problems(&with(algorithms)), [expected]);
+    }
+    let public: Vec<Algorithm> =
+        Algorithm::ALL.into_iter().filter(|algorithm| !Algorithm::HMAC.contains(algorithm)).collect();
+    let names: Vec<&str> = public.iter().map(|algorithm| algorithm.name()).collect();
+    assert_eq!(problems(&with(json!(names))), [""; 0]);
+    let config = |algorithm| {
+        let signature = SignatureConfig::jwks(crate::JwksConfig::url("https://issuer.example/jwks"));
+        JwtValidatorConfig::new(signature).issuer("wso2").audience(["b"]).algorithms([algorithm])
+    };
+    let error = JwtValidator::new(config(Algorithm::Hs256)).unwrap_err().to_string();
+    assert!(error.starts_with("algorithms: HS256 needs a shared secret"), "{error}");
+    assert!(JwtValidator::new(config(Algorithm::EdDsa)).is_ok());
+}
+
+#[test]
 fn ten_minutes_of_skew_are_no_warning_and_more_are() {
     assert_eq!(warnings(&with("clockSkew", 600)), [""; 0]);
     assert_eq!(warnings(&with("clockSkew", 600.5)).len(), 1);

@@ -71,7 +71,7 @@ fn on_behalf_of(mut config: TokenExchangeConfig) -> TokenExchangeConfig {
         config.settings.authentication.clone(),
     );
     config.protocol = other.protocol;
-    config
+    config.scopes(["orders"])
 }
 
 #[tokio::test]
@@ -204,6 +204,7 @@ fn what_cannot_work_is_told_at_once() {
         [
             "optionalParams.assertion: is sent by this record itself, and would be sent twice: remove it"
                 .to_owned(),
+            "scopes: required, and missing: it alone says what the token is for".to_owned(),
             no_part("audience"),
             no_part("resource"),
             no_part("subjectTokenType"),
@@ -211,6 +212,27 @@ fn what_cannot_work_is_told_at_once() {
             no_part("actor"),
         ]
     );
+}
+
+#[test]
+fn on_behalf_of_asks_for_scopes() {
+    let config = |scopes: &[&str]| {
+        let config = TokenExchangeConfig::on_behalf_of(
+            Endpoint::parse("https://localhost/token").unwrap(),
+            ClientAuthentication::secret("gateway", "s3cret"),
+        );
+        crate::TokenExchange::new(config.scopes(scopes.iter().copied()))
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(config(&["orders"]), Ok(()));
+    for (scopes, told) in [
+        (&[][..], "scopes: required, and missing: it alone says what the token is for"),
+        (&[" "], "scopes: holds an empty scope: name it, or leave it out"),
+        (&["orders", ""], "scopes: holds an empty scope: name it, or leave it out"),
+    ] {
+        assert_eq!(config(scopes), Err(told.to_owned()), "{scopes:?}");
+    }
 }
 
 #[tokio::test]

@@ -199,15 +199,43 @@ fn mistakes_are_told_at_their_keys() {
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(told[0].contains(&format!("x.{key}: unknown key")), "{told:?}");
     }
-    let told = problems(&record("on_behalf_of", &json!({})));
-    assert!(
-        told[0].contains("x.scopes: required, and missing: it alone says what the token is for"),
-        "{told:?}"
-    );
-    let told = entra(json!({"scopes": 5}));
-    assert_eq!(told.len(), 1, "what they are for cannot be read, and is not missing: {told:?}");
+    for (scopes, expected) in [
+        (None, "required, and missing: it alone says what the token is for"),
+        (Some(json!([])), "must not be empty: it alone says what the token is for"),
+        (Some(json!("")), "must not be empty: it alone says what the token is for"),
+        (Some(json!(" ")), "must not be empty: it alone says what the token is for"),
+        (Some(json!(["", "\t"])), "must not be empty: it alone says what the token is for"),
+        // What cannot be read is not missing.
+        (Some(json!(5)), "expected a string or an array of strings, found an integer"),
+        (Some(json!([5])), "expected an array of strings, found an integer in it"),
+    ] {
+        let more = scopes.map_or_else(|| json!({}), |scopes| json!({"scopes": scopes}));
+        let told = problems(&record("on_behalf_of", &more));
+        assert_eq!(told.len(), 1, "{more}: {told:?}");
+        assert!(told[0].ends_with(&format!("x.scopes: {expected}")), "{more}: {told:?}");
+    }
+    // Where scopes do not say what the token is for, blank ones are none, as in every grant.
+    for more in [json!({"scopes": []}), json!({"scopes": " "})] {
+        let read = read(&record("token_exchange", &more));
+        assert!(read.value.is_some(), "{:?}", read.problems);
+    }
     let told = problems(&json!({"grant": "token_exchange"}));
     assert_eq!(told.len(), 3, "the endpoint, the client and its secret: {told:?}");
+}
+
+/// The token would be the caller's alone then.
+#[test]
+fn an_actor_that_cannot_be_read_is_not_left_out() {
+    let record = record("token_exchange", &json!({"actor": {"signatureConfig": {}}}));
+    let read = fixtures::read_with(&record, exchange::read, |reader| {
+        reader.plug(SignedTokenReader::new(|section: &Section<'_>| {
+            section.node("signatureConfig");
+            None
+        }))
+    });
+    assert!(read.value.is_none());
+    assert_eq!(read.problems.len(), 1, "{:?}", read.problems);
+    assert!(read.problems[0].contains("x.actor: could not be read, and what reads it does not say why"));
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! How long a token is kept, for whom, and how many.
 
 use http::StatusCode;
-use portcullis_core::{OnBehalfOf, TokenSource as _, UnixTime};
+use portcullis_core::{OnBehalfOf, Secret, TokenSource as _, UnixTime};
 
 use super::{
     super::{
         ExchangeCacheConfig,
+        exchanges::Subject,
         kept::{Held, Kept, Moment},
     },
     Bench, bearer, secs, text, until,
@@ -307,4 +308,22 @@ fn an_older_token_that_comes_later_is_not_kept() {
     assert_eq!(found(), "token-2");
     kept.put(&subject, held(3), now);
     assert_eq!(found(), "token-3");
+}
+
+#[tokio::test]
+async fn whoever_saw_that_a_token_is_due_and_comes_after_the_next_one_begins_no_other() {
+    let bench = Bench::new().await;
+    bench.server.expires_in(Some(100));
+    bench.token("one").await;
+    bench.advance(85);
+    let digest = bench.exchange.digest_of("one");
+    let subject = Subject { token: Secret::new("one"), digest, expires: None };
+    let seen = Moment { civil: bench.clock.now(), monotonic: bench.clock.monotonic() };
+    let renew = || bench.exchange.exchanges().renew(&subject, None, seen);
+    renew();
+    assert_eq!(bench.exchange.on_their_way(), 1, "it is due");
+    bench.quiet().await;
+    renew();
+    assert_eq!((bench.exchange.on_their_way(), bench.calls()), (0, 2));
+    assert_eq!(text(&bench.of("one").try_token().unwrap()), "access-2");
 }

@@ -50,11 +50,14 @@ async fn no_secret_shows_in_debug_logs_and_errors() {
         shown.push(format!("{:?}", bench.exchange));
         assert!(source.refused(&token));
         for status in [400, 401, 500, 503] {
-            let body = format!(r#"{{"error":"{status}","error_description":"{SUBJECT} {SECRET}"}}"#);
-            bench.answer_next(StatusCode::from_u16(status).unwrap(), &body);
-            let error = source.token().await.unwrap_err();
-            shown.push(format!("{error} {error:?}"));
-            bench.advance(60);
+            for code in ALL {
+                let body = format!(r#"{{"error":"bad {code}","error_description":"{SUBJECT} {SECRET}"}}"#);
+                bench.answer_next(StatusCode::from_u16(status).unwrap(), &body);
+                let error = source.token().await.unwrap_err();
+                assert!(error.to_string().contains("an error code that is not known"), "{error}");
+                shown.push(format!("{error} {error:?}"));
+                bench.advance(60);
+            }
         }
         bench.answer_next(StatusCode::OK, &format!("{{\"{SUBJECT}\":1,\"{SECRET}"));
         shown.push(format!("{:?}", source.token().await.unwrap_err()));
@@ -107,6 +110,7 @@ async fn the_contract_of_sources_is_kept() {
         if on_behalf_of {
             (config.protocol, config.actor) = (Protocol::OnBehalfOf, None);
             config.settings.client = client;
+            config = config.scopes(["orders"]);
         }
         config
     };

@@ -77,7 +77,9 @@ async fn seen<S: TokenSource>(server: &TestTokenEndpoint, source: S, clock: impl
     texts.push(shown(&source));
     clock();
     let bad = format!(r#"{{"error":"invalid_grant","error_description":"{}"}}"#, SECRETS[10]);
+    let repeated = serde_json::json!({"error": format!("bad {}", SECRETS.join(" "))}).to_string();
     for (status, body) in [
+        (StatusCode::BAD_REQUEST, repeated.as_str()),
         (StatusCode::BAD_REQUEST, bad.as_str()),
         (StatusCode::UNAUTHORIZED, bad.as_str()),
         (StatusCode::INTERNAL_SERVER_ERROR, SECRETS[10]),

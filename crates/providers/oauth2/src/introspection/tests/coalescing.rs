@@ -1,19 +1,26 @@
 //! Identical questions at the same time are one call, and not too many are on their way.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use futures_util::FutureExt as _;
 use portcullis_core::{Contact, Context, Identity, Outcome, Reason, fair::Party};
+use portcullis_testing::ManualClock;
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{
-    super::flights::{Boarding, Flights, Landed, Limits},
+    super::flights::{Asking, Boarding, Flights, Landed, Limits},
     Bench, CacheConfig, TOKEN, ask, code, known, unavailable, until,
 };
-use crate::prf::{Digest, Prf};
+use crate::{
+    fixtures::NOW,
+    prf::{Digest, Prf},
+};
 
 impl Bench {
     fn spawn(&self, token: &'static str) -> JoinHandle<Outcome> {
@@ -165,7 +172,7 @@ async fn who_finds_no_place_is_told_to_come_again_in_a_second() {
         Outcome::Unavailable(unavailable) => (unavailable.text().to_owned(), unavailable.retry_after()),
         other => panic!("{other:?}"),
     };
-    let second = Some(std::time::Duration::from_secs(1));
+    let second = Some(Duration::from_secs(1));
     let limits = Limits { lookups: 1, at_once: 1, waiting: 2 };
     let bench = Bench::within(limits, |config| config.cache(CacheConfig::default())).await;
     let hold = bench.server.hold();
@@ -184,8 +191,11 @@ async fn who_finds_no_place_is_told_to_come_again_in_a_second() {
     assert_eq!(bench.code("other").await, "inactive");
 }
 
+const LOST_AFTER: Duration = Duration::from_secs(15);
+
 /// A lookup that answers when it is told to.
 struct Scripted {
+    clock: ManualClock,
     flights: Flights,
     question: Digest,
     kept: Arc<std::sync::Mutex<Vec<&'static str>>>,
@@ -193,21 +203,30 @@ struct Scripted {
 
 impl Scripted {
     fn new() -> Self {
-        let question = Prf::random().unwrap().question(TOKEN, &[]);
-        Self { flights: Flights::new(Limits::DEFAULT), question, kept: Arc::default() }
+        Self::within(Limits::DEFAULT)
+    }
+
+    fn within(limits: Limits) -> Self {
+        let (clock, question) = (ManualClock::at(NOW), Prf::random().unwrap().question(TOKEN, &[]));
+        Self { clock, flights: Flights::new(limits, LOST_AFTER), question, kept: Arc::default() }
+    }
+
+    fn asking(&self, boarding: Boarding) -> Asking {
+        let clock = Arc::new(self.clock.clone());
+        Asking { party: Party::Unknown, question: self.question, boarding, clock }
     }
 
     /// Begins a lookup of the same question. Its answer is what is sent.
     fn begin(&self, boarding: Boarding) -> (oneshot::Sender<&'static str>, JoinHandle<Outcome>) {
         let (tell, told) = oneshot::channel::<&'static str>();
-        let (flights, question, kept) = (self.flights.clone(), self.question, Arc::clone(&self.kept));
+        let (flights, asking, kept) = (self.flights.clone(), self.asking(boarding), Arc::clone(&self.kept));
         let asking = tokio::spawn(async move {
             let begin = |_| async move {
                 let subject = told.await.unwrap();
                 Landed { outcome: Outcome::known(Identity::new(subject)), remember: subject }
             };
             let keep = move |_: &Digest, subject| kept.lock().unwrap().push(subject);
-            flights.ask(Party::Unknown, question, boarding, || None, begin, keep).await
+            flights.ask(asking, || None, begin, keep).await
         });
         (tell, asking)
     }
@@ -244,6 +263,84 @@ async fn an_older_answer_that_comes_later_is_not_remembered() {
 }
 
 #[tokio::test]
+async fn one_that_should_have_ended_long_ago_is_joined_by_nobody_and_disturbs_no_newer_one() {
+    let scripted = Scripted::new();
+    let (tell_older, older) = scripted.begin(Boarding::Join);
+    scripted.on_their_way(1).await;
+    scripted.clock.advance(LOST_AFTER - Duration::from_millis(1));
+    let (_, joining) = scripted.begin(Boarding::Join);
+    until("two that wait", || scripted.flights.load() == (1, 2)).await;
+    scripted.clock.advance(Duration::from_millis(1));
+    let (tell_younger, younger) = scripted.begin(Boarding::Join);
+    // The place of the older one is free again.
+    until("three that wait", || scripted.flights.load() == (1, 3)).await;
+    tell_older.send("older").unwrap();
+    for waiting in [older, joining] {
+        assert_eq!(known(waiting.await.unwrap()).subject(), Some("older"));
+    }
+    assert_eq!(scripted.flights.load(), (1, 1));
+    let (_, joining) = scripted.begin(Boarding::Join);
+    until("two that wait", || scripted.flights.load() == (1, 2)).await;
+    tell_younger.send("younger").unwrap();
+    for waiting in [younger, joining] {
+        assert_eq!(known(waiting.await.unwrap()).subject(), Some("younger"));
+    }
+    assert_eq!(*scripted.kept.lock().unwrap(), ["younger"]);
+    assert_eq!(scripted.flights.load(), (0, 0));
+}
+
+#[tokio::test]
+async fn one_that_waited_for_its_turn_has_all_its_time_from_then_on_and_no_more() {
+    let scripted = Scripted::within(Limits { lookups: 2, at_once: 1, waiting: 10 });
+    let (tell_first, first) = scripted.begin(Boarding::Alone);
+    scripted.on_their_way(1).await;
+    let (tell_second, second) = scripted.begin(Boarding::Join);
+    scripted.on_their_way(2).await;
+    scripted.clock.advance(LOST_AFTER - Duration::from_millis(1));
+    tell_first.send("first").unwrap();
+    known(first.await.unwrap());
+    scripted.clock.advance(LOST_AFTER - Duration::from_millis(1));
+    let (_, joining) = scripted.begin(Boarding::Join);
+    until("two that wait", || scripted.flights.load() == (1, 2)).await;
+    scripted.clock.advance(Duration::from_millis(1));
+    let (tell_third, third) = scripted.begin(Boarding::Join);
+    until("three that wait", || scripted.flights.load() == (1, 3)).await;
+    tell_second.send("second").unwrap();
+    for waiting in [second, joining] {
+        assert_eq!(known(waiting.await.unwrap()).subject(), Some("second"));
+    }
+    tell_third.send("third").unwrap();
+    assert_eq!(known(third.await.unwrap()).subject(), Some("third"));
+    assert_eq!(*scripted.kept.lock().unwrap(), ["third"]);
+}
+
+#[tokio::test]
+async fn one_that_takes_the_place_of_a_lost_one_is_lost_in_its_turn_and_no_later() {
+    let scripted = Scripted::within(Limits { lookups: 3, at_once: 1, waiting: 10 });
+    let (_tell_first, _first) = scripted.begin(Boarding::Alone);
+    scripted.on_their_way(1).await;
+    let (tell_second, second) = scripted.begin(Boarding::Join);
+    scripted.on_their_way(2).await;
+    scripted.clock.advance(LOST_AFTER);
+    // Whoever comes finds that the first one is lost, and the second one has its turn.
+    let (tell_third, third) = scripted.begin(Boarding::Alone);
+    until("three that wait", || scripted.flights.load() == (2, 3)).await;
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    scripted.clock.advance(LOST_AFTER);
+    let (tell_fourth, fourth) = scripted.begin(Boarding::Join);
+    until("four that wait", || scripted.flights.load() == (2, 4)).await;
+    for (tell, told, name) in
+        [(tell_second, second, "second"), (tell_third, third, "third"), (tell_fourth, fourth, "fourth")]
+    {
+        tell.send(name).unwrap();
+        assert_eq!(known(told.await.unwrap()).subject(), Some(name));
+    }
+    assert_eq!(*scripted.kept.lock().unwrap(), ["fourth"]);
+}
+
+#[tokio::test]
 async fn a_lookup_that_breaks_off_is_an_outage_and_leaves_nothing_behind() {
     let scripted = Scripted::new();
     let (tell, asking) = scripted.begin(Boarding::Join);
@@ -277,8 +374,8 @@ async fn an_answer_that_came_meanwhile_is_found() {
         begun.fetch_add(1, Ordering::Relaxed);
         async { Landed { outcome: Outcome::known(Identity::new("asked")), remember: () } }
     };
-    let (flights, question) = (&scripted.flights, scripted.question);
-    let outcome = flights.ask(Party::Unknown, question, Boarding::Join, recall, begin, |_, ()| {}).await;
+    let asking = scripted.asking(Boarding::Join);
+    let outcome = scripted.flights.ask(asking, recall, begin, |_, ()| {}).await;
     assert_eq!(known(outcome).subject(), Some("remembered"));
     assert_eq!(begun.load(Ordering::Relaxed), 0);
 }

@@ -17,7 +17,7 @@ impl Bench {
         tokio::spawn(async move { ask(&provider, token, &Context::new(&clock).with_client(client)).await })
     }
 
-    async fn load(&self, lookups: usize, callers: usize) {
+    pub(super) async fn load(&self, lookups: usize, callers: usize) {
         until("lookups and callers", || self.provider.flights.load() == (lookups, callers)).await;
     }
 }

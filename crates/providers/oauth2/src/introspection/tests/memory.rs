@@ -115,15 +115,47 @@ async fn a_small_answer_counts_as_eight_kib_and_a_large_one_by_all_that_it_holds
     }
     let text = |bytes| "x".repeat(bytes);
     let large = weight(json!({"text": text(10_000)})).await;
-    assert!((10_000..11_000).contains(&large), "{large}");
+    assert!((10_000..12_000).contains(&large), "{large}");
     let value = size_of::<Value>() as u64;
+    let node = 11 * (size_of::<String>() as u64 + value) + 2 * size_of::<usize>() as u64;
+    // An array has room for four at least, and whatever is allocated takes some bytes more.
+    let array = 4 * value + 32;
     for (other, more) in [
         (json!({"text": text(10_001)}), 1),
         (json!({"text2": text(10_000)}), 1),
-        (json!({"text": [text(10_000)]}), value),
-        (json!({"text": [text(10_000), null, 7, true]}), 4 * value),
-        (json!({"text": {"four": text(10_000)}}), value + size_of::<String>() as u64 + 4),
+        (json!({"text": [text(10_000)]}), array),
+        (json!({"text": [text(10_000), null, 7, true]}), array),
+        (json!({"text": [text(10_000), null, 7, {}, "x"]}), array + 4 * value + 1 + 32),
+        (json!({"text": {"four": text(10_000)}}), node + 32 + 4 + 32),
+        (json!({"text": [text(10_000), {"a": 1}, {"a": 1}]}), array + 2 * (node + 32 + 1 + 32)),
+        (json!({"text": text(10_000), "sub": "alice"}), (3 + 32) + (5 + 32) + (16 + 5 + 32)),
+        (json!({"text": text(10_000), "iss": "us"}), (3 + 32) + (2 + 32) + (16 + 2 + 32)),
+        (json!({"text": text(10_000), "scope": "a bc a"}), (5 + 32) + (6 + 32) + 3 * (16 + 32) + 4),
     ] {
-        assert_eq!(weight(other).await, large + more);
+        assert_eq!(weight(other.clone()).await, large + more, "{other:.60}");
     }
+    // `active` is one of them.
+    let members = |count: usize| -> Value {
+        (0..count)
+            .map(|number| (format!("{number:03}"), Value::Bool(true)))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    };
+    let each = 3 + 32;
+    assert_eq!(weight(members(101)).await - weight(members(100)).await, each, "there is room in a node");
+    assert_eq!(weight(members(104)).await - weight(members(100)).await, 4 * each);
+    assert_eq!(weight(members(105)).await - weight(members(100)).await, 5 * each + node + 32);
+}
+
+#[tokio::test]
+async fn an_answer_of_many_scopes_leaves_room_for_fewer() {
+    let bench = Bench::with(|config| config.cache(CacheConfig::default().capacity(100))).await;
+    for number in 0..100 {
+        let token = format!("many-{number}");
+        bench.server.grant(&token, json!({"scope": "a ".repeat(4_000)}));
+        assert!(matches!(bench.ask(&token).await, Outcome::Known(_)));
+        // 48 bytes each, and their text twice.
+        assert!(bench.len() <= 100 * 8 * 1024 / (4_000 * (48 + 1 + 2)), "{}", bench.len());
+    }
+    assert_ne!(bench.len(), 0);
 }

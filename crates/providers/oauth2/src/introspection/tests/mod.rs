@@ -6,6 +6,7 @@ mod configuration;
 mod fairness;
 mod memory;
 mod outages;
+mod runtimes;
 mod secrets;
 mod throttled;
 

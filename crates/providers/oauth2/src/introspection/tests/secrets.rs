@@ -54,6 +54,34 @@ async fn no_secret_shows_in_debug_logs_errors_and_states() {
     }
 }
 
+/// Whatever a server was sent may come back where an error code stands.
+#[tokio::test]
+async fn no_secret_shows_that_stands_in_the_error_code() {
+    let log = Log::default();
+    let _guard = log.listen();
+    let bench = Bench::with(|config| {
+        let client = config.client.clone().auth(Arc::new(bearer("canary-own")));
+        let client = client.payload("p", "canary-payload").header("x-key", "canary-header");
+        config.optional_param("tenant", PARAM).client(client)
+    })
+    .await;
+    for status in [400, 401, 500] {
+        for secret in [TOKEN, PARAM, "canary-payload", "canary-header", "canary-own"] {
+            for code in [secret.to_owned(), format!("bad api key {secret}"), format!("…{}", &secret[..9])] {
+                let body = json!({"error": code}).to_string();
+                bench.server.answer_with(http::Response::builder().status(status).body(body).unwrap());
+                let reason = unavailable(bench.ask(TOKEN).await);
+                assert!(reason.contains(&format!("{status} (an error code that is not known)")), "{reason}");
+                let states = format!("{:?} {:?}", bench.provider.servers(), bench.provider.probe().await);
+                assert!(states.contains("an error code that is not known"), "{states}");
+                assert!(!format!("{reason} {states}").contains("canary"), "{reason} {states}");
+            }
+        }
+    }
+    assert!(log.lines().iter().any(|line| line.contains("an error code that is not known")));
+    assert!(!log.text().contains("canary"), "{}", log.text());
+}
+
 #[tokio::test]
 async fn nothing_beneath_logs_a_secret_in_either_version_of_http() {
     for version in [HttpVersion::Http11, HttpVersion::Http2] {
@@ -86,12 +114,16 @@ async fn no_token_rests_in_the_cache_though_the_server_repeats_it() {
         json!({
             "sub": "alice", "token": TOKEN, "access_token": TOKEN, "jti": TOKEN, "note": "kept",
             "request": {"headers": [{"authorization": TOKEN}, TOKEN, "kept"], TOKEN: 1, "id": 7},
+            "url": format!("https://localhost/introspect?token={TOKEN}&x=1"), format!("of {TOKEN}"): 1,
+            "echo": {"authorization": format!("Bearer {TOKEN}"), format!("{TOKEN}."): {}, "id": [format!("<{TOKEN}")]},
         }),
     );
     let identity = known(bench.ask(TOKEN).await);
     assert_eq!(identity.claims()["note"], "kept");
     assert_eq!(identity.claims()["request"], json!({"headers": [{}, "kept"], "id": 7}));
-    assert!(!identity.claims().contains_key("jti"));
+    assert_eq!(identity.claims()["echo"], json!({"id": []}));
+    let names: Vec<&str> = identity.claims().keys().map(String::as_str).collect();
+    assert_eq!(names, ["active", "echo", "note", "request", "sub"]);
     bench.server.grant("canary-other", json!({"jti": "7"}));
     assert_eq!(known(bench.ask("canary-other").await).claims()["jti"], "7");
     bench.ask("canary-inactive").await;
@@ -114,5 +146,20 @@ async fn a_member_that_happens_to_be_the_token_is_kept_where_the_protocol_has_it
             assert!(!identity.claims().contains_key("other"));
         }
         other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_a_few_letters_is_no_part_of_another_text() {
+    let bench = Bench::new().await;
+    for (token, left) in [("seven77", true), ("eight888", false)] {
+        let (note, name) = (format!("the {token}."), format!("{token}-th"));
+        bench.server.grant(token, json!({"note": note, name.as_str(): 1, "whole": token, "sub": note}));
+        let identity = known(bench.ask(token).await);
+        assert_eq!(identity.subject(), Some(&*note));
+        for claim in ["note", &name] {
+            assert_eq!(identity.claims().contains_key(claim), left, "{claim}");
+        }
+        assert!(!identity.claims().contains_key("whole"));
     }
 }
