@@ -58,7 +58,8 @@ impl Forwarding<'_> {
         };
         let (address, client) = (peer.address.to_canonical(), peer.client.to_canonical());
         let elements = forwarded::since(headers, client);
-        if !headers.contains_key(&FOR) {
+        let is_alone = !headers.contains_key(&FOR);
+        if is_alone {
             let between =
                 elements.iter().rev().filter_map(|element| element.node).skip_while(|node| *node == client);
             let hops = std::iter::once(client).chain(between).filter(|hop| *hop != address);
@@ -69,9 +70,14 @@ impl Forwarding<'_> {
             append_to_list(headers, &header::FORWARDED, node(address));
         }
         let told = elements.last();
+        let proto = told.and_then(|told| told.proto.as_deref());
+        let host = told.and_then(|told| told.host.as_deref());
+        // Beside what the proxy maintains, a `Forwarded` that names the client may be the client's own.
+        let proto = proto.filter(|_| is_alone || headers.contains_key(&PROTO));
+        let host = host.filter(|_| is_alone || headers.contains_key(&HOST));
         let scheme = HeaderValue::from_static(if peer.is_secure { "https" } else { "http" });
-        settle(headers, PROTO, told.and_then(|told| told.proto.as_deref()), Some(scheme));
-        settle(headers, HOST, told.and_then(|told| told.host.as_deref()), self.host.cloned());
+        settle(headers, PROTO, proto, Some(scheme));
+        settle(headers, HOST, host, self.host.cloned());
     }
 }
 

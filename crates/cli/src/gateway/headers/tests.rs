@@ -155,6 +155,17 @@ fn a_client_that_is_told_in_forwarded_alone_is_told_in_both() {
     }
 }
 
+/// Whoever knows his own address can write a `Forwarded` that agrees with the proxy's `X-Forwarded-For`.
+#[test]
+fn what_the_proxy_does_not_say_beside_its_own_list_no_client_can_say_in_forwarded() {
+    let sent = [("forwarded", "for=192.0.2.7;proto=http;host=evil"), ("x-forwarded-for", "192.0.2.7")];
+    let [_, addresses, proto, host] = told(&sent);
+    assert_eq!([addresses, proto, host], ["192.0.2.7, 203.0.113.9", "https", "api.example"]);
+    let alone = [("forwarded", "for=192.0.2.7;proto=http;host=www")];
+    let [_, addresses, proto, host] = told(&alone);
+    assert_eq!([addresses, proto, host], ["192.0.2.7, 203.0.113.9", "http", "www"]);
+}
+
 #[test]
 fn where_two_headers_name_two_clients_neither_goes_on() {
     for (forwarded, x_forwarded) in [

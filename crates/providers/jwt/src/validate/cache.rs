@@ -28,6 +28,9 @@ use crate::{
 /// bounded by one number: 10,000 entries never take more than 80 MB.
 const UNIT: u32 = 8 * 1024;
 
+/// What an entry counts at most that may lie near a thread, of whatever length its token is.
+const NEAR: u32 = 2 * UNIT;
+
 /// Tokens are compared whole: two that differ in one bit are two. Only tokens that were accepted are in it.
 ///
 /// The tokens that come again and again are also near the threads that see them, see [`Near`].
@@ -116,7 +119,7 @@ impl TokenCache {
         }
         // What lies near comes on top of what the memory may hold: a few that are small.
         if let Some(near) = &mut near
-            && entry.weight == UNIT
+            && entry.weight <= NEAR
         {
             near.found(&entry);
         }
