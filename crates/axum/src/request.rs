@@ -66,16 +66,19 @@ impl RequestSource for AxumRequest {
 /// route to the other's; and between two routers a middleware may have rewritten the URI. A route that does not fit
 /// decides nothing, and the path is then judged by itself.
 fn where_to<'a>(original: &'a str, current: &'a str, matched: Option<&'a str>) -> (&'a str, Option<&'a str>) {
-    for route in matched.into_iter().flat_map(unglued) {
-        for path in [original, current] {
-            if fits(route, path) {
-                return (path, Some(route));
-            }
-        }
+    let fitting = |path| matched.into_iter().flat_map(unglued).find(|route| fits(route, path));
+    if let Some(route) = fitting(original) {
+        return (original, Some(route));
     }
-    // Nests only take a prefix away. Anything else is a rewritten URI, and the new one is what was routed.
-    let nested = current == "/" || original.ends_with(current);
-    (if nested { original } else { current }, None)
+    // Nests only take a prefix away, which a route that fits what is left says nothing of.
+    if original != current && original.ends_with(current) {
+        return (original, None);
+    }
+    // Anything else is a rewritten URI, and the new one is what was routed.
+    if let Some(route) = fitting(current) {
+        return (current, Some(route));
+    }
+    (if current == "/" { original } else { current }, None)
 }
 
 /// A route as axum tells it, and what it may have been before it was glued to that of the router around.
@@ -196,6 +199,9 @@ mod tests {
             ("/a/b", "/a/b", Some("/{*path}/{*own}"), ("/a/b", Some("/{*own}"))),
             ("/a/b", "/a/b", Some("/{*path}"), ("/a/b", Some("/{*path}"))),
             ("/a/b", "/a/b", Some("/{*path}/c"), ("/a/b", None)),
+            // Below a nest, where the prefix is gone.
+            ("/svc/users", "/users", Some("/svc/{*path}/users"), ("/svc/users", None)),
+            ("/svc/users", "/users", Some("/users"), ("/svc/users", None)),
             ("/svc/x", "/x", None, ("/svc/x", None)),
             // A rewritten URI.
             ("/x", "/admin", Some("/admin"), ("/admin", Some("/admin"))),

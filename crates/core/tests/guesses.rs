@@ -552,3 +552,25 @@ async fn an_account_that_has_to_wait_lets_nobody_guess_faster_at_another_store()
         assert_eq!(waits, [1, 2, 4, 8], "{later}");
     }
 }
+
+/// Of a chain whose first store finds an account that somebody else keeps waiting: the password may be right there.
+#[tokio::test]
+async fn an_account_that_has_to_wait_keeps_an_address_out_for_a_few_seconds_at_most() {
+    let (a, b) = (Store::new("a", false), Store::new("b", false));
+    let door = Door::of(&[&a, &b]);
+    for name in 0..12 {
+        door.status(THERE, &format!("alias-{name}"), "a=found").await;
+        door.seconds(if name < 11 { 300 } else { 0 });
+    }
+    let mut waits = Vec::new();
+    for user in 0..11 {
+        let said = async || door.rejection(HERE, &format!("alice-{user}"), "a=found").await.unwrap();
+        let mut refused = said().await;
+        while refused.retry_after().unwrap() < Duration::from_secs(200) {
+            waits.push(refused.retry_after().unwrap().as_secs());
+            door.seconds(refused.retry_after().unwrap().as_secs());
+            refused = said().await;
+        }
+    }
+    assert_eq!(waits, [1, 2, 4, 4, 4], "a failure of the address has longer ones");
+}

@@ -24,7 +24,8 @@
 //! | [`ListenerConfig::shutdown_timeout`] for requests in flight when the service stops | 30 s | they are cut off |
 //!
 //! It is the client's turn while no request is in flight, while the service waits for a request's body (HTTP/1.1), and
-//! while the client does not take what is sent to it; on a stream of HTTP/2 it has a second more for each KiB of a piece. A response that streams for hours, and says nothing for minutes, is
+//! while the client does not take what is sent to it; on a stream of HTTP/2 it has a second more for each
+//! 4 KiB that it was given since it last was waited for, ten minutes at most. A response that streams for hours, and says nothing for minutes, is
 //! not idle. A WebSocket is the handler's, and so are its time-outs: it may be quiet for as long as it likes.
 //!
 //! Each request carries in its extensions

@@ -18,8 +18,12 @@ use tokio::{
 
 use super::activity::InFlight;
 
-/// What was given at once has so many bytes in a second, beside the time for each.
-const SLOWEST: usize = 1024;
+/// How many bytes a client takes in a second at least, beside the time for each wait: what it was given since the last one may all
+/// lie between, in a large piece or a large window.
+const SLOWEST: u64 = 4 * 1024;
+
+/// How much longer a wait may be for that.
+const LONGEST: u64 = 10 * 60;
 
 tokio::task_local! {
     static TURN: Arc<Turn>;
@@ -29,11 +33,12 @@ tokio::task_local! {
 #[derive(Debug, Default)]
 struct Turn(Mutex<State>);
 
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct State {
     frames: u64,
-    /// How much the client has to take, where it is its turn.
-    given: Option<usize>,
+    bytes: u64,
+    /// It is the client's turn.
+    is_given: bool,
 }
 
 impl Turn {
@@ -48,7 +53,9 @@ pub(super) fn tell(given: Option<usize>) {
     _ = TURN.try_with(|turn| {
         let mut state = turn.lock();
         state.frames = state.frames.wrapping_add(1);
-        state.given = given;
+        state.is_given = given.is_some();
+        let bytes = given.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
+        state.bytes = state.bytes.saturating_add(bytes);
     });
 }
 
@@ -59,8 +66,9 @@ pin_project! {
         stream: TaskLocalFuture<Arc<Turn>, F>,
         turn: Arc<Turn>,
         patience: Duration,
-        // The number of the frame that the client was given time for.
+        // The number of the frame that the client was given time for, and how much it had been given with it.
         timed: u64,
+        bytes: u64,
         alarm: Option<Pin<Box<Sleep>>>,
         in_flight: InFlight,
     }
@@ -70,7 +78,7 @@ impl<F: Future> Stream<F> {
     pub(super) fn new(stream: F, patience: Duration, in_flight: InFlight) -> Self {
         let turn = Arc::<Turn>::default();
         let stream = TURN.scope(Arc::clone(&turn), stream);
-        Self { stream, turn, patience, timed: 0, alarm: None, in_flight }
+        Self { stream, turn, patience, timed: 0, bytes: 0, alarm: None, in_flight }
     }
 }
 
@@ -82,14 +90,13 @@ impl<F: Future> Future for Stream<F> {
         if this.stream.poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        let (frame, given) = {
-            let state = this.turn.lock();
-            (state.frames, state.given)
-        };
-        let Some(given) = given else { return Poll::Pending };
-        if frame != *this.timed {
-            *this.timed = frame;
-            let seconds = u64::try_from(given / SLOWEST).unwrap_or(u64::MAX);
+        let State { frames, bytes, is_given } = *this.turn.lock();
+        if !is_given {
+            return Poll::Pending;
+        }
+        if frames != *this.timed {
+            let seconds = (bytes.saturating_sub(*this.bytes) / SLOWEST).min(LONGEST);
+            (*this.timed, *this.bytes) = (frames, bytes);
             let until = Instant::now() + this.patience.saturating_add(Duration::from_secs(seconds));
             match this.alarm {
                 Some(alarm) => alarm.as_mut().reset(until),

@@ -203,6 +203,8 @@ impl Attempt {
         }
         if let Some(seat) = self.address_seat.take() {
             let settled = match ended {
+                // The one that has to wait might have known the caller.
+                Ended::Refused if has_to_wait => Settled::Wrong(Failure::InOutage),
                 Ended::Refused => Settled::Wrong(Failure::Plain),
                 // It is among those who fill the queue.
                 Ended::Overloaded => Settled::Wrong(Failure::InOutage),

@@ -168,6 +168,7 @@ impl Throttle {
         let written = self.key((kind, store, name.written));
         Account {
             user: self.key((kind, store, &*name.folded)),
+            written,
             pair: address.map(|address| self.key((written, address))),
             store: address.filter(|_| kind == NAME).map(|address| self.key(("store", store, address))),
         }

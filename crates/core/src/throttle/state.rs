@@ -24,7 +24,9 @@ const USERS_WITH_MARKS: usize = 16_384;
 pub(super) struct Account {
     /// The user, however the name is written.
     pub(super) user: u64,
-    /// The user by the name as it is written, at the address; `None` where there is no address.
+    /// The user by the name as it is written.
+    pub(super) written: u64,
+    /// The same at the address; `None` where there is no address.
     pub(super) pair: Option<u64>,
     /// The store, as the address sees it; `None` where there is no address, and of what a store calls an account itself.
     pub(super) store: Option<u64>,
@@ -234,20 +236,18 @@ impl State {
     /// Ends an attempt at an account.
     pub(super) fn settle_hearing(&mut self, seat: &Seat, settled: Settled, heard: Heard, bid: &Bid) {
         self.hear(seat, heard, bid);
-        let Account { user, pair, .. } = seat.account;
+        let Account { user, written, pair, .. } = seat.account;
         end(&mut self.users, user, seat.in_user, settled, bid.user_limit, bid.now);
         let Some(pair) = pair else { return };
         end(&mut self.pairs, pair, seat.in_pair, settled, bid.user_limit, bid.now);
-        if settled != Settled::Right {
-            return;
-        }
+        let (Settled::Right, Some(address)) = (settled, bid.address) else { return };
         if let Some(counter) = self.pairs.get(pair) {
             counter.reset();
         }
         self.pairs.tidy(pair);
         // One place for all spellings: where there are endless many, they drive out no other user.
         if let Some(marks) = self.marks.take(user, bid.now) {
-            marks.set(pair, bid.now);
+            marks.set(written, address, bid.now);
         }
     }
 
@@ -271,9 +271,10 @@ impl State {
 
     /// Whether one of the accounts' users has succeeded from the address.
     fn is_marked(&mut self, accounts: &[Account], bid: &Bid) -> bool {
+        let Some(address) = bid.address else { return false };
         accounts.iter().any(|account| {
-            let marks = account.pair.zip(self.marks.get(account.user));
-            marks.is_some_and(|(pair, marks)| marks.holds(pair, bid.now))
+            let marks = self.marks.get(account.user);
+            marks.is_some_and(|marks| marks.holds(account.written, address, bid.now))
         })
     }
 }

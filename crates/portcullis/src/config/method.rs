@@ -29,3 +29,10 @@ pub(super) fn read(text: &str) -> Result<Method, String> {
         _ => Ok(method),
     }
 }
+
+/// A path and the method after it, where it was meant to be before it.
+pub(super) fn after(key: &str) -> Option<(&str, &'static str)> {
+    let (path, word) = key.trim_end().rsplit_once(' ')?;
+    let method = METHODS.into_iter().find(|method| word.eq_ignore_ascii_case(method))?;
+    Some((path.trim_end(), method))
+}

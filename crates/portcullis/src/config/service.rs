@@ -347,7 +347,12 @@ fn read_resource(
 ) -> Option<(String, Resource)> {
     let (method, path) = match key {
         // A path may hold blanks.
-        Some(key) if key.starts_with('/') => (None, Some(key.to_owned())),
+        Some(key) if key.starts_with('/') => {
+            if let Some((path, method)) = method::after(key) {
+                section.problem_here(format!("the method comes first: write \"{method} {path}\""));
+            }
+            (None, Some(key.to_owned()))
+        }
         Some(key) => match key.trim().split_once(' ') {
             Some((method, path)) => (Some(method.to_owned()), Some(path.trim().to_owned())),
             None => (None, Some(key.to_owned())),

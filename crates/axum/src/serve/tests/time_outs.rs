@@ -264,7 +264,7 @@ fn endless(piece: usize) -> (Router, Arc<Mutex<Option<Instant>>>) {
 
 #[tokio::test(start_paused = true)]
 async fn an_http2_client_that_does_not_take_an_answer_loses_that_and_no_other() {
-    for (piece, patience) in [(16, IDLE), (100 << 10, IDLE + seconds(100))] {
+    for (piece, patience) in [(16, IDLE), (200 << 10, IDLE + seconds(100)), (8 << 20, IDLE + seconds(600))] {
         let (app, ended) = endless(piece);
         let server = Server::start(app, ListenerConfig::default());
         let mut client = server.connect_http2_with_window(16).await;

@@ -260,6 +260,11 @@ fn a_key_that_begins_with_a_slash_is_a_path() {
     ] {
         assert_eq!(patterns(key), (method, pattern.to_owned()), "{key}");
     }
+    for (key, told) in [("/x POST", "POST /x"), ("/my files  get ", "GET /my files")] {
+        let text = format!("[services.\"/a\"]\npublic = true\nresources.\"{key}\" = {{ public = true }}");
+        let error = read(&text).unwrap_err().to_string();
+        assert!(error.ends_with(&format!("the method comes first: write {told:?}")), "{error}");
+    }
 }
 
 #[test]

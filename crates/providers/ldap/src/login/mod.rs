@@ -54,6 +54,9 @@ pub(crate) struct Memories {
     pub(crate) may_remember: bool,
 }
 
+/// For so long is looked below further bases for who was found.
+const FURTHER: Duration = Duration::from_secs(2);
+
 /// Who was looked for.
 enum Search {
     /// Below which of the bases he was found.
@@ -112,8 +115,10 @@ impl Directory {
         let verdict = session.bind(&user.entry.dn, basic.password()).await?;
         if let Some(refusal) = refusal::of_bind(&verdict)? {
             held.wrong();
-            // Whoever is nowhere is looked for below every base. What comes of it changes nothing.
-            _ = self.find_below(session, basic.username(), base.saturating_add(1)).await;
+            // Whoever is nowhere is looked for below every base. What comes of it changes nothing, and is not waited for long.
+            let deadline = session.deadline().clone();
+            let search = self.find_below(session, basic.username(), base.saturating_add(1));
+            _ = deadline.within(FURTHER, search).await;
             return Ok(Outcome::from(refusal).into());
         }
         held.right();

@@ -43,6 +43,11 @@ impl<'d> Session<'d> {
         Self { directory, deadline, party, held: None, room: MAX_ANSWERS }
     }
 
+    /// Until when the login has to be over.
+    pub(crate) const fn deadline(&self) -> &Deadline {
+        &self.deadline
+    }
+
     /// Searches. Where the server has more than `size_limit` entries, the verdict says so.
     pub(crate) async fn search(
         &mut self,

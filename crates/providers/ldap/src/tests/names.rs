@@ -1,8 +1,13 @@
 //! Who is found, and what the principal is called.
 
+use std::time::Duration;
+
+use portcullis_core::Provider as _;
+
 use super::{
     Bench, scopes,
     server::{Reply, Request, SERVICE, TestEntry, entry, reference, result},
+    until,
 };
 
 #[tokio::test]
@@ -286,6 +291,15 @@ async fn a_wrong_password_is_looked_for_below_as_many_bases_as_a_name_that_is_no
         _ => None,
     });
     assert_eq!(bench.code("alice", "wrong").await, "wrong-password");
+    // Nor does one that does not answer, after two seconds.
+    bench.server.script(|request| {
+        matches!(request, Request::Search { base, .. } if base == "ou=Partners,dc=x").then(Vec::new)
+    });
+    let (searches, login) = (bench.server.searches(), bench.begin("alice", "wrong"));
+    until("the searches", || bench.server.searches() == searches + 3).await;
+    bench.manual.advance(Duration::from_secs(2));
+    assert_eq!(super::code(login.await.unwrap()), "wrong-password");
+    assert!(bench.store.servers()[0].usable);
 }
 
 #[tokio::test]
