@@ -45,19 +45,19 @@ pub fn read(section: &Section<'_>) -> Option<Arc<dyn TokenSource>> {
     match protocol {
         Protocol::Exchange => read_exchange(section, &mut config),
         // RFC 7523 §2.1 and Entra know none of the others: they are unknown keys.
-        Protocol::OnBehalfOf if config.settings.scopes.is_empty() && section.has("scopes") => {
-            if !section.failed_at("scopes") {
+        Protocol::OnBehalfOf => {
+            let is_empty = section.has("scopes") && config.settings.scopes.is_empty();
+            if is_empty && !section.failed_at("scopes") {
                 section.problem("scopes", "must not be empty: it alone says what the token is for");
             }
-            // Stands in for what was told: it is not missing as well.
-            config.settings.scopes.push("-".to_owned());
         }
-        Protocol::OnBehalfOf => {}
     }
     if let Some(cache) = section.section("cacheConfig") {
         config.cache = ExchangeCacheConfig::read(&cache);
     }
-    let mistakes = config.mistakes();
+    let mut mistakes = config.mistakes();
+    // What was told at its key is not missing as well.
+    mistakes.retain(|mistake| mistake.key != "scopes" || !section.failed_at("scopes"));
     finished(section, complete, &mistakes, || TokenExchange::new(config))
 }
 
